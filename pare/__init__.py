@@ -1,0 +1,15 @@
+"""PaRe: cross-modal fine-tuning by gradual patch replacement, and its distributed hyperparameter sweeps."""
+
+from typing import Any
+
+__version__ = "0.1.0"
+__all__ = ["load"]
+
+
+def __getattr__(name: str) -> Any:
+    # torch and transformers take seconds to import: only those who load a model pay for them.
+    if name == "load":
+        from pare.method.model import load
+
+        return load
+    raise AttributeError(f"module 'pare' has no attribute {name!r}")

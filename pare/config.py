@@ -1,0 +1,195 @@
+"""Everything a run is: frozen, validated where it is built, addressed by dotted names (`curriculum.start`)."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args, get_type_hints
+
+from pare.errors import RequestError
+
+Family = Literal["linear", "cosine", "exponential", "step", "constant"]
+MethodName = Literal["pare", "nft", "fpt", "scratch"]
+OptimizerName = Literal["adamw", "adam", "sgd"]
+Precision = Literal["fp32", "bf16"]
+
+
+def _require(condition: bool, name: str, value: object, remedy: str) -> None:
+    if not condition:
+        raise RequestError(f"{name} is {value!r}: {remedy}")
+
+
+def _require_choice(name: str, value: str, choices: Any) -> None:
+    _require(value in get_args(choices), name, value, f"choose from {', '.join(get_args(choices))}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curriculum:
+    """ρ(p): the share of patches replaced at training progress p ∈ [0, 1]."""
+
+    family: Family = "linear"
+    start: float = 0.64
+    """ρ at progress 0."""
+    end: float = 0.16
+    """ρ from progress `until` on."""
+    until: float = 1.0
+    plateaus: int = 4
+    """Number of equal steps down; `step` only."""
+
+    def __post_init__(self) -> None:
+        _require_choice("curriculum.family", self.family, Family)
+        _require(0 <= self.end <= self.start <= 1, "curriculum", (self.start, self.end), "need 0 ≤ end ≤ start ≤ 1")
+        _require(0 < self.until <= 1, "curriculum.until", self.until, "give a progress in (0, 1]")
+        _require(self.plateaus >= 1, "curriculum.plateaus", self.plateaus, "give 1 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gate:
+    """How patches are chosen from their scores."""
+
+    threshold: float = 0.0
+    """τ: a source patch enters only if its score is at least this; 0 is the paper's rule."""
+    temperature: float = 0.1
+    """Of the relaxed inclusion that carries the gradient."""
+    noise: float = 0.1
+    """Scale of the Gumbel noise; the scores lie in (0, 1), so scale 1 drowns them."""
+    noise_until: float = 1 / 6
+    """Progress at which the noisy phase ends."""
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.threshold < 1, "gate.threshold", self.threshold, "give a score in [0, 1)")
+        _require(self.temperature > 0, "gate.temperature", self.temperature, "give a positive number")
+        _require(self.noise >= 0, "gate.noise", self.noise, "give 0 or more")
+        _require(0 <= self.noise_until <= 1, "gate.noise_until", self.noise_until, "give a progress in [0, 1]")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningRates:
+    """Peak learning rate of each parameter group."""
+
+    embedder: float = 1e-4
+    body: float = 1e-4
+    gate: float = 1e-4
+    heads: float = 1e-4
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            _require(value > 0, f"optimizer.lr.{name}", value, "give a positive learning rate")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Optimizer:
+    """The update rule, its schedule and the batch it sees."""
+
+    name: OptimizerName = "adamw"
+    lr: LearningRates = field(default_factory=LearningRates)
+    weight_decay: float = 0.01
+    momentum: float = 0.9
+    """`sgd` only; Adam's betas are (0.9, 0.98), as released."""
+    batch: int = 32
+    """Samples per update, over all workers and accumulated parts."""
+    accumulate: int = 1
+    """Parts that a worker's share of the batch is computed in; the gradient is their mean."""
+    clip: float = 0.0
+    """Largest global gradient norm; 0 clips nothing."""
+    warmup: float = 0.08
+    """Progress over which the rate rises linearly."""
+    decay_until: float = 1.0
+    """Progress at which the linear decay would reach 0; above 1 the run ends before it does."""
+
+    def __post_init__(self) -> None:
+        _require_choice("optimizer.name", self.name, OptimizerName)
+        _require(self.weight_decay >= 0, "optimizer.weight_decay", self.weight_decay, "give 0 or more")
+        _require(0 <= self.momentum < 1, "optimizer.momentum", self.momentum, "give a number in [0, 1)")
+        _require(self.batch >= 1, "optimizer.batch", self.batch, "give 1 or more")
+        _require(self.accumulate >= 1, "optimizer.accumulate", self.accumulate, "give 1 or more")
+        _require(self.clip >= 0, "optimizer.clip", self.clip, "give 0 (no clipping) or more")
+        _require(0 <= self.warmup < 1, "optimizer.warmup", self.warmup, "give a progress in [0, 1)")
+        _require(self.decay_until > self.warmup, "optimizer.decay_until", self.decay_until, "give more than warmup")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One reproducible trial: task, data, method, body, and every number that someone may tune."""
+
+    task: str
+    data: str
+    """Key of the prepared data below the data root."""
+    body: str
+    source: str
+    """The proxy task that source patches come from."""
+    source_data: str
+    """Key of the prepared source data below the data root."""
+    method: MethodName = "pare"
+    epochs: int = 10
+    seed: int = 0
+    patch: int = 1
+    """Samples per token of a sequence (1D); an image's patch is the body's own."""
+    mix_weight: float = 1.0
+    """w: weight of the mixed pass in the objective."""
+    precision: Precision = "fp32"
+    curriculum: Curriculum = field(default_factory=Curriculum)
+    gate: Gate = field(default_factory=Gate)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+
+    def __post_init__(self) -> None:
+        _require_choice("method", self.method, MethodName)
+        _require_choice("precision", self.precision, Precision)
+        _require(self.epochs >= 1, "epochs", self.epochs, "give 1 or more")
+        _require(self.patch >= 1, "patch", self.patch, "give 1 or more")
+        _require(self.mix_weight >= 0, "mix_weight", self.mix_weight, "give 0 or more")
+
+    def replace(self, values: Mapping[str, Any]) -> Run:
+        """This run with some values changed, by dotted name.
+
+        Raises:
+            RequestError: a name that no run has, or a value it cannot take.
+        """
+        return _replace(self, values, "")
+
+    def flat(self) -> dict[str, Any]:
+        """Every value by its dotted name."""
+        return _flat(self, "")
+
+    def to_json(self) -> str:
+        return json.dumps(self.flat(), ensure_ascii=False, indent=2)
+
+    @classmethod
+    def from_flat(cls, values: Mapping[str, Any]) -> Run:
+        """The run whose `flat()` is `values`; what is missing takes its default."""
+        top = {name: values[name] for name in _fields(cls) if name in values}
+        return cls(**top).replace({name: value for name, value in values.items() if name not in top})
+
+
+def _fields(config: Any) -> tuple[str, ...]:
+    return tuple(f.name for f in dataclasses.fields(config))
+
+
+def _flat(config: Any, prefix: str) -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name in _fields(config):
+        value = getattr(config, name)
+        flat |= _flat(value, f"{prefix}{name}.") if dataclasses.is_dataclass(value) else {prefix + name: value}
+    return flat
+
+
+def _replace(config: Any, values: Mapping[str, Any], prefix: str) -> Any:
+    own: dict[str, Any] = {}
+    nested: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        head, _, rest = name.partition(".")
+        if head not in _fields(config) or (rest and not dataclasses.is_dataclass(getattr(config, head))):
+            raise RequestError(f"unknown setting {prefix + name!r}: a run has {', '.join(_flat(config, prefix))}")
+        if rest:
+            nested.setdefault(head, {})[rest] = value
+        else:
+            own[head] = value
+    for head, inner in nested.items():
+        own[head] = _replace(getattr(config, head), inner, f"{prefix}{head}.")
+    kinds = get_type_hints(type(config))
+    for name, value in own.items():
+        if kinds[name] is float and isinstance(value, int):
+            own[name] = float(value)
+    return dataclasses.replace(config, **own)

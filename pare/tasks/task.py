@@ -1,0 +1,166 @@
+"""What a task is: a data set, its criterion, its metric and where its data came from."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from torch import Tensor
+
+Kind = Literal["classification", "multilabel", "dense"]
+Provenance = Literal["real", "generated", "simulated"]
+Direction = Literal["minimize", "maximize"]
+Progress = Callable[[int, int], None]
+"""Called with (done, total) while long work goes on."""
+
+Recipe = Mapping[str, int | float | str]
+"""The options of a generator or simulator; part of the key under which prepared data rests."""
+
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure of merit over a whole split, its direction being data.
+
+    `compute(predictions, targets)` takes numpy arrays of the task's output and target shapes with a leading sample
+    axis and returns one float in the unit named by `unit`.
+    """
+
+    name: str
+    direction: Direction
+    compute: Callable[[np.ndarray, np.ndarray], float]
+    unit: str = ""
+
+    def better(self, a: float, b: float) -> bool:
+        """Whether `a` is strictly better than `b`."""
+        return a < b if self.direction == "minimize" else a > b
+
+
+@dataclass(frozen=True)
+class Split:
+    """One split as arrays, memory-mapped where they come from the store.
+
+    `x` (n, *task.shape) float32; `y` (n,) int64 for classes, (n, classes) float32 for multi-label, (n, *outputs)
+    float32 for dense; `group` (n,) int64, the record (patient, protein, field) that a sample was cut from.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    group: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A figure from the literature for the task's test metric, in the metric's own unit."""
+
+    method: str
+    value: float
+    source: str
+    verified: bool
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Everything read from a task's raw files: three splits and what the model needs to know of the training set.
+
+    `statistics` may hold `input_mean`, `input_std`, `output_mean`, `output_std`, each broadcastable against a sample;
+    they are computed on the training split only.
+    """
+
+    train: Split
+    val: Split
+    test: Split
+    statistics: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+class Task(ABC):
+    """A data set that a model is fine-tuned on. A new one is one file in `pare/tasks/` and one line in its registry.
+
+    Class attributes state what the task is; the methods turn official raw files into splits. `synthesise` writes those
+    same official files where nobody can download them: by the published generator (`generated`) or by a simulator
+    (`simulated`).
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    kind: ClassVar[Kind]
+    version: ClassVar[int]
+    """Raised whenever `read` or `encode` changes what it yields, so that older prepared data is not mistaken for new."""
+
+    shape: ClassVar[tuple[int, ...]]
+    """Of one encoded input: (C, L) for sequences, (C, H, W) for images and fields."""
+
+    outputs: ClassVar[tuple[int, ...]]
+    """(classes,) for classification and multi-label, (H, W) or (L,) for one dense channel."""
+
+    labels: ClassVar[tuple[str, ...]] = ()
+    metric: ClassVar[Metric]
+    criterion: ClassVar[Callable[[Tensor, Tensor], Tensor]]
+    """Differentiable loss per sample: (predictions (B, …), targets (B, …)) → (B,)."""
+
+    files: ClassVar[tuple[str, ...]]
+    """The official raw files, by the names under which they are distributed."""
+
+    where: ClassVar[str]
+    """Where the official files come from, for the one line that says what to put where."""
+
+    synthetic: ClassVar[Provenance]
+    """What `synthesise` makes: `generated` or `simulated`."""
+
+    published: ClassVar[tuple[Published, ...]] = ()
+    paper: ClassVar[Mapping[str, Any]]
+    """The released configuration of PaRe for this task: dotted names of `pare.config.Run` → values."""
+
+    laptop: ClassVar[Mapping[str, Any]]
+    """What the laptop preset changes of it."""
+
+    recipes: ClassVar[Mapping[str, Recipe]]
+    """The recipe of `synthesise` by preset: `laptop` and, if the data can be generated as published, `paper`."""
+
+    @abstractmethod
+    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+        """Write the official raw files into the empty `folder`, deterministically from `recipe`."""
+
+    @abstractmethod
+    def read(self, folder: Path, progress: Progress) -> Raw:
+        """Read the official raw files of `folder` and split them as published, validation carved from train.
+
+        Raises:
+            DataError: a file is missing, truncated or malformed; names the file and what was expected.
+        """
+
+    @abstractmethod
+    def encode(self, raw: np.ndarray) -> np.ndarray:
+        """Turn raw samples, as a user of the finished model has them, into inputs (n, *shape) float32.
+
+        Raises:
+            RequestError: the array cannot be a batch of this task's samples.
+        """
+
+    @property
+    def channels(self) -> int:
+        return self.shape[0]
+
+    @property
+    def extent(self) -> tuple[int, ...]:
+        """(L,) or (H, W)."""
+        return self.shape[1:]
+
+    @property
+    def modality(self) -> Literal["1d", "2d"]:
+        return "1d" if len(self.shape) == 2 else "2d"
+
+    def constant(self, targets: np.ndarray) -> np.ndarray:
+        """The best prediction that ignores the input, from training targets: one sample's output, without batch axis.
+
+        One-hot of the most frequent class, class frequencies for multi-label, the mean target for dense outputs.
+        """
+        if self.kind == "classification":
+            return np.eye(self.outputs[0], dtype=np.float32)[np.bincount(targets, minlength=self.outputs[0]).argmax()]
+        return np.asarray(targets.mean(axis=0, dtype=np.float64), dtype=np.float32)
