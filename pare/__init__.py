@@ -9,7 +9,7 @@ __all__ = ["load"]
 def __getattr__(name: str) -> Any:
     # torch and transformers take seconds to import: only those who load a model pay for them.
     if name == "load":
-        from pare.method.model import load
+        from pare.reporting.export import load
 
         return load
     raise AttributeError(f"module 'pare' has no attribute {name!r}")

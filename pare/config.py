@@ -42,7 +42,7 @@ class Curriculum:
         _require_choice("curriculum.family", self.family, Family)
         _require(0 <= self.end <= self.start <= 1, "curriculum", (self.start, self.end), "need 0 ≤ end ≤ start ≤ 1")
         _require(0 < self.until <= 1, "curriculum.until", self.until, "give a progress in (0, 1]")
-        _require(self.plateaus >= 1, "curriculum.plateaus", self.plateaus, "give 1 or more")
+        _require(self.plateaus >= 2, "curriculum.plateaus", self.plateaus, "give 2 or more")
 
 
 @dataclass(frozen=True, kw_only=True)

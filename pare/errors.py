@@ -14,3 +14,7 @@ class DataError(RequestError):
 
 class TrainingError(RuntimeError):
     """A run cannot go on (its loss became NaN, say); the message is the reason its trial failed."""
+
+
+class Stopped(Exception):  # noqa: N818 - not an error
+    """A run was told to end before its last epoch."""

@@ -1,0 +1,235 @@
+"""Bodies: transformers pretrained on another modality, taken from Hugging Face, entered at their token embeddings.
+
+A body is its `modality`, the `width` D of its tokens, the width `features` of its output, `own`, the embedder that it
+was pretrained with (frozen: it embeds the source), and `forward(tokens (B, N, D)) → features (B, M, features)`, laid out
+on the grid `grid_out(N)`.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    BertConfig,
+    BertModel,
+    RobertaConfig,
+    RobertaModel,
+    SwinConfig,
+    SwinModel,
+)
+
+from pare.errors import RequestError
+from pare.method.embedder import PatchEmbedder, adapt
+
+# Small configurations with random weights, for machines without a GPU or a download.
+_SMALL: Mapping[str, Mapping[str, Any]] = {
+    "swin-mini": {
+        "model_type": "swin",
+        "image_size": 64,
+        "patch_size": 4,
+        "embed_dim": 32,
+        "depths": [2, 2, 2],
+        "num_heads": [2, 4, 8],
+        "window_size": 4,
+    },
+    "roberta-mini": {
+        "model_type": "roberta",
+        "vocab_size": 8,
+        "hidden_size": 64,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
+        "intermediate_size": 256,
+        "max_position_embeddings": 514,
+        "type_vocab_size": 1,
+    },
+}
+
+
+class SwinBody(nn.Module):
+    """A Swin transformer (2D): tokens of the patch grid → normalised features of its last stage."""
+
+    modality = "2d"
+
+    def __init__(self, model: SwinModel) -> None:
+        super().__init__()
+        config = model.config
+        self.config = config
+        self.width: int = config.embed_dim
+        self.features: int = model.num_features
+        self.size = _pair(config.image_size)
+        self.patch = _pair(config.patch_size)
+        self.grid = (self.size[0] // self.patch[0], self.size[1] // self.patch[1])
+        self.encoder = model.encoder
+        self.norm = model.layernorm
+        own = model.embeddings.patch_embeddings.projection
+        self.own = PatchEmbedder(own, model.embeddings.norm, size=self.size).requires_grad_(False)
+
+    def tokens(self, extent: Sequence[int], patch: int) -> int:  # noqa: ARG002 - images are resized to the body's size
+        """N for a target of `extent` (H, W).
+
+        Raises:
+            RequestError: the target is no image.
+        """
+        if len(extent) != 2:
+            raise RequestError(f"target of extent {tuple(extent)} for a Swin body: sequences take a RoBERTa-like one")
+        return math.prod(self.grid)
+
+    def grid_out(self, tokens: int) -> tuple[int, ...]:  # noqa: ARG002
+        """Height and width of the feature map: each stage but the last halves the patch grid."""
+        halvings = 2 ** (len(self.config.depths) - 1)
+        return tuple(math.ceil(side / halvings) for side in self.grid)
+
+    def embedder(self, channels: int, extent: Sequence[int], patch: int) -> PatchEmbedder:  # noqa: ARG002
+        """A new embedder for a target of `channels` × `extent`, initialised from the body's own."""
+        projection, norm = adapt(self.own.projection, channels, self.patch), copy.deepcopy(self.own.norm)
+        return PatchEmbedder(projection, norm, size=self.size).requires_grad_(True)
+
+    def forward(self, tokens_BND: Tensor) -> Tensor:
+        return self.norm(self.encoder(tokens_BND, self.grid).last_hidden_state)
+
+
+class RobertaBody(nn.Module):
+    """A RoBERTa- or BERT-like transformer (1D): tokens in sequence → features of the same length.
+
+    Its own embedder reads signals of one channel, `signal_patch` samples a token; positions and norm are those of the
+    model's embedding layer.
+    """
+
+    modality = "1d"
+    signal_patch = 20
+    signal_length = 1000
+
+    def __init__(self, model: RobertaModel | BertModel) -> None:
+        super().__init__()
+        config = model.config
+        self.config = config
+        self.width: int = config.hidden_size
+        self.features: int = config.hidden_size
+        self.encoder = model.encoder
+        embeddings = model.embeddings
+        # RoBERTa's first position is padding_idx + 1, BERT's is 0; every token of a signal is of type 0.
+        first = embeddings.padding_idx + 1 if isinstance(model, RobertaModel) else 0
+        positions = embeddings.position_embeddings.weight.detach()[first:]
+        self.register_buffer("positions", positions + embeddings.token_type_embeddings.weight.detach()[0])
+        self.positions: Tensor
+        own = nn.Conv1d(1, self.width, self.signal_patch, self.signal_patch)
+        tokens = self.tokens((self.signal_length,), self.signal_patch)
+        self.own = PatchEmbedder(own, embeddings.LayerNorm, self.positions[:tokens]).requires_grad_(False)
+
+    def tokens(self, extent: Sequence[int], patch: int) -> int:
+        """N for a target of `extent` (L,) at `patch` samples a token.
+
+        Raises:
+            RequestError: the target is no sequence, the patch does not divide its length, or it makes more tokens than
+                the body has positions.
+        """
+        if len(extent) != 1:
+            raise RequestError(f"target of extent {tuple(extent)} for a RoBERTa-like body: images take a Swin")
+        tokens, rest = divmod(extent[0], patch)
+        if rest or tokens > len(self.positions):
+            raise RequestError(
+                f"patch is {patch} for {extent[0]} samples: give a divisor that makes at most {len(self.positions)} "
+                "tokens"
+            )
+        return tokens
+
+    def grid_out(self, tokens: int) -> tuple[int, ...]:
+        """One feature vector per token."""
+        return (tokens,)
+
+    def embedder(self, channels: int, extent: Sequence[int], patch: int) -> PatchEmbedder:
+        """A new embedder for a target of `channels` × `extent`, initialised from the body's own."""
+        projection, norm = adapt(self.own.projection, channels, (patch,)), copy.deepcopy(self.own.norm)
+        return PatchEmbedder(projection, norm, self.positions[: self.tokens(extent, patch)]).requires_grad_(True)
+
+    def forward(self, tokens_BND: Tensor) -> Tensor:
+        return self.encoder(tokens_BND).last_hidden_state
+
+
+Body = SwinBody | RobertaBody
+
+
+def load(name: str, *, pretrained: bool = True) -> Body:
+    """The body called `name`: a small one of this package, a Hugging Face name, or a local directory.
+
+    Weights come as safetensors only. `pretrained=False` gives the same architecture with the weights of `initialise`.
+
+    Raises:
+        RequestError: no such body, one that is neither Swin- nor RoBERTa-like, or the hub cannot be reached.
+    """
+    if name in _SMALL:
+        return from_config(_SMALL[name])
+    if not pretrained:
+        return from_config(_hub(name, lambda: AutoConfig.from_pretrained(name).to_dict()))
+    model = _hub(
+        name, lambda: AutoModel.from_pretrained(name, add_pooling_layer=False, use_safetensors=True, dtype="float32")
+    )
+    return _wrap(model)
+
+
+def from_config(config: Mapping[str, Any]) -> Body:
+    """A body of the given Hugging Face configuration with well-scaled random weights."""
+    kinds: dict[str, tuple[Any, Any]] = {
+        "swin": (SwinConfig, SwinModel),
+        "roberta": (RobertaConfig, RobertaModel),
+        "bert": (BertConfig, BertModel),
+    }
+    kind = str(config.get("model_type"))
+    if kind not in kinds:
+        raise RequestError(f"body of type {kind!r}: choose a Swin (2D) or a RoBERTa or BERT (1D)")
+    make_config, make_model = kinds[kind]
+    body = _wrap(make_model(make_config(**config), add_pooling_layer=False))
+    initialise(body)
+    return body
+
+
+def is_pretrained(name: str) -> bool:
+    """Whether `load(name)` gives pretrained weights; tables say `random` otherwise."""
+    return name not in _SMALL
+
+
+@torch.no_grad()
+def initialise(module: nn.Module) -> None:
+    """Xavier for every linear and convolution, 1/√width for embeddings.
+
+    Hugging Face's fixed standard deviation of .02 is far too small for narrow bodies: it alone costs tens of points.
+    """
+    for part in module.modules():
+        if isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d):
+            nn.init.xavier_uniform_(part.weight)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
+        elif isinstance(part, RobertaBody):
+            part.positions.normal_(std=part.width**-0.5)
+            own = part.own.positions
+            assert own is not None  # noqa: S101 - for the type checker: a RoBERTa has positions
+            own.copy_(part.positions[: len(own)])
+
+
+def _wrap(model: nn.Module) -> Body:
+    if isinstance(model, SwinModel):
+        return SwinBody(model)
+    if isinstance(model, RobertaModel | BertModel):
+        return RobertaBody(model)
+    raise RequestError(f"body of type {type(model).__name__}: choose a Swin (2D) or a RoBERTa or BERT (1D)")
+
+
+def _hub(name: str, fetch: Callable[[], Any]) -> Any:
+    try:
+        return fetch()
+    except OSError as error:
+        raise RequestError(
+            f"body {name!r} is neither a directory, nor in the Hugging Face cache, nor can the hub be reached: "
+            f"download it once with `hf download {name}`, or use one of {', '.join(_SMALL)}"
+        ) from error
+
+
+def _pair(value: int | Sequence[int]) -> tuple[int, int]:
+    return (value, value) if isinstance(value, int) else (value[0], value[1])

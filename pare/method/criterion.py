@@ -1,0 +1,28 @@
+"""Losses per sample: (predictions (B, …), targets (B, …)) → (B,).
+
+They stay unreduced because PaRe weighs each sample by its own share of replaced patches, and because a mean taken once,
+over the whole batch, does not depend on how the batch was split over workers or accumulated parts.
+"""
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def cross_entropy(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Softmax cross-entropy of logits (B, K) against classes (B,)."""
+    return F.cross_entropy(predictions, targets, reduction="none")
+
+
+def binary_cross_entropy(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Sigmoid cross-entropy of logits against targets in [0, 1] of the same shape (B, …), averaged within a sample."""
+    return F.binary_cross_entropy_with_logits(predictions, targets, reduction="none").flatten(1).mean(1)
+
+
+def squared_error(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Mean squared error within a sample; both (B, …)."""
+    return (predictions - targets).square().flatten(1).mean(1)
+
+
+def relative_l2(predictions: Tensor, targets: Tensor) -> Tensor:
+    """‖predictions - targets‖₂ / ‖targets‖₂ within a sample; both (B, …)."""
+    return (predictions - targets).flatten(1).norm(dim=1) / targets.flatten(1).norm(dim=1)

@@ -1,0 +1,28 @@
+"""The gate: one score per patch, shared by both modalities, and the straight-through path of its gradient.
+
+Shapes: B samples, N target tokens, S source tokens, D token width.
+"""
+
+import torch
+from torch import Tensor, nn
+
+
+class PatchGate(nn.Module):
+    """g: tokens (B, N, D) → scores (B, N) in (0, 1), one Linear(D → 1) and a sigmoid."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.score = nn.Linear(width, 1)
+
+    def forward(self, tokens_BND: Tensor) -> Tensor:
+        return self.score(tokens_BND).squeeze(-1).sigmoid()
+
+
+def straight_through(keys_BN: Tensor, threshold_B1: Tensor, temperature: float) -> Tensor:
+    """A factor (B, N) that is exactly 1 forward and carries the gradient of the relaxed inclusion probability.
+
+    r = sigmoid((a - θ) / temperature) → 1 + r - stop(r), where θ (B, 1) is the score at the edge of the selection,
+    held constant so that every kept patch, the one at the edge included, pulls on its own score.
+    """
+    relaxed = torch.sigmoid((keys_BN - threshold_B1.detach()) / temperature)
+    return 1 + (relaxed - relaxed.detach())

@@ -1,0 +1,72 @@
+"""The model that remains after training: target embedder, body and predictor of one task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from pare.method.body import Body, initialise
+from pare.method.predictor import ClassPredictor, DensePredictor
+
+
+class Interface(Protocol):
+    """What a model must fit: the kind of its outputs, the shape of its inputs (C, L) or (C, H, W), and of its outputs.
+
+    Every `pare.tasks.task.Task` is one.
+    """
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def outputs(self) -> tuple[int, ...]: ...
+
+
+class CrossModalModel(nn.Module):
+    """Inputs of a target modality (B, *shape) → predictions in the task's own units (B, *outputs).
+
+    `statistics` may hold `input_mean`, `input_std`, `output_mean` and `output_std`: inputs are normalised and outputs
+    decoded inside, so that losses and metrics see the task's own units. `patch` is for sequences, see `Run.patch`.
+
+    Raises:
+        RequestError: the body cannot take the task's modality, or the patch does not fit.
+    """
+
+    input_mean: Tensor
+    input_std: Tensor
+    output_mean: Tensor
+    output_std: Tensor
+
+    def __init__(
+        self, interface: Interface, body: Body, patch: int, statistics: Mapping[str, np.ndarray] | None = None
+    ) -> None:
+        super().__init__()
+        channels, *extent = interface.shape
+        self.body = body
+        self.tokens = body.tokens(extent, patch)
+        self.embedder = body.embedder(channels, extent, patch)
+        self.head: nn.Module
+        if interface.kind == "dense":
+            self.head = DensePredictor(body.features, body.grid_out(self.tokens), interface.outputs)
+        else:
+            self.head = ClassPredictor(body.features, interface.outputs[0])
+        initialise(self.head)
+        for name, default in (("input_mean", 0.0), ("input_std", 1.0), ("output_mean", 0.0), ("output_std", 1.0)):
+            array = np.asarray((statistics or {}).get(name, default), dtype=np.float32)
+            self.register_buffer(name, torch.from_numpy(array.copy()))
+
+    def embed(self, x: Tensor) -> Tensor:
+        """Inputs → target tokens T (B, N, D)."""
+        return self.embedder((x - self.input_mean) / self.input_std)
+
+    def decode(self, features_BMF: Tensor) -> Tensor:
+        """Features → predictions in the task's own units."""
+        return self.head(features_BMF).float() * self.output_std + self.output_mean
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.decode(self.body(self.embed(x)))

@@ -1,0 +1,53 @@
+"""Predictors: features of the body → outputs of a task."""
+
+import math
+from collections.abc import Sequence
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ClassPredictor(nn.Module):
+    """Features (B, M, features) → logits (B, classes): mean over tokens, then linear. Also for multi-label targets."""
+
+    def __init__(self, features: int, classes: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(features, classes)
+
+    def forward(self, features_BMF: Tensor) -> Tensor:
+        return self.linear(features_BMF.mean(1))
+
+
+class DensePredictor(nn.Module):
+    """Features on a grid → one output channel at the target's own resolution (B, H, W) or (B, L).
+
+    Each feature vector is unfolded to its cell at about the target's resolution (a linear map and a pixel shuffle), the
+    result is interpolated to exactly `outputs`, and two small convolutions take the seams between cells out.
+    """
+
+    channels = 8
+
+    def __init__(self, features: int, grid: Sequence[int], outputs: Sequence[int]) -> None:
+        super().__init__()
+        self.grid = tuple(grid)
+        self.outputs = tuple(outputs)
+        self.cell = tuple(math.ceil(out / cells) for out, cells in zip(outputs, grid, strict=True))
+        self.unfold = nn.Linear(features, self.channels * math.prod(self.cell))
+        conv = nn.Conv2d if len(self.grid) == 2 else nn.Conv1d
+        self.smooth = nn.Sequential(
+            conv(self.channels, self.channels, 3, padding=1), nn.GELU(), conv(self.channels, 1, 3, padding=1)
+        )
+
+    def forward(self, features_BMF: Tensor) -> Tensor:
+        cells = self.unfold(features_BMF)
+        batch = len(cells)
+        if len(self.grid) == 2:
+            (rows, columns), (height, width) = self.grid, self.cell
+            x = cells.view(batch, rows, columns, self.channels, height, width).permute(0, 3, 1, 4, 2, 5)
+            x = x.reshape(batch, self.channels, rows * height, columns * width)
+            x = F.interpolate(x, size=self.outputs, mode="bilinear", align_corners=False)
+        else:
+            x = cells.view(batch, self.grid[0], self.channels, self.cell[0]).permute(0, 2, 1, 3)
+            x = x.reshape(batch, self.channels, self.grid[0] * self.cell[0])
+            x = F.interpolate(x, size=self.outputs, mode="linear", align_corners=False)
+        return self.smooth(x).squeeze(1)

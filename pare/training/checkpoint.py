@@ -1,0 +1,100 @@
+"""Checkpoints: one safetensors file per epoch, weights and optimiser state together, renamed into place when whole.
+
+Nothing else needs keeping: the order of samples, the noise and the curriculum are functions of seed and epoch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+KEPT = 2
+"""The newest, and the one before in case the newest is damaged."""
+
+
+def save_atomically(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file under a temporary name and rename it: there is a whole file at `path`, or the old one."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, dict(metadata))
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+class Best(NamedTuple):
+    """The best epoch of a run by validation, and its metric."""
+
+    epoch: int
+    metric: float
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints of one run, in a folder of their own."""
+
+    folder: Path
+
+    def save(self, epoch: int, module: nn.Module, optimizer: torch.optim.Optimizer, best: Best) -> None:
+        """Keep the state after `epoch` epochs; of the older ones the one before and the best stay."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tensors = {f"model.{name}": tensor for name, tensor in module.state_dict().items()}
+        for index, state in optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items() if value is not None}
+        save_atomically(tensors, self._path(epoch), {"best": json.dumps(best)})
+        for old in self._found()[:-KEPT]:
+            if old != self._path(best.epoch):
+                old.unlink(missing_ok=True)
+
+    def restore(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, Best | None]:
+        """Load the newest whole checkpoint in place; returns its epoch and the best so far, (0, None) without one."""
+        for path in reversed(self._found()):
+            # A damaged file (the disk was full, the machine died) is passed over for the one before.
+            with contextlib.suppress(SafetensorError, OSError, KeyError):
+                tensors, metadata = _read(path)
+                best = Best(*json.loads(metadata["best"]))
+                module.load_state_dict(_under("model.", tensors))
+                state: dict[int, dict[str, Tensor]] = {}
+                for name, tensor in _under("optimizer.", tensors).items():
+                    index, _, part = name.partition(".")
+                    state.setdefault(int(index), {})[part] = tensor
+                optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
+                return int(path.stem.removeprefix("epoch-")), best
+        return 0, None
+
+    def load_model(self, epoch: int, module: nn.Module) -> None:
+        """Load the weights alone, as they were after `epoch` epochs."""
+        tensors, _ = _read(self._path(epoch))
+        module.load_state_dict(_under("model.", tensors))
+
+    def clear(self) -> None:
+        """Remove them all: the run is over."""
+        for path in self._found():
+            path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self.folder.rmdir()
+
+    def _path(self, epoch: int) -> Path:
+        return self.folder / f"epoch-{epoch:05d}.safetensors"
+
+    def _found(self) -> list[Path]:
+        return sorted(self.folder.glob("epoch-*.safetensors"))
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    with safe_open(path, framework="pt") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118 - not a mapping
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

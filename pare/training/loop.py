@@ -1,0 +1,166 @@
+"""The training loop: one run from start to end, in the open. It knows no Ray and no search.
+
+Results leave only through `report`, which answers whether to go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
+
+from pare import tasks
+from pare.config import Run
+from pare.errors import Stopped, TrainingError
+from pare.method import methods
+from pare.method.curriculum import patches, share
+from pare.method.model import CrossModalModel
+from pare.method.objective import Losses, Mixing
+from pare.tasks import store
+from pare.tasks.task import Split
+from pare.training import optim
+from pare.training.checkpoint import Best, Checkpoints
+from pare.training.evaluate import evaluate, fetch
+from pare.training.order import Order, Part
+from pare.training.world import World
+
+Report = Callable[[Mapping[str, float]], bool]
+"""Called by the leader after every epoch with its figures by name; `epoch` counts from 1. Returns whether to go on."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a run leaves: the model as it was after its best epoch by validation."""
+
+    model: CrossModalModel
+    best: Best
+
+
+def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
+    """Train one run on the prepared data below `root`, reporting after each epoch.
+
+    A checkpoint is left in `folder` after each epoch; a run that finds one there goes on from it exactly as if it had
+    never stopped. Every worker of a `torch.distributed` group calls this with the same arguments; the leader gets the
+    model, the others None.
+
+    Raises:
+        DataError: prepared data is missing or damaged.
+        TrainingError: the loss is no longer a finite number.
+        Stopped: `report` said to end.
+    """
+    world = World.current()
+    task, source = tasks.get(run.task), tasks.get(run.source)
+    data, source_data = store.load(root, run.data), store.load(root, run.source_data)
+    splits = data.split("train"), source_data.split("train")
+    validation = data.split("val")
+
+    torch.manual_seed(run.seed)
+    objective = methods.build(run, task, type(task).criterion, data.statistics, source, source_data.statistics)
+    objective.to(world.device)
+    optimizer = optim.build(objective, run.optimizer)
+    checkpoints = Checkpoints(folder)
+    done, best = checkpoints.restore(objective, optimizer)
+    mixes = methods.METHODS[run.method].mixes
+    # A step without replacement leaves the gate and the source head without a gradient.
+    module = world.wrap(objective, some_unused=mixes and run.curriculum.end == 0)
+    order = Order(
+        seed=run.seed,
+        samples=len(splits[0]),
+        sources=len(splits[1]),
+        batch=run.optimizer.batch,
+        accumulate=run.optimizer.accumulate,
+        rank=world.rank,
+        workers=world.size,
+    )
+    tokens = (objective.model.tokens, objective.model.body.tokens(source.extent, objective.model.body.signal_patch))
+    steps = order.steps * run.epochs
+
+    for epoch in range(done, run.epochs):
+        began = time.perf_counter()
+        torch.manual_seed(order.dropout_seed(epoch))
+        objective.train()
+        watched: dict[str, Tensor] = {}
+        for step, parts in enumerate(order.epoch(epoch), start=epoch * order.steps):
+            progress = step / steps
+            k = patches(share(run.curriculum, progress), *tokens) if mixes else 0
+            noisy = run.gate.noise > 0 and progress < run.gate.noise_until
+            optim.schedule(optimizer, run.optimizer, step, steps)
+            optimizer.zero_grad()
+            for index, part in enumerate(parts):
+                last = index == len(parts) - 1
+                noise = order.noise(step, part.rows, tokens, world.device) if noisy and k else None
+                x, y, mixing = _batch(splits, part, k, noise, world.device)
+                with world.synchronised(module, last), _precision(run, world.device):
+                    losses: Losses = module(x, y, mixing)
+                    # The sum over parts and the mean over workers make the mean over the batch.
+                    (losses.total.sum() * (world.size / order.size)).backward()
+                _watch(watched, losses, k / tokens[0])
+            if run.optimizer.clip:
+                clip_grad_norm_(objective.parameters(), run.optimizer.clip)
+            optimizer.step()
+
+        figures = _figures(watched, world, order.steps * order.size)
+        if not math.isfinite(figures["loss"]):
+            raise TrainingError(f"the loss became {figures['loss']} in epoch {epoch + 1}")
+        figures["samples_per_second"] = order.steps * order.size / (time.perf_counter() - began)
+        scores = evaluate(objective.model, task, validation, world)
+        go_on = True
+        if scores is not None:
+            loss, metric = scores
+            if best is None or task.metric.better(metric, best.metric):
+                best = Best(epoch + 1, metric)
+            checkpoints.save(epoch + 1, objective, optimizer, best)
+            figures |= {f"lr_{group['name']}": group["lr"] for group in optimizer.param_groups}
+            figures |= {"samples": (epoch + 1) * order.steps * order.size, "seconds": time.perf_counter() - began}
+            go_on = report(
+                {"epoch": epoch + 1, "objective": best.metric, "val_metric": metric, "val_loss": loss, **figures}
+            )
+        if not world.agree(go_on):
+            raise Stopped
+
+    if best is None:  # a worker that does not lead
+        return None
+    checkpoints.load_model(best.epoch, objective)
+    return Trained(objective.model.eval(), best)
+
+
+def _batch(
+    splits: tuple[Split, Split], part: Part, k: int, noise: tuple[Tensor, Tensor] | None, device: torch.device
+) -> tuple[Tensor, Tensor, Mixing | None]:
+    """The samples of a part and, where patches are replaced, their source counterparts, on the device."""
+    target, source = splits
+    x, y = fetch(target.x, part.target, device), fetch(target.y, part.target, device)
+    if k == 0:
+        return x, y, None
+    source_x, source_y = fetch(source.x, part.source, device), fetch(source.y, part.source, device)
+    # Filled on the device: a constant from the host would not wait, but a k that is data does not recompile either.
+    return x, y, Mixing(source_x, source_y, torch.full((), k, device=device), noise)
+
+
+def _precision(run: Run, device: torch.device) -> contextlib.AbstractContextManager[object]:
+    if run.precision == "bf16":
+        return torch.autocast(device.type, torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def _watch(watched: dict[str, Tensor], losses: Losses, replaced: float) -> None:
+    """Add a part's figures to the epoch's sums, on the device."""
+    named = {"loss": losses.total.detach(), **losses.watched}
+    if "lambda" in named:
+        named["replaced"] = torch.full_like(named["lambda"], replaced)
+    for name, values in named.items():
+        total = values.float().sum()
+        watched[name] = watched[name] + total if name in watched else total
+
+
+def _figures(watched: Mapping[str, Tensor], world: World, samples: int) -> dict[str, float]:
+    """Means per sample over an epoch and all workers; the one moment when the host waits for the device."""
+    means = (world.sum(torch.stack(list(watched.values()))) / samples).tolist()
+    return dict(zip(watched, means, strict=True))

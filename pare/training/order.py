@@ -1,0 +1,93 @@
+"""In which order samples are seen: a pure function of seed, epoch and step, whatever the number of workers.
+
+Every random number of a run comes from here, keyed by what it is for. So an interrupted run goes on exactly as it would
+have, and a batch split over workers sees the same samples and the same noise as the whole batch on one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from pare.errors import RequestError
+from pare.method.replacement import gumbel
+
+# What a stream of random numbers is for; the values are part of what makes a run reproducible.
+_TARGET, _SOURCE, _NOISE, _DROPOUT = 1, 2, 3, 4
+
+
+def _key(*numbers: int) -> int:
+    """One seed for torch (63 bits) from the numbers that identify a stream."""
+    return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+class Part(NamedTuple):
+    """One forward pass: this worker's rows of the global batch, and which rows of it they are."""
+
+    target: np.ndarray
+    source: np.ndarray
+    rows: slice
+
+
+@dataclass(frozen=True)
+class Order:
+    """The order of a run: `samples` target and `sources` source samples, in batches of `batch` over `workers`."""
+
+    seed: int
+    samples: int
+    sources: int
+    batch: int
+    accumulate: int = 1
+    rank: int = 0
+    workers: int = 1
+
+    def __post_init__(self) -> None:
+        if self.size < self.workers * self.accumulate:
+            raise RequestError(
+                f"batch of {self.size} over {self.workers} workers in {self.accumulate} parts each: "
+                "need at least one sample a part"
+            )
+
+    @property
+    def size(self) -> int:
+        """Samples per update; smaller than asked for where the training set is."""
+        return min(self.batch, self.samples)
+
+    @property
+    def steps(self) -> int:
+        """Updates per epoch. Every batch is whole: what a shuffled epoch leaves over, another epoch sees."""
+        return self.samples // self.size
+
+    def epoch(self, epoch: int) -> Iterator[list[Part]]:
+        """For each update of an epoch, the parts that this worker computes one after another."""
+        target = np.random.default_rng((self.seed, _TARGET, epoch)).permutation(self.samples)
+        source = np.random.default_rng((self.seed, _SOURCE, epoch)).integers(self.sources, size=len(target))
+        for step in range(self.steps):
+            first = step * self.size
+            parts = []
+            for rows in self._rows():
+                where = slice(first + rows.start, first + rows.stop)
+                parts.append(Part(target[where], source[where], rows))
+            yield parts
+
+    def _rows(self) -> list[slice]:
+        """This worker's rows of a batch, in `accumulate` parts as even as can be."""
+        edges = np.linspace(0, self.size, self.workers * self.accumulate + 1).round().astype(int).tolist()
+        own = edges[self.rank * self.accumulate : (self.rank + 1) * self.accumulate + 1]
+        return [slice(a, b) for a, b in zip(own, own[1:], strict=False) if b > a]
+
+    def noise(self, step: int, rows: slice, shape: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
+        """Standard Gumbel noise (rows, N) and (rows, S) of update `step` of the run, `shape` being (N, S)."""
+        generator = torch.Generator(device).manual_seed(_key(self.seed, _NOISE, step))
+        uniform = torch.rand(self.size, sum(shape), generator=generator, device=device)[rows]
+        target, source = gumbel(uniform).split(shape, dim=1)
+        return target, source
+
+    def dropout_seed(self, epoch: int) -> int:
+        """Seed of torch's global random state in an epoch: dropout's and drop path's, each worker its own."""
+        return _key(self.seed, _DROPOUT, epoch, self.rank)

@@ -1,0 +1,72 @@
+"""The workers of a run: who this process is among them, and what they exchange."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+
+@dataclass(frozen=True)
+class World:
+    """This process's `rank` among `size` workers, and the device it computes on."""
+
+    rank: int
+    size: int
+    device: torch.device
+
+    @classmethod
+    def current(cls) -> World:
+        """As torch.distributed has set it up; a lone process is a world of one."""
+        grouped = dist.is_available() and dist.is_initialized()
+        rank, size = (dist.get_rank(), dist.get_world_size()) if grouped else (0, 1)
+        if not torch.cuda.is_available():
+            return cls(rank, size, torch.device("cpu"))
+        local = int(os.environ.get("LOCAL_RANK", 0)) if grouped else 0
+        return cls(rank, size, torch.device("cuda", local % torch.cuda.device_count()))
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process reports and writes for all."""
+        return self.rank == 0
+
+    def wrap(self, module: nn.Module, *, some_unused: bool) -> nn.Module:
+        """The module with gradients averaged over workers; `some_unused`: a step may leave parameters without any."""
+        if self.size == 1:
+            return module
+        devices = [self.device] if self.device.type == "cuda" else None
+        return DistributedDataParallel(module, device_ids=devices, find_unused_parameters=some_unused)
+
+    def gather(self, array: np.ndarray) -> np.ndarray | None:
+        """Every worker's array, one after another along the first axis, on the leader; None elsewhere."""
+        if self.size == 1:
+            return array
+        parts: list[Any] | None = [None] * self.size if self.leads else None
+        dist.gather_object(array, parts)
+        return None if parts is None else np.concatenate(parts)
+
+    def sum(self, values: Tensor) -> Tensor:
+        """The sum of a tensor over workers, on every worker."""
+        if self.size > 1:
+            dist.all_reduce(values)
+        return values
+
+    def agree(self, go_on: bool) -> bool:
+        """The leader's word, on every worker."""
+        if self.size == 1:
+            return go_on
+        word = torch.tensor([float(go_on and self.leads)], device=self.device)
+        return bool(self.sum(word).item())
+
+    def synchronised(self, module: nn.Module, last: bool) -> contextlib.AbstractContextManager[object]:
+        """Gradients are exchanged once an update: with the last of its accumulated parts."""
+        if isinstance(module, DistributedDataParallel) and not last:
+            return module.no_sync()
+        return contextlib.nullcontext()
