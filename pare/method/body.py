@@ -1,8 +1,8 @@
 """Bodies: transformers pretrained on another modality, taken from Hugging Face, entered at their token embeddings.
 
 A body is its `modality`, the `width` D of its tokens, the width `features` of its output, `own`, the embedder that it
-was pretrained with (frozen: it embeds the source), and `forward(tokens (B, N, D)) → features (B, M, features)`, laid out
-on the grid `grid_out(N)`.
+was pretrained with (frozen: it turns a source sample into `source_tokens` tokens), and `forward(tokens (B, N, D)) →
+features (B, M, features)`, laid out on the grid `grid_out(N)`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from transformers import (
     AutoModel,
     BertConfig,
     BertModel,
+    PreTrainedConfig,
     RobertaConfig,
     RobertaModel,
     SwinConfig,
@@ -66,6 +67,7 @@ class SwinBody(nn.Module):
         self.size = _pair(config.image_size)
         self.patch = _pair(config.patch_size)
         self.grid = (self.size[0] // self.patch[0], self.size[1] // self.patch[1])
+        self.source_tokens: int = math.prod(self.grid)
         self.encoder = model.encoder
         self.norm = model.layernorm
         own = model.embeddings.patch_embeddings.projection
@@ -120,8 +122,8 @@ class RobertaBody(nn.Module):
         self.register_buffer("positions", positions + embeddings.token_type_embeddings.weight.detach()[0])
         self.positions: Tensor
         own = nn.Conv1d(1, self.width, self.signal_patch, self.signal_patch)
-        tokens = self.tokens((self.signal_length,), self.signal_patch)
-        self.own = PatchEmbedder(own, embeddings.LayerNorm, self.positions[:tokens]).requires_grad_(False)
+        self.source_tokens: int = self.tokens((self.signal_length,), self.signal_patch)
+        self.own = PatchEmbedder(own, embeddings.LayerNorm, self.positions[: self.source_tokens]).requires_grad_(False)
 
     def tokens(self, extent: Sequence[int], patch: int) -> int:
         """N for a target of `extent` (L,) at `patch` samples a token.
@@ -166,12 +168,18 @@ def load(name: str, *, pretrained: bool = True) -> Body:
     """
     if name in _SMALL:
         return from_config(_SMALL[name])
+    config = _hub(name, lambda: AutoConfig.from_pretrained(name))
     if not pretrained:
-        return from_config(_hub(name, lambda: AutoConfig.from_pretrained(name).to_dict()))
-    model = _hub(
-        name, lambda: AutoModel.from_pretrained(name, add_pooling_layer=False, use_safetensors=True, dtype="float32")
+        return from_config(config.to_dict())
+    _without_dropout(config)
+    return _wrap(
+        _hub(
+            name,
+            lambda: AutoModel.from_pretrained(
+                name, config=config, add_pooling_layer=False, use_safetensors=True, dtype="float32"
+            ),
+        )
     )
-    return _wrap(model)
 
 
 def from_config(config: Mapping[str, Any]) -> Body:
@@ -185,7 +193,9 @@ def from_config(config: Mapping[str, Any]) -> Body:
     if kind not in kinds:
         raise RequestError(f"body of type {kind!r}: choose a Swin (2D) or a RoBERTa or BERT (1D)")
     make_config, make_model = kinds[kind]
-    body = _wrap(make_model(make_config(**config), add_pooling_layer=False))
+    made = make_config(**config)
+    _without_dropout(made)
+    body = _wrap(make_model(made, add_pooling_layer=False))
     initialise(body)
     return body
 
@@ -211,6 +221,13 @@ def initialise(module: nn.Module) -> None:
             own = part.own.positions
             assert own is not None  # noqa: S101 - for the type checker: a RoBERTa has positions
             own.copy_(part.positions[: len(own)])
+
+
+def _without_dropout(config: PreTrainedConfig) -> None:
+    """As released: no dropout and no drop path anywhere, though the checkpoints' configurations ask for some."""
+    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "drop_path_rate"):
+        if hasattr(config, name):
+            setattr(config, name, 0.0)
 
 
 def _wrap(model: nn.Module) -> Body:

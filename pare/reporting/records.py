@@ -7,10 +7,47 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from pare.tasks.task import Provenance
+from pare.tasks.task import Metric, Provenance
 
 State = Literal["running", "complete", "pruned", "failed"]
 Purpose = Literal["search", "confirm"]
+
+PROVENANCE: Mapping[Provenance, str] = {
+    "real": "the official data",
+    "generated": "made by the published generator; not the official files",
+    "simulated": "a stand-in of the same shape, never comparable with a paper",
+}
+"""What each provenance of data means, in the words of every report."""
+
+
+def describe(metric: Metric) -> str:
+    """Name, unit and direction of a metric: `relative L2, lower is better`."""
+    unit = f" [{metric.unit}]" if metric.unit else ""
+    return f"{metric.name}{unit}, {'lower' if metric.direction == 'minimize' else 'higher'} is better"
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The values that a hyperparameter may take: an interval [low, high], or `choices`, all strings or all numbers."""
+
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[str | float | bool, ...] = ()
+
+    def __post_init__(self) -> None:
+        if bool(self.choices) == (self.low is not None and self.high is not None):
+            raise ValueError(f"{self}: give both low and high, or choices")
+        if len({isinstance(choice, str) for choice in self.choices}) > 1:
+            raise ValueError(f"{self}: give choices that are all strings or all numbers")
+
+    def __or__(self, other: Domain) -> Domain:
+        """The smallest domain that holds both; an interval and choices together are choices."""
+        if self.low is not None and self.high is not None and other.low is not None and other.high is not None:
+            return Domain(min(self.low, other.low), max(self.high, other.high))
+        return Domain(choices=tuple(dict.fromkeys([*self._values(), *other._values()])))
+
+    def _values(self) -> tuple[str | float | bool, ...]:
+        return self.choices or tuple(end for end in (self.low, self.high) if end is not None)
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import pickle
 from collections import OrderedDict
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,11 +27,14 @@ class _Dtype:
 
 
 class _Array(np.ndarray):
-    """An array that takes its dtype from a stand-in."""
+    """An array that takes its dtype from a stand-in and checks what numpy's own unpickling believes."""
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:  # type: ignore[override]
-        version, shape, kind, fortran, data = state
-        super().__setstate__((version, shape, kind.dtype, fortran, data))
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        _, shape, kind, fortran, data = state
+        holder, size = (list, 1) if kind.dtype.kind == "O" else (bytes, kind.dtype.itemsize)
+        if not isinstance(data, holder) or min(shape, default=0) < 0 or len(data) != prod(shape) * size:
+            raise pickle.UnpicklingError(f"an array {shape} of {kind.dtype} from {len(data)} bytes or objects")
+        super().__setstate__((1, shape, kind.dtype, bool(fortran), data))
 
 
 def _reconstruct(*_: object) -> _Array:
@@ -69,7 +73,7 @@ _RENAMED = {
 """Protocol 2 uses Python 2's module names; numpy 2 moved its private modules."""
 
 
-class _Forbidden(Exception):
+class _ForbiddenError(Exception):
     pass
 
 
@@ -78,7 +82,7 @@ class _Unpickler(pickle.Unpickler):
         try:
             return _ALLOWED[_RENAMED.get(module, module), name]
         except KeyError:
-            raise _Forbidden(f"{module}.{name}") from None
+            raise _ForbiddenError(f"{module}.{name}") from None
 
 
 def load_arrays(path: Path) -> Any:
@@ -90,7 +94,7 @@ def load_arrays(path: Path) -> Any:
     try:
         with path.open("rb") as file:
             return _Unpickler(file).load()
-    except _Forbidden as forbidden:
+    except _ForbiddenError as forbidden:
         raise DataError(f"{path} is refused: it asks for {forbidden} and should hold arrays only") from forbidden
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error

@@ -136,7 +136,8 @@ def _write(folder: Path, task: Task, raw: Raw, provenance: Provenance, recipe: R
         batch = pa.record_batch([_column(getattr(split, column)) for column in _COLUMNS], names=list(_COLUMNS))
         with pa.ipc.new_file(str(folder / f"{name}.arrow"), batch.schema) as file:
             file.write_batch(batch)
-    np.savez(folder / _STATISTICS, allow_pickle=False, **raw.statistics)
+    arrays: dict[str, Any] = dict(raw.statistics)
+    np.savez(folder / _STATISTICS, **arrays)
     meta = {
         "format": _FORMAT,
         "task": task.name,

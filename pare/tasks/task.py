@@ -1,5 +1,7 @@
 """What a task is: a data set, its criterion, its metric and where its data came from."""
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -101,7 +103,7 @@ class Task(ABC):
 
     labels: ClassVar[tuple[str, ...]] = ()
     metric: ClassVar[Metric]
-    criterion: ClassVar[Callable[[Tensor, Tensor], Tensor]]
+    criterion: ClassVar[staticmethod[[Tensor, Tensor], Tensor]]
     """Differentiable loss per sample: (predictions (B, …), targets (B, …)) → (B,)."""
 
     files: ClassVar[tuple[str, ...]]

@@ -37,5 +37,5 @@ def evaluate(model: nn.Module, task: Task, split: Split, world: World) -> tuple[
     if predictions is None:
         return None
     targets = np.asarray(split.y)
-    losses = type(task).criterion(torch.from_numpy(predictions), torch.from_numpy(np.array(targets)))
+    losses = task.criterion(torch.from_numpy(predictions), torch.from_numpy(np.array(targets)))
     return float(losses.mean()), float(task.metric.compute(predictions, targets))

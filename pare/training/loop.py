@@ -62,7 +62,7 @@ def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
     validation = data.split("val")
 
     torch.manual_seed(run.seed)
-    objective = methods.build(run, task, type(task).criterion, data.statistics, source, source_data.statistics)
+    objective = methods.build(run, task, task.criterion, data.statistics, source, source_data.statistics)
     objective.to(world.device)
     optimizer = optim.build(objective, run.optimizer)
     checkpoints = Checkpoints(folder)
@@ -79,7 +79,7 @@ def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
         rank=world.rank,
         workers=world.size,
     )
-    tokens = (objective.model.tokens, objective.model.body.tokens(source.extent, objective.model.body.signal_patch))
+    tokens = (objective.model.tokens, objective.model.body.source_tokens)
     steps = order.steps * run.epochs
 
     for epoch in range(done, run.epochs):

@@ -1,0 +1,238 @@
+"""The leaderboard: per task what each method reached, beside the constant prediction and the published figure."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pare import tasks
+from pare.reporting import schema, tables
+from pare.reporting.records import PROVENANCE, describe
+from pare.tasks.task import Provenance, Published, Task
+
+CONSTANT = "constant"
+"""The row of the best prediction that ignores the input."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A method on a task; the columns of `leaderboard.parquet`, see `pare.reporting.schema.leaderboard`."""
+
+    task: str
+    method: str
+    trials: int
+    pruned: int
+    failed: int
+    validation: float | None
+    test: float | None
+    spread: float | None
+    seeds: int
+    provenance: Provenance
+    body: str
+    published: float | None
+    source: str
+    comparable: str
+    gpu_hours: float
+    metric: str
+    direction: str
+    unit: str
+
+
+def write(out: Path, constants: Mapping[str, tuple[float, float]]) -> list[Row]:
+    """Write `leaderboard.parquet` and `leaderboard.md` from the tables in `out`; returns their rows.
+
+    `constants` holds the constant prediction's (validation, test) by task.
+
+    Raises:
+        DataError: a table is damaged; names the file.
+    """
+    rows = build(out, constants)
+    tables.write((asdict(row) for row in rows), schema.leaderboard(), out / "leaderboard.parquet")
+    temporary = out / f".leaderboard.md.{os.getpid()}.tmp"
+    temporary.write_text(markdown(rows), encoding="utf-8")
+    temporary.replace(out / "leaderboard.md")
+    return rows
+
+
+def build(out: Path, constants: Mapping[str, tuple[float, float]]) -> list[Row]:
+    """The rows of the leaderboard, task by task, best test metric first, untested methods last."""
+    trials, confirm = (tables.load(out, table).to_pylist() for table in (schema.TRIALS, schema.CONFIRM))
+    rows: list[Row] = []
+    for name in sorted({row["task"] for row in trials + confirm}):
+        task = tasks.get(name)
+        searched, confirmed = ([row for row in table if row["task"] == name] for table in (trials, confirm))
+        methods = dict.fromkeys(row["method"] for row in searched + confirmed)
+        own = [
+            _row(task, method, *([row for row in table if row["method"] == method] for table in (searched, confirmed)))
+            for method in methods
+        ]
+        if name in constants:
+            own.append(_constant(task, own[-1].provenance, *constants[name]))
+        sign = 1 if task.metric.direction == "minimize" else -1
+        rows += sorted(own, key=lambda row: (row.test is None, sign * (row.test or 0.0)))
+    return rows
+
+
+def _row(task: Task, method: str, trials: Sequence[tables.Row], confirm: Sequence[tables.Row]) -> Row:
+    """What `trials` of the search and `confirm` runs say of a method."""
+    states = [trial["state"] for trial in trials]
+    tested = [run for run in confirm if run["test"] is not None]
+    tests = [run["test"] for run in tested]
+    validations = [run["validation"] for run in tested]
+    if not tested:
+        best = min if task.metric.direction == "minimize" else max
+        complete = [t["objective"] for t in trials if t["state"] == "complete" and t["objective"] is not None]
+        validations = [best(complete)] if complete else []
+    last = (tested or confirm or trials)[-1]
+    published = _published(task, method)
+    return Row(
+        task=task.name,
+        method=method,
+        trials=len(trials),
+        pruned=states.count("pruned"),
+        failed=states.count("failed"),
+        validation=statistics.fmean(validations) if validations else None,
+        test=statistics.fmean(tests) if tests else None,
+        spread=statistics.stdev(tests) if len(tests) > 1 else None,
+        seeds=len(tests),
+        provenance=last["provenance"],
+        body=last["body"],
+        published=published.value if published else None,
+        source=f"{published.method}: {published.source}" if published else "",
+        comparable=_comparable(last["provenance"], published),
+        gpu_hours=sum(row["gpu_hours"] for row in [*trials, *confirm]),
+        **_measure(task),
+    )
+
+
+def _constant(task: Task, provenance: Provenance, validation: float, test: float) -> Row:
+    return Row(
+        task=task.name,
+        method=CONSTANT,
+        trials=0,
+        pruned=0,
+        failed=0,
+        validation=validation,
+        test=test,
+        spread=None,
+        seeds=0,
+        provenance=provenance,
+        body="",
+        published=None,
+        source="",
+        comparable=_comparable(provenance, None),
+        gpu_hours=0.0,
+        **_measure(task),
+    )
+
+
+def _measure(task: Task) -> dict[str, Any]:
+    return {"metric": task.metric.name, "direction": task.metric.direction, "unit": task.metric.unit}
+
+
+def _published(task: Task, method: str) -> Published | None:
+    """The figure published for the method (`pare` is PaRe there), rather a verified one."""
+    figures = [figure for figure in task.published if method in re.findall(r"\w+", figure.method.lower())]
+    return max(figures, key=lambda figure: figure.verified, default=None)
+
+
+def _comparable(provenance: Provenance, published: Published | None) -> str:
+    if provenance != "real":
+        return f"no: {provenance}"
+    if published is None:
+        return "no figure"
+    return "yes" if published.verified else "no: unverified"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"
+
+
+def _test(row: Row) -> str:
+    if row.test is None or row.method == CONSTANT:
+        return _number(row.test)
+    if not row.spread:
+        return f"{_number(row.test)} ({row.seeds})"
+    # Two digits of the spread, and the mean as far as they reach.
+    decimals = max(0, 1 - math.floor(math.log10(row.spread)))
+    return f"{row.test:.{decimals}f} ± {row.spread:.{decimals}f} ({row.seeds})"
+
+
+# The more a column matters, the further to the front: a narrow terminal shows as many as fit.
+_COLUMNS: Mapping[str, Callable[[Row], str]] = {
+    "method": lambda row: row.method,
+    "test ± spread (n)": _test,
+    "validation": lambda row: _number(row.validation),
+    "comparable": lambda row: row.comparable,  # before the figure that it speaks of
+    "published": lambda row: _number(row.published),
+    "body": lambda row: row.body or "–",
+    "trials": lambda row: str(row.trials),
+    "GPU-hours": lambda row: f"{row.gpu_hours:.2f}",
+    "pruned": lambda row: str(row.pruned),
+    "failed": lambda row: str(row.failed),
+    "data": lambda row: row.provenance,
+    "source": lambda row: row.source or "–",
+}
+_LEFT = ("method", "body", "comparable", "data", "source")
+
+
+def render(rows: Sequence[Row], width: int = 80) -> RenderableType:
+    """The leaderboard for a terminal `width` columns wide: a table per task, of the columns that fit."""
+    parts: list[RenderableType] = []
+    cut = False
+    for task, own in _by_task(rows):
+        table = _fitting(own, width)
+        cut |= len(table.columns) < len(_COLUMNS)
+        parts += [*map(_line, ["", *_heading(task, own)]), table]
+    return Group(*parts, *([_line(""), _line("All columns are in leaderboard.md.")] if cut else []))
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The leaderboard as a Markdown page: a table per task, of all columns."""
+    lines = ["# Leaderboard"]
+    for task, own in _by_task(rows):
+        title, *facts = _heading(task, own)
+        lines += ["", f"## {title}", "", *(f"{fact}  " for fact in facts), ""]
+        lines.append(f"| {' | '.join(_COLUMNS)} |")
+        lines.append(f"| {' | '.join(':--' if name in _LEFT else '--:' for name in _COLUMNS)} |")
+        lines += [f"| {' | '.join(text(row).replace('|', '/') for text in _COLUMNS.values())} |" for row in own]
+    return "\n".join(lines) + "\n"
+
+
+def _by_task(rows: Sequence[Row]) -> list[tuple[Task, list[Row]]]:
+    return [(tasks.get(name), list(own)) for name, own in groupby(rows, lambda row: row.task)]
+
+
+def _heading(task: Task, rows: Sequence[Row]) -> list[str]:
+    provenances = dict.fromkeys(row.provenance for row in rows)
+    data = "; ".join(f"{provenance}, {PROVENANCE[provenance]}" for provenance in provenances)
+    return [f"{task.title} ({task.name})", describe(task.metric), f"data: {data}"]
+
+
+def _line(text: str) -> Text:
+    return Text(text, no_wrap=True, overflow="ellipsis")
+
+
+def _fitting(rows: Sequence[Row], width: int) -> Table:
+    """The table of as many leading columns as fit."""
+    for count in range(len(_COLUMNS), 1, -1):
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+        columns = dict(list(_COLUMNS.items())[:count])
+        for name in columns:
+            table.add_column(name, justify="left" if name in _LEFT else "right", no_wrap=True)
+        for row in rows:
+            table.add_row(*(Text(text(row)) for text in columns.values()))
+        if Console(width=10_000).measure(table).maximum <= width:
+            break
+    return table

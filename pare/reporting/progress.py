@@ -1,0 +1,152 @@
+"""Progress of a sweep: a live display on a terminal, calm single lines anywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Self
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import Progress as Bars
+from rich.text import Text
+
+from pare import tasks
+from pare.reporting.records import Record, State, describe
+
+STEPS = 10
+"""Lines per preparation where there is no terminal."""
+
+
+class Progress:
+    """Shows how far the preparation of data and the trials of all tasks have come; an observer and a context.
+
+    `total` is the number of search trials to come. Everything goes to one console, standard output unless given.
+    """
+
+    def __init__(self, total: int = 0, console: Console | None = None) -> None:
+        self.total = total
+        self.console = console or Console()
+        self.ended: Counter[State] = Counter()
+        self._running: dict[tuple[str, str], Record] = {}
+        self._best: dict[str, tuple[float, str]] = {}
+        """By task: the best validation metric of a complete trial, and its name."""
+        self._began = time.monotonic()
+        self._bars = Bars(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=self.console)
+        self._live: Live | None = None
+
+    def expect(self, total: int) -> None:
+        """Set the number of search trials to come; the clock of the estimate starts."""
+        self.total = total
+        self._began = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if self.console.is_terminal:
+            self._live = Live(get_renderable=self._display, console=self.console, refresh_per_second=2)
+            self._live.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._live:
+            self._live.stop()
+            self._live = None
+
+    @contextmanager
+    def preparing(self, name: str) -> Iterator[Callable[[int, int], None]]:
+        """Show the preparation of `name` while the context lasts; what it yields is told (done, total)."""
+        if self._live:
+            bar = self._bars.add_task(f"preparing {name}", total=None)
+            try:
+                yield lambda done, total: self._bars.update(bar, completed=done, total=total)
+            finally:
+                self._bars.remove_task(bar)
+        else:
+            self._say(f"preparing {name}")
+            yield self._lines(f"preparing {name}")
+        self._say(f"{name} is ready")
+
+    def begin(self, record: Record) -> None:
+        self._running[record.task, record.trial] = record
+
+    def epoch(self, record: Record, figures: Mapping[str, float]) -> None:  # noqa: ARG002 - the record says enough
+        self._running[record.task, record.trial] = record
+
+    def end(self, record: Record) -> None:
+        self._running.pop((record.task, record.trial), None)
+        if record.purpose == "search":
+            self.ended[record.state] += 1
+            self._note(record)
+        if not self._live or record.state == "failed" or record.purpose == "confirm":
+            self._say(self._line(record))
+
+    def _note(self, record: Record) -> None:
+        """Remember the record if it is the best complete trial of its task."""
+        value = record.objective
+        if record.state != "complete" or value is None:
+            return
+        if record.task not in self._best or tasks.get(record.task).metric.better(value, self._best[record.task][0]):
+            self._best[record.task] = value, record.trial
+
+    def _line(self, record: Record) -> str:
+        """What there is to say of an ended trial."""
+        facts = [f"{record.task} {record.trial}: {record.state}"]
+        if record.state == "failed":
+            facts.append(" ".join("".join(c if c.isprintable() else " " for c in record.why).split()))
+        elif record.objective is not None:
+            facts.append(f"validation {record.objective:.4g}")
+        if record.test is not None:
+            facts.append(f"test {record.test:.4g}")
+        facts += [f"{record.epochs} epochs", f"{record.seconds:.0f} s"]
+        if record.purpose == "search":
+            facts.append(f"{self.ended.total()} of {self.total} trials")
+            if record.task in self._best:
+                facts.append("best {:.4g} ({})".format(*self._best[record.task]))
+        return ", ".join(facts)
+
+    def _display(self) -> RenderableType:
+        lines = [self._bars.get_renderable()] if self._bars.tasks else []
+        if self.total or self._running:
+            lines += [Text(line, no_wrap=True, overflow="ellipsis") for line in [self._summary(), *self._bests()]]
+        return Group(*lines)
+
+    def _summary(self) -> str:
+        ended, elapsed = self.ended.total(), time.monotonic() - self._began
+        confirming = sum(record.purpose == "confirm" for record in list(self._running.values()))
+        states = [f"{count} {state}" for state, count in self.ended.copy().items()]
+        running = [f"{len(self._running) - confirming} running"] if len(self._running) > confirming else []
+        parts = [f"{ended} of {self.total} trials", *states, *running]
+        parts += [f"confirming {confirming}"] if confirming else []
+        parts.append(f"{_clock(elapsed)} elapsed")
+        if 0 < ended < self.total:
+            parts.append(f"about {_clock(elapsed / ended * (self.total - ended))} left")
+        return " · ".join(parts)
+
+    def _bests(self) -> list[str]:
+        best = sorted(self._best.copy().items())
+        return [
+            f"{task}: best {value:.4g} ({trial}); {describe(tasks.get(task).metric)}" for task, (value, trial) in best
+        ]
+
+    def _lines(self, what: str) -> Callable[[int, int], None]:
+        """A callback that says a line per tenth of the way, the last one left to whoever finishes."""
+        said = 0
+
+        def tell(done: int, total: int) -> None:
+            nonlocal said
+            step = done * STEPS // total if total else 0
+            if said < step < STEPS:
+                said = step
+                self._say(f"{what}: {100 * step // STEPS} %")
+
+        return tell
+
+    def _say(self, line: str) -> None:
+        self.console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _clock(seconds: float) -> str:
+    minutes, seconds = divmod(int(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{seconds:02d}"

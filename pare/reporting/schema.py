@@ -1,0 +1,126 @@
+"""The columns of the tables: name, type, meaning and unit; the last two lie in the Parquet files as field metadata."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, get_type_hints
+
+import pyarrow as pa
+
+from pare.config import Run
+from pare.reporting.figures import FIGURES, TEST, Figure
+from pare.reporting.records import describe
+from pare.tasks.task import Metric
+
+TIME = pa.timestamp("us", tz="UTC")
+TRIALS, CURVES, CONFIRM = "trials", "curves", "confirm"
+
+
+def schema(table: str, metric: Metric | None = None) -> Any:
+    """The schema of `trials`, `curves` or `confirm`; given a task's metric, the columns that hold it carry its unit."""
+    columns = {TRIALS: _trials, CURVES: _curves, CONFIRM: _confirm}[table](metric)
+    return pa.schema(columns, metadata={"metric": describe(metric)} if metric else None)
+
+
+def leaderboard() -> Any:
+    """The schema of `leaderboard.parquet`; a figure's unit differs by task and stands in the column `unit`."""
+    return pa.schema(
+        [
+            _field("task", pa.string(), "Name of the task"),
+            _field("method", pa.string(), "Method; constant is the best prediction that ignores the input"),
+            _field("trials", pa.int64(), "Search trials", "trials"),
+            _field("pruned", pa.int64(), "Search trials ended early as unpromising", "trials"),
+            _field("failed", pa.int64(), "Search trials that failed", "trials"),
+            _field(
+                "validation", pa.float64(), "Mean over seeds; without a confirmation the best of the search", "unit"
+            ),
+            _field("test", pa.float64(), "Mean over seeds", "unit"),
+            _field("spread", pa.float64(), "Standard deviation of test over seeds", "unit"),
+            _field("seeds", pa.int64(), "Confirmation runs behind the means", "runs"),
+            _field("provenance", pa.string(), "Of the data: real, generated or simulated"),
+            _field("body", pa.string(), "Weights of the body at the start: random or pretrained"),
+            _field("published", pa.float64(), "Published test metric of the same method", "unit"),
+            _field("source", pa.string(), "Where it was published"),
+            _field("comparable", pa.string(), "Whether test may be compared with it, and why not"),
+            _field("gpu_hours", pa.float64(), "Search and confirmation", "GPU-hours"),
+            _field("metric", pa.string(), "Name of the metric"),
+            _field("direction", pa.string(), "minimize or maximize"),
+            _field("unit", pa.string(), "Unit of the metric"),
+        ]
+    )
+
+
+def _trials(metric: Metric | None) -> list[Any]:
+    return [
+        *_identity(),
+        _field("state", pa.string(), "running, complete, pruned or failed"),
+        _field("why", pa.string(), "Of a failed trial: the reason"),
+        _field("epochs", pa.int64(), "Epochs finished", "epochs"),
+        _measured("objective", FIGURES["objective"], metric),
+        *_costs(),
+        _field("started", TIME, "When it began", "UTC"),
+        _field("ended", TIME, "When it ended", "UTC"),
+        _field("seed", pa.int64(), "Seed of the run"),
+        *_circumstances(),
+    ]
+
+
+def _curves(metric: Metric | None) -> list[Any]:
+    purpose = _field("purpose", pa.string(), "search or confirm")
+    return [*_identity(), purpose, *(_measured(name, figure, metric) for name, figure in FIGURES.items())]
+
+
+def _confirm(metric: Metric | None) -> list[Any]:
+    return [
+        *_identity(),
+        _field("seed", pa.int64(), "Seed of the run"),
+        _field("state", pa.string(), "complete or failed"),
+        _field("why", pa.string(), "Of a failed run: the reason"),
+        _measured("validation", FIGURES["objective"], metric),
+        _measured("test", TEST, metric),
+        _field("epochs", pa.int64(), "Epochs finished", "epochs"),
+        *_costs(),
+        *_circumstances(),
+    ]
+
+
+def _identity() -> list[Any]:
+    trial = _field("trial", pa.string(), "Name, unique within the task")
+    return [trial, _field("method", pa.string(), "Fine-tuning method")]
+
+
+def _costs() -> list[Any]:
+    seconds = _field("seconds", pa.float64(), "Spent in training and validation", "s")
+    return [seconds, _field("gpu_hours", pa.float64(), "GPUs held times hours", "GPU-hours")]
+
+
+def _circumstances() -> list[Any]:
+    return [
+        _field("provenance", pa.string(), "Of the data: real, generated or simulated"),
+        _field("body", pa.string(), "Weights of the body at the start: random or pretrained"),
+        *_config(Run, "config."),
+    ]
+
+
+def _config(config: Any, prefix: str) -> list[Any]:
+    """A column for every setting of a run, of its own type."""
+    kinds = {int: pa.int64(), float: pa.float64()}
+    columns: list[Any] = []
+    for name, kind in get_type_hints(config).items():
+        if dataclasses.is_dataclass(kind):
+            columns += _config(kind, f"{prefix}{name}.")
+        else:
+            setting = f"{prefix}{name}".removeprefix("config.")
+            columns.append(_field(prefix + name, kinds.get(kind, pa.string()), f"Setting {setting} of the run"))
+    return columns
+
+
+def _measured(name: str, figure: Figure, metric: Metric | None) -> Any:
+    description, unit = figure.description, figure.unit
+    if unit == "metric" and metric:
+        description, unit = f"{description}: {describe(metric)}", metric.unit
+    return _field(name, pa.int64() if figure.whole else pa.float64(), description, unit)
+
+
+def _field(name: str, kind: Any, description: str, unit: str = "") -> Any:
+    return pa.field(name, kind, metadata={"description": description, "unit": unit})

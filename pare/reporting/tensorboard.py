@@ -1,0 +1,174 @@
+"""TensorBoard: a run of few scalars per trial, and an HParams tab that shows every trial from its first minute on.
+
+The tab takes its columns from the first experiment summary that it meets: what is absent there vanishes. So a trial
+writes session records only, and each task's directory gets one summary that lists the hyperparameters of all tasks.
+Event files are appended to and closed at once: however many trials run, none stays open.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import operator
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams import api_pb2, metadata
+from tensorboard.plugins.hparams import summary_v2 as hparams
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
+from tensorboard.plugins.scalar.summary_v2 import scalar_pb
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from pare import tasks
+from pare.config import MethodName
+from pare.reporting.figures import FIGURES, TEST, Figure
+from pare.reporting.records import Domain, Record, describe
+
+SHOWN = ("objective", "val_metric", "val_loss", "loss", "samples_per_second")
+"""The figures that are metrics of the HParams tab."""
+
+_ALWAYS: Mapping[str, Domain] = {
+    "method": Domain(choices=get_args(MethodName)),
+    "seed": Domain(0, 2**31 - 1),
+}
+_END = ".end"
+
+
+class TensorBoard:
+    """Writes the runs of a sweep to `out/tb/<task>/<trial>/`; `domains` names the hyperparameters searched, by task."""
+
+    def __init__(self, out: Path, domains: Mapping[str, Mapping[str, Domain]]) -> None:
+        self.root = out / "tb"
+        self._files: dict[tuple[str, str], Path] = {}
+        """By task and trial, of those that run."""
+        self._continued: set[Path] = set()
+        """Files that say where the curve goes on, so that TensorBoard drops what an earlier life wrote beyond."""
+        experiment = _experiment(domains)
+        for task in domains:
+            folder = self.root / task
+            for old in folder.glob("*tfevents*"):
+                old.unlink()
+            _append(folder / _name(""), experiment)
+
+    def begin(self, record: Record) -> None:
+        folder = self.root / record.task / record.trial
+        # A trial that begins again has not ended, and of two records TensorBoard would believe the first.
+        for old in folder.glob(f"*{_END}"):
+            old.unlink()
+        path = folder / _name("")
+        self._files[record.task, record.trial] = path
+        if record.purpose == "search":
+            values = {**record.searched, "method": record.method, "seed": record.seed}
+            session = hparams.hparams_pb(
+                {name: _plain(value) for name, value in values.items() if value is not None},
+                trial_id=f"{record.task}/{record.trial}",
+                start_time_secs=record.started.timestamp(),
+            )
+            _append(path, session)
+
+    def epoch(self, record: Record, figures: Mapping[str, float]) -> None:
+        step = int(figures["epoch"])
+        path = self._file(record)
+        if path not in self._continued:
+            self._continued.add(path)
+            _append(path, SessionLog(status=SessionLog.START), step=step)
+        named = [(FIGURES[name], value) for name, value in figures.items() if name in FIGURES and value is not None]
+        _append(path, *(s for figure, value in named if (s := _scalar(record, figure, value))), step=step)
+
+    def end(self, record: Record) -> None:
+        path = self._file(record)
+        if record.test is not None and (scalar := _scalar(record, TEST, record.test)):
+            _append(path, scalar, step=record.epochs)
+        if record.purpose == "search":
+            status = api_pb2.STATUS_FAILURE if record.state == "failed" else api_pb2.STATUS_SUCCESS
+            ended = (record.ended or datetime.now()).timestamp()
+            # In a file of its own, so that it can be taken back.
+            _append(path.with_name(_name(_END)), _session_end(status, ended))
+        del self._files[record.task, record.trial]
+        self._continued.discard(path)
+
+    def _file(self, record: Record) -> Path:
+        """The event file of a trial since it began; one that fails before it can begin has none yet."""
+        if (record.task, record.trial) not in self._files:
+            self.begin(record)
+        return self._files[record.task, record.trial]
+
+
+def _experiment(domains: Mapping[str, Mapping[str, Domain]]) -> Any:
+    """Every hyperparameter with its domain and every metric, over all tasks: whichever summary is read serves all."""
+    metrics = {task: tasks.get(task).metric for task in domains}
+    by_task = "; ".join(f"{task}: {describe(metric)}" for task, metric in metrics.items())
+    names = {metric.name for metric in metrics.values()}
+    measure = names.pop() if len(names) == 1 else "metric"
+
+    def metric(figure: Figure) -> Any:
+        if figure.unit != "metric":
+            direction = "higher" if figure.unit == "samples/s" else "lower"
+            unit = f" [{figure.unit}]" if figure.unit else ""
+            display, description = str(figure.tag), f"{figure.description}{unit}, {direction} is better"
+        else:
+            display, description = f"{measure} ({figure.tag})", f"{figure.description}. {by_task}"
+        training = str(figure.tag).startswith(("loss/", "speed/"))
+        kind = hparams.Metric.TRAINING if training else hparams.Metric.VALIDATION
+        return hparams.Metric(figure.tag, display_name=display, description=description, dataset_type=kind)
+
+    searched: dict[str, list[Domain]] = {name: [domain] for name, domain in _ALWAYS.items()}
+    for name in sorted({name for own in domains.values() for name in own}):
+        searched[name] = [own[name] for own in domains.values() if name in own]
+    infos = [hparams.HParam(name, _domain(functools.reduce(operator.or_, all_))) for name, all_ in searched.items()]
+    return hparams.hparams_config_pb(infos, [metric(FIGURES[name]) for name in SHOWN])
+
+
+def _session_end(status: int, ended: float) -> Any:
+    # TensorBoard's own function for this wants TensorFlow.
+    content = HParamsPluginData(session_end_info=SessionEndInfo(status=status, end_time_secs=ended))
+    value = Summary.Value(tag=metadata.SESSION_END_INFO_TAG, metadata=metadata.create_summary_metadata(content))
+    value.tensor.CopyFrom(metadata.NULL_TENSOR)
+    return Summary(value=[value])
+
+
+def _domain(domain: Domain) -> Any:
+    if domain.low is not None and domain.high is not None:
+        return hparams.RealInterval(float(domain.low), float(domain.high))
+    kind = next((kind for kind in (str, bool) if all(isinstance(c, kind) for c in domain.choices)), float)
+    return hparams.Discrete([kind(choice) for choice in domain.choices], kind)
+
+
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, str | int | float | np.generic) else str(value)
+
+
+def _scalar(record: Record, figure: Figure, value: float) -> Any | None:
+    """The summary of a figure, None for what is not plotted or is not a finite number."""
+    if figure.tag is None or not math.isfinite(value):
+        return None
+    description = figure.description
+    if figure.unit == "metric":
+        description += f": {describe(tasks.get(record.task).metric)}"
+    elif figure.unit:
+        description += f" [{figure.unit}]"
+    return scalar_pb(figure.tag, value, description=description)
+
+
+def _name(suffix: str) -> str:
+    # TensorBoard reads the files of a run in the order of their names.
+    return f"events.out.tfevents.{time.time_ns():020d}{suffix}"
+
+
+def _append(path: Path, *contents: Any, step: int = 0) -> None:
+    """Append summaries or session logs to an event file, which is made where there is none."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    now = time.time()
+    with path.open("ab") as file:
+        records = RecordWriter(file)
+        if file.tell() == 0:
+            records.write(Event(wall_time=now, file_version="brain.Event:2").SerializeToString())
+        for content in contents:
+            kind = "session_log" if isinstance(content, SessionLog) else "summary"
+            records.write(Event(wall_time=now, step=step, **{kind: content}).SerializeToString())

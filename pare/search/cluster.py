@@ -1,0 +1,75 @@
+"""What the Ray that a sweep runs on has, and how many trials of which size it holds."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import ray
+
+from pare.errors import RequestError
+from pare.search.request import Request
+from pare.training.launch import Workers
+
+# Passed to every actor: Ray reads some of them in the driver only.
+ENVIRONMENT = {
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # a finished worker group is noticed after this, by default after 2 s
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+}
+
+
+@dataclass(frozen=True)
+class Slots:
+    """How trials are placed: what each runs on, and how many run at the same time."""
+
+    workers: Workers
+    concurrent: int
+
+
+def connect(address: str | None) -> None:
+    """Connect to the Ray cluster at `address`, or start Ray on this machine, loopback only and without chatter.
+
+    Raises:
+        RequestError: nothing answers at the address.
+    """
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", **ENVIRONMENT}
+    try:
+        ray.init(
+            # `local` starts a Ray of our own even where RAY_ADDRESS or a running one would be found.
+            address=address or "local",
+            log_to_driver=False,
+            logging_level="error",
+            configure_logging=True,
+            runtime_env={"env_vars": ENVIRONMENT},
+        )
+    except (ConnectionError, ValueError) as error:
+        raise RequestError(f"--address is {address!r}: no Ray answers there ({error}); leave it out to start one") from None
+
+
+def slots(request: Request) -> Slots:
+    """Divide the connected cluster into equal slots for the request's trials.
+
+    Raises:
+        RequestError: a trial needs more than the cluster or any node has; says what the largest possible is.
+    """
+    total = ray.cluster_resources()
+    cpus, gpus = total.get("CPU", 0.0), total.get("GPU", 0.0)
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    count = request.workers_per_trial
+    wanted = request.gpus_per_trial if request.gpus_per_trial is not None else float(count if gpus else 0)
+    if wanted > gpus:
+        raise RequestError(f"--gpus-per-trial is {wanted:g}: the cluster has {gpus:g} GPUs; give at most that")
+    share = wanted / count
+    if share > 1 and share != int(share):
+        raise RequestError(f"--gpus-per-trial {wanted:g} over {count} workers: give a multiple of the workers")
+    if count > cpus or (share and sum(node.get("GPU", 0) // share for node in nodes) < count):
+        most = int(cpus if not share else min(cpus, sum(node.get("GPU", 0) // share for node in nodes)))
+        raise RequestError(f"--workers-per-trial is {count}: the cluster holds {most} workers of {share:g} GPUs")
+    held = int(min(cpus // count, gpus // wanted if wanted else float("inf")))
+    concurrent = request.max_concurrent or held
+    if concurrent > held:
+        raise RequestError(f"--max-concurrent is {concurrent}: the cluster holds {held} such trials; give at most that")
+    # Whole CPUs, so that trials do not compete for a core; a lone slot gets them all.
+    return Slots(Workers(count, float(cpus // (concurrent * count)), share), concurrent)

@@ -1,0 +1,121 @@
+"""The request: the options that every script in `sweeps/` takes, and the preset that fills in what is not given."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from pare.config import MethodName
+from pare.errors import RequestError
+
+PresetName = Literal["laptop", "paper"]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a sweep does where an option is not given."""
+
+    tasks: tuple[str, ...]
+    trials: int
+    seeds: int
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What the user asks for; see `--help`."""
+
+    tasks: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = ()
+    """Tasks to sweep, by name. [default: the preset's]"""
+
+    preset: Literal["auto", "laptop", "paper"] = "auto"
+    """Sizes of everything: small bodies and data that need no download, or the paper's. auto: paper where Ray sees a
+    GPU, else laptop."""
+
+    methods: Annotated[tuple[MethodName, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = ()
+    """Methods to search, in turn. One trial of nft is always among them. [default: pare]"""
+
+    trials: Annotated[int | None, Parameter(show_default=False)] = None
+    """Trials per task in total, a resumed sweep included. [default: the preset's]"""
+
+    epochs: Annotated[int | None, Parameter(show_default=False)] = None
+    """Epochs of the longest trial. [default: the task's]"""
+
+    out: Annotated[Path | None, Parameter(show_default=False)] = None
+    """Directory for everything that the sweep leaves. [default: runs/<script>]"""
+
+    data_root: Annotated[Path | None, Parameter(show_default=False)] = None
+    """Directory of raw and prepared data. [default: $PARE_DATA, else ~/.cache/pare]"""
+
+    seeds: Annotated[int | None, Parameter(show_default=False)] = None
+    """Seeds of the final confirmation. [default: the preset's]"""
+
+    gpus_per_trial: Annotated[float | None, Parameter(show_default=False)] = None
+    """GPUs of a trial; may be a fraction. [default: 1 where Ray sees a GPU, else 0]"""
+
+    workers_per_trial: int = 1
+    """Workers of a trial; more than 1 use a Ray Train worker group."""
+
+    max_concurrent: Annotated[int | None, Parameter(show_default=False)] = None
+    """Trials at the same time. [default: as many as the cluster holds]"""
+
+    address: Annotated[str | None, Parameter(show_default=False)] = None
+    """Ray cluster to use, such as auto. [default: Ray on this machine, started for the sweep]"""
+
+    study_storage: Annotated[str | None, Parameter(show_default=False)] = None
+    """SQLAlchemy URL of the Optuna studies. [default: SQLite files in OUT]"""
+
+    seed: int = 0
+    """Seed of the sampler and of every trial; the confirmation counts on from it."""
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("trials", 1),
+            ("epochs", 1),
+            ("seeds", 1),
+            ("workers_per_trial", 1),
+            ("max_concurrent", 1),
+            ("gpus_per_trial", 0),
+            ("seed", 0),
+        ):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise RequestError(f"--{name.replace('_', '-')} is {value}: give {least} or more")
+        gpus = self.gpus_per_trial
+        if gpus is not None and gpus > 1 and gpus != int(gpus):
+            raise RequestError(f"--gpus-per-trial is {gpus}: above 1 give a whole number")
+        for name in ("tasks", "methods"):
+            names = getattr(self, name)
+            if len(set(names)) < len(names):
+                raise RequestError(f"--{name} is {' '.join(names)}: name each once")
+
+    @property
+    def root(self) -> Path:
+        """Directory of raw and prepared data."""
+        return (self.data_root or Path(os.environ.get("PARE_DATA") or Path.home() / ".cache/pare")).expanduser()
+
+
+def parse(name: str, description: str, arguments: Sequence[str]) -> Request | None:
+    """The request on a command line; None when it asked for help, which has then been printed.
+
+    Raises:
+        RequestError: an option that does not exist, or a value that it cannot take.
+    """
+    app = App(name=name, help=description, version_flags=[], result_action="return_value")
+
+    @app.default
+    def _(request: Request = Request()) -> Request:  # noqa: B008 - frozen
+        return request
+
+    try:
+        parsed: Request | None = app(arguments, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        if isinstance(error.__cause__, RequestError):
+            raise error.__cause__ from None
+        raise RequestError(f"{' '.join(str(error).split())} See {name} --help.") from None
+    return parsed

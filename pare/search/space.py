@@ -1,0 +1,149 @@
+"""What a sweep searches, by modality: a page to read.
+
+A space is a list of dimensions around a task's published configuration. A dimension may depend on the method, and on the
+value of an earlier dimension (`when`), so that nothing is searched that another choice makes meaningless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from optuna import Trial
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from pare.config import Family, MethodName, Run
+from pare.method.methods import METHODS
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One searched setting of a run, by its dotted name. `when`: only if an earlier one has one of these values."""
+
+    name: str
+    values: BaseDistribution
+    mixing_only: bool = False
+    """Only methods that replace patches have it."""
+    when: tuple[str, tuple[Any, ...]] | None = None
+
+    def applies(self, method: MethodName, chosen: Mapping[str, Any]) -> bool:
+        if self.mixing_only and not METHODS[method].mixes:
+            return False
+        return self.when is None or chosen.get(self.when[0]) in self.when[1]
+
+
+@dataclass(frozen=True)
+class Space:
+    """The dimensions of a sweep of one task."""
+
+    dimensions: Sequence[Dimension]
+
+    def suggest(self, trial: Trial, method: MethodName) -> Values:
+        """The values that the sampler proposes to a trial of this method."""
+        chosen: Values = {}
+        for dimension in self.dimensions:
+            if dimension.applies(method, chosen):
+                chosen[dimension.name] = _suggest(trial, dimension)
+        return to_run(chosen)
+
+    def published(self, run: Run, method: MethodName) -> Values:
+        """The values of `run` itself, as a first trial; those outside the space are moved to its edge."""
+        flat, chosen = from_run(run), {}
+        for dimension in self.dimensions:
+            if dimension.applies(method, chosen):
+                chosen[dimension.name] = _nearest(dimension.values, flat[dimension.name])
+        return chosen
+
+
+def for_run(base: Run, modality: str) -> Space:
+    """The space around a task's published configuration `base`, for `1d` or `2d` inputs."""
+    rate = base.optimizer.lr
+    dimensions = [
+        # Learning rates by group: a decade around the published one.
+        *(
+            Dimension(f"optimizer.lr.{group}", _around(getattr(rate, group), 10), mixing_only=group == "gate")
+            for group in ("embedder", "body", "heads", "gate")
+        ),
+        Dimension("optimizer.weight_decay", FloatDistribution(1e-5, 0.3, log=True)),
+        Dimension("optimizer.warmup", FloatDistribution(0.0, 0.3)),
+        # The curriculum. The end is searched as a share of the start, so that it never lies above it.
+        Dimension("curriculum.family", CategoricalDistribution(get_args(Family)), mixing_only=True),
+        Dimension("curriculum.start", FloatDistribution(0.02, 0.9), mixing_only=True),
+        Dimension(
+            "curriculum.end_share",
+            FloatDistribution(0.0, 0.6),
+            mixing_only=True,
+            when=("curriculum.family", ("linear", "cosine", "exponential", "step")),
+        ),
+        Dimension(
+            "curriculum.until",
+            FloatDistribution(0.3, 1.0),
+            mixing_only=True,
+            when=("curriculum.family", ("linear", "cosine", "exponential", "step")),
+        ),
+        Dimension(
+            "curriculum.plateaus",
+            IntDistribution(2, 6),
+            mixing_only=True,
+            when=("curriculum.family", ("step",)),
+        ),
+        # The gate. The noisy phase may be absent; its scale matters only where it is not.
+        Dimension("gate.threshold", FloatDistribution(0.0, 0.6), mixing_only=True),
+        Dimension("gate.temperature", FloatDistribution(0.02, 1.0, log=True), mixing_only=True),
+        Dimension("gate.noise_until", CategoricalDistribution((0.0, 1 / 6, 1 / 3)), mixing_only=True),
+        Dimension(
+            "gate.noise",
+            FloatDistribution(0.01, 1.0, log=True),
+            mixing_only=True,
+            when=("gate.noise_until", (1 / 6, 1 / 3)),
+        ),
+        # In sequences the published weight of the mixed pass is ten times smaller than in images.
+        Dimension(
+            "mix_weight",
+            FloatDistribution(0.01, 1.0, log=True) if modality == "1d" else FloatDistribution(0.03, 2.0, log=True),
+            mixing_only=True,
+        ),
+    ]
+    return Space(dimensions)
+
+
+def to_run(chosen: Values) -> Values:
+    """Searched values → settings of a run."""
+    values = dict(chosen)
+    if "curriculum.start" in values:
+        share = values.pop("curriculum.end_share", 1.0)
+        values["curriculum.end"] = values["curriculum.start"] * share
+    return values
+
+
+def from_run(run: Run) -> Values:
+    """A run's settings → values of the search, the inverse of `to_run`."""
+    flat = run.flat()
+    start, end = flat["curriculum.start"], flat["curriculum.end"]
+    return {**flat, "curriculum.end_share": end / start if start else 0.0}
+
+
+def _around(centre: float, factor: float) -> FloatDistribution:
+    return FloatDistribution(centre / factor, centre * factor, log=True)
+
+
+def _suggest(trial: Trial, dimension: Dimension) -> Any:
+    values = dimension.values
+    if isinstance(values, CategoricalDistribution):
+        return trial.suggest_categorical(dimension.name, values.choices)
+    if isinstance(values, IntDistribution):
+        return trial.suggest_int(dimension.name, values.low, values.high)
+    assert isinstance(values, FloatDistribution)  # noqa: S101 - for the type checker: there are no others
+    return trial.suggest_float(dimension.name, values.low, values.high, log=values.log)
+
+
+def _nearest(values: BaseDistribution, value: Any) -> Any:
+    if isinstance(values, CategoricalDistribution):
+        if isinstance(value, float):
+            return min(values.choices, key=lambda choice: abs(choice - value))  # type: ignore[operator, arg-type]
+        return value
+    assert isinstance(values, FloatDistribution | IntDistribution)  # noqa: S101
+    return min(max(value, values.low), values.high)

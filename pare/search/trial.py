@@ -1,0 +1,83 @@
+"""The actor that runs trials, one after another, in Ray Tune."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from pare import tasks
+from pare.config import Run
+from pare.errors import TrainingError
+from pare.reporting import export
+from pare.tasks import store
+from pare.training.evaluate import evaluate
+from pare.training.launch import Launch, Workers
+from pare.training.loop import Report, train
+from pare.training.world import World
+
+MODEL = "model"
+"""Where a confirmation leaves its model, in its folder."""
+
+
+def search(run: Run, root: Path, folder: Path, report: Report) -> None:
+    """A trial of the search: train and validate."""
+    train(run, root, folder, report)
+
+
+def confirm(run: Run, root: Path, folder: Path, report: Report) -> None:
+    """A confirmation: train, then open the test split, once, for the model of the best epoch by validation."""
+    trained = train(run, root, folder, report)
+    if trained is None:  # a worker that does not lead
+        return
+    data = store.load(root, run.data)
+    alone = World(0, 1, World.current().device)
+    scores = evaluate(trained.model, tasks.get(run.task), data.split("test"), alone)
+    assert scores is not None  # noqa: S101 - a world of one leads
+    facts = {"validation": trained.best.metric, "test": scores[1], "provenance": data.provenance}
+    export.save(trained.model, run, folder / MODEL, facts)
+    report({"test_metric": scores[1]})
+
+
+class TrialActor(tune.Trainable):
+    """Tune's view of a run: a step is an epoch. Reused from trial to trial, it pays for its imports once."""
+
+    _launch: Launch | None = None
+
+    def setup(self, config: dict[str, Any]) -> None:
+        self.reset_config(config)
+
+    def reset_config(self, new_config: dict[str, Any]) -> bool:
+        self.cleanup()
+        run = Run.from_flat(new_config["run"])
+        program = partial(
+            confirm if new_config["purpose"] == "confirm" else search,
+            run,
+            Path(new_config["root"]),
+            Path(new_config["folder"]),
+        )
+        name = new_config["job"].replace("/", "-")
+        self._launch = Launch(program, Workers(**new_config["workers"]), name, new_config["storage"])
+        return True
+
+    def step(self) -> dict[str, Any]:
+        """The next report; `failed` holds the reason of a run that cannot go on, which no retry would mend."""
+        assert self._launch is not None  # noqa: S101 - Tune calls setup first
+        try:
+            figures = self._launch.next()
+        except TrainingError as error:
+            return {"done": True, "failed": str(error)}
+        return {"done": True} if figures is None else dict(figures)
+
+    def cleanup(self) -> None:
+        if self._launch is not None:
+            self._launch.stop()
+            self._launch = None
+
+    def save_checkpoint(self, checkpoint_dir: str) -> None:
+        """Nothing to do: a run keeps its own checkpoints, in its job's folder, and finds them there."""
+
+    def load_checkpoint(self, checkpoint: Any) -> None:
+        """Nothing to do, see `save_checkpoint`."""

@@ -1,0 +1,171 @@
+"""A run under Ray Train: in this process for one worker, in a worker group for more, and one way to follow either.
+
+The only module that imports `ray.train`. A run is a *program*, a picklable function of `report`. Its reports are handed
+over one at a time: the loop waits at the end of an epoch until the follower has asked for the next one or told it to
+stop. So nothing runs past a stop, and a worker group ends by its workers returning, which is the way in which Ray Train
+releases its placement group for certain (a killed one leaks it, see ray-project/ray#54305).
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+import torch
+import torch.distributed as dist
+from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchConfig, TorchTrainer
+
+from pare.errors import RequestError, Stopped, TrainingError
+from pare.training.loop import Report
+
+Program = Callable[[Report], None]
+Figures = Mapping[str, Any]
+
+RESTARTS = 3
+"""How often a worker group whose worker died starts again, from the last checkpoint."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """What a run computes on: `count` workers with so many CPUs and GPUs each; GPUs may be a fraction."""
+
+    count: int = 1
+    cpus: float = 1.0
+    gpus: float = 0.0
+
+
+class Mailbox:
+    """Where a run leaves its reports and finds its answers. `None` after the last report; an exception if it failed."""
+
+    def __init__(self) -> None:
+        self._reports: queue.Queue[Figures | Exception | None] = queue.Queue()
+        self._answers: queue.Queue[bool] = queue.Queue()
+
+    def report(self, figures: Figures) -> bool:
+        """Hand over a report and wait for the word whether to go on."""
+        self._reports.put(dict(figures))
+        return self._answers.get()
+
+    def end(self, error: Exception | None = None) -> None:
+        self._reports.put(error)
+
+    def take(self) -> Figures | Exception | None:
+        """The next report, waiting for it."""
+        return self._reports.get()
+
+    def answer(self, go_on: bool) -> None:
+        self._answers.put(go_on)
+
+
+class Launch:
+    """A program under way. `next` follows it; `stop` ends it, whatever it is at, and leaves nothing behind."""
+
+    def __init__(self, program: Program, workers: Workers, name: str, storage: str) -> None:
+        self._grouped = workers.count > 1
+        self._owes_answer = False
+        self._ended = False
+        if self._grouped:
+            # Threads, because a report waits inside the actor for its answer.
+            remote = ray.remote(num_cpus=0, max_concurrency=4)(Mailbox).remote()
+            self._call = lambda method, *args: ray.get(getattr(remote, method).remote(*args))
+            fit = _group(program, remote, workers, name, storage)
+        else:
+            mailbox = Mailbox()
+            self._call = lambda method, *args: getattr(mailbox, method)(*args)
+            fit = _local(program, mailbox, workers)
+        self._thread = threading.Thread(target=self._run, args=(fit,), name=f"run {name}", daemon=True)
+        self._thread.start()
+
+    def _run(self, fit: Callable[[], object]) -> None:
+        error: Exception | None = None
+        try:
+            fit()
+        except Exception as problem:  # noqa: BLE001 - whatever ended the run is its follower's to hear
+            error = problem if isinstance(problem, TrainingError) else TrainingError(_last_line(problem))
+        self._call("end", error)
+
+    def next(self) -> Figures | None:
+        """The next report, or None when the program has ended.
+
+        Raises:
+            TrainingError: the program failed; the message says why.
+        """
+        if self._ended:
+            return None
+        if self._owes_answer:
+            self._call("answer", True)
+        self._owes_answer = False
+        report = self._call("take")
+        if isinstance(report, Exception):
+            self._ended = True
+            raise report
+        self._ended = report is None
+        self._owes_answer = not self._ended
+        return report
+
+    def stop(self) -> None:
+        """Tell the program to end at its next report, and wait until it has."""
+        while not self._ended:
+            self._call("answer", False)
+            self._ended = not isinstance(self._call("take"), Mapping)
+        self._thread.join()
+
+
+def _local(program: Program, mailbox: Mailbox, workers: Workers) -> Callable[[], object]:
+    def loop() -> None:
+        if not torch.cuda.is_available():
+            torch.set_num_threads(max(1, int(workers.cpus)))
+        _guarded(program, mailbox.report)
+
+    return TorchTrainer(loop, scaling_config=ScalingConfig(num_workers=0, use_gpu=workers.gpus > 0)).fit
+
+
+def _group(program: Program, mailbox: Any, workers: Workers, name: str, storage: str) -> Callable[[], object]:
+    def loop() -> None:
+        if not torch.cuda.is_available():
+            torch.set_num_threads(max(1, int(workers.cpus)))
+        try:
+            _guarded(program, lambda figures: ray.get(mailbox.report.remote(dict(figures))))
+        except (TrainingError, RequestError) as error:
+            # No restart would help. The leader tells; Ray Train hears of a run that simply ended.
+            if dist.get_rank() == 0:
+                ray.get(mailbox.end.remote(TrainingError(str(error))))
+
+    return TorchTrainer(
+        loop,
+        # Without this, workers that hold no GPU on a machine that has some would look for NCCL.
+        torch_config=TorchConfig(backend="nccl" if workers.gpus > 0 and torch.cuda.is_available() else "gloo"),
+        scaling_config=ScalingConfig(
+            num_workers=workers.count,
+            use_gpu=workers.gpus > 0,
+            resources_per_worker={"CPU": workers.cpus} | ({"GPU": workers.gpus} if workers.gpus else {}),
+        ),
+        run_config=RunConfig(
+            name=name,
+            storage_path=storage,
+            failure_config=FailureConfig(max_failures=RESTARTS, controller_failure_limit=RESTARTS),
+        ),
+    ).fit
+
+
+def _guarded(program: Program, report: Report) -> None:
+    try:
+        program(report)
+    except Stopped:
+        pass
+
+
+def _last_line(problem: Exception) -> str:
+    """The cause of a failure in a line: its own message where it has one, and where it was raised."""
+    cause = problem
+    while (inner := getattr(cause, "cause", None) or cause.__cause__) is not None and isinstance(inner, Exception):
+        cause = inner
+    frames = traceback.extract_tb(cause.__traceback__)
+    where = f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
+    return f"{type(cause).__name__}: {str(cause).strip().splitlines()[-1] if str(cause) else 'no message'}{where}"

@@ -1,0 +1,106 @@
+import pytest
+import torch
+from torch import nn
+from transformers import RobertaConfig, RobertaModel, SwinConfig, SwinModel
+
+from pare.errors import RequestError
+from pare.method import body as bodies
+from pare.method.embedder import adapt
+
+
+def small_swin():
+    return SwinModel(
+        SwinConfig(image_size=16, patch_size=2, embed_dim=16, depths=[1, 1], num_heads=[2, 2], window_size=4),
+        add_pooling_layer=False,
+    )
+
+
+def small_roberta():
+    config = RobertaConfig(
+        vocab_size=11, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        max_position_embeddings=102, type_vocab_size=1,
+    )
+    return RobertaModel(config, add_pooling_layer=False)
+
+
+def test_swin_features_are_those_of_the_whole_model():
+    model = small_swin().eval()
+    body = bodies.SwinBody(model).eval()
+    image = torch.randn(2, 3, 16, 16)
+    assert torch.equal(body(body.own(image)), model(image).last_hidden_state)
+    assert body.grid_out(body.tokens((16, 16), 1)) == (4, 4)
+
+
+def test_roberta_features_are_those_of_the_whole_model():
+    model = small_roberta().eval()
+    body = bodies.RobertaBody(model).eval()
+    embeddings = torch.randn(2, 30, 16)
+    tokens = body.own.norm(embeddings + body.positions[:30])
+    expected = model(inputs_embeds=embeddings).last_hidden_state
+    assert torch.allclose(body(tokens), expected, atol=1e-6)
+
+
+def test_roberta_accepts_all_its_positions_and_no_more():
+    body = bodies.RobertaBody(small_roberta())
+    assert body.tokens((1000,), 10) == 100
+    for length, patch in ((1010, 10), (1000, 7)):
+        with pytest.raises(RequestError, match=f"patch is {patch}"):
+            body.tokens((length,), patch)
+
+
+def test_each_body_refuses_the_other_modality():
+    with pytest.raises(RequestError, match="images take a Swin"):
+        bodies.load("roberta-mini").tokens((8, 8), 1)
+    with pytest.raises(RequestError, match="sequences take a RoBERTa"):
+        bodies.load("swin-mini").tokens((100,), 1)
+
+
+@pytest.mark.parametrize("make", [small_swin, small_roberta])
+def test_local_directory_loads_as_saved(make, tmp_path):
+    model = make()
+    model.save_pretrained(tmp_path)
+    body = bodies.load(str(tmp_path))
+    for name, parameter in body.encoder.state_dict().items():
+        assert torch.equal(parameter, model.encoder.state_dict()[name])
+    random = bodies.load(str(tmp_path), pretrained=False)
+    assert [p.shape for p in random.parameters()] == [p.shape for p in body.parameters()]
+
+
+def test_unreachable_body_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(RequestError, match="hf download nobody/nothing") as error:
+        bodies.load("nobody/nothing")
+    assert "\n" not in str(error.value)
+
+
+def test_body_of_another_kind_is_refused(tmp_path):
+    with pytest.raises(RequestError, match="choose a Swin"):
+        bodies.from_config({"model_type": "gpt2"})
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4, 57])
+def test_adapted_filters_keep_the_size_of_the_response(channels):
+    source = nn.Conv2d(3, 64, 4, 4)
+    target = adapt(source, channels, (4, 4))
+    constant = torch.ones(1, 1, 4, 4)
+    expected = source(constant.expand(1, 3, 4, 4))
+    # The cycle weighs RGB unevenly where 3 does not divide the channels; the mean over filters evens it out.
+    response = target(constant.expand(1, channels, 4, 4))
+    if channels % 3 == 0:
+        assert torch.allclose(response, expected, atol=1e-5)
+    assert response.std().item() < 2.5 * expected.std().item()
+
+
+def test_adapted_filters_equal_the_source_where_nothing_changes():
+    source = nn.Conv1d(1, 8, 20, 20)
+    assert torch.equal(adapt(source, 1, (20,)).weight, source.weight)
+    resampled = adapt(source, 1, (10,))
+    assert torch.allclose(resampled.weight.sum(-1), source.weight.sum(-1), atol=0.5)
+    assert resampled.kernel_size == (10,)
+
+
+def test_initialisation_is_scaled_to_the_width():
+    body = bodies.load("swin-mini")
+    linear = next(m for m in body.encoder.modules() if isinstance(m, nn.Linear))
+    expected = (2 / (linear.in_features + linear.out_features)) ** 0.5
+    assert linear.weight.std().item() == pytest.approx(expected, rel=0.1)

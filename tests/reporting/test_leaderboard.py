@@ -1,0 +1,95 @@
+import io
+from dataclasses import fields
+
+import pandas as pd
+import pytest
+from rich.console import Console
+
+from pare.reporting import leaderboard, schema
+from pare.reporting.leaderboard import Row, build, render, write
+from pare.reporting.tables import Tables
+from tests.reporting.fakes import record, run
+
+CONSTANTS = {"ecg": (0.8, 0.81), "darcy": (0.7, 0.71)}
+
+
+@pytest.fixture
+def out(tmp_path):
+    tables = Tables(tmp_path)
+    for index, state in enumerate(["complete", "complete", "pruned", "failed"]):
+        run(tables, record(f"pare-{index:04}"), metric=0.5 - index / 100, state=state)
+    run(tables, record("nft-0004", method="nft"))
+    for seed, test in enumerate((0.3, 0.4)):
+        run(tables, record(f"confirm-pare-{seed}", purpose="confirm", test=test, seed=seed), metric=0.35)
+    run(tables, record("confirm-pare-2", purpose="confirm", seed=2), state="failed")
+    real = {"task": "darcy", "provenance": "real", "body": "pretrained"}
+    run(tables, record("pare-0000", **real), metric=0.01)
+    run(tables, record("confirm-pare-0", purpose="confirm", test=0.008, **real), metric=0.01)
+    return tmp_path
+
+
+def shown(rows: list[Row], width: int) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(render(rows, width))
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_method_is_judged_by_its_confirmation(out):
+    row = next(row for row in build(out, CONSTANTS) if (row.task, row.method) == ("ecg", "pare"))
+    assert (row.trials, row.pruned, row.failed, row.seeds) == (4, 1, 1, 2)
+    assert [row.validation, row.test] == pytest.approx([0.35, 0.35])
+    assert row.spread == pytest.approx(0.1 / 2**0.5)
+    assert row.gpu_hours == pytest.approx(7 * 0.25)
+
+
+def test_without_a_confirmation_the_best_complete_trial_stands_for_it(out):
+    row = next(row for row in build(out, CONSTANTS) if row.method == "nft")
+    assert (row.validation, row.test, row.spread, row.seeds) == (0.5, None, None, 0)
+
+
+def test_rows_go_by_task_and_test_with_the_constant_among_them(out):
+    order = [(row.task, row.method) for row in build(out, CONSTANTS)]
+    assert order == [("darcy", "pare"), ("darcy", "constant"), ("ecg", "pare"), ("ecg", "constant"), ("ecg", "nft")]
+    assert [row.test for row in build(out, CONSTANTS) if row.method == "constant"] == [0.71, 0.81]
+    assert all(row.method != "constant" for row in build(out, {}))
+
+
+def test_only_real_data_and_verified_figures_compare(out):
+    rows = {(row.task, row.method): row for row in build(out, CONSTANTS)}
+    assert rows["ecg", "pare"].comparable == "no: simulated"
+    assert rows["darcy", "pare"].comparable == "no: unverified"
+    assert (rows["darcy", "pare"].published, rows["darcy", "pare"].source[:6]) == (7e-3, "PaRe: ")
+
+
+def test_the_parquet_file_has_its_schema(out):
+    rows = write(out, CONSTANTS)
+    assert [field.name for field in fields(Row)] == schema.leaderboard().names
+    assert pd.read_parquet(out / "leaderboard.parquet").method.tolist() == [row.method for row in rows]
+
+
+def test_the_page_tells_metric_direction_and_data_of_every_task(out):
+    write(out, CONSTANTS)
+    page = (out / "leaderboard.md").read_text(encoding="utf-8")
+    darcy, ecg = page.split("\n## ")[1:]
+    assert "relative L2, lower is better" in darcy
+    assert "data: real, the official data" in darcy
+    assert "1 - macro-F1, lower is better" in ecg
+    assert "data: simulated, a stand-in" in ecg
+    assert "| pare | 0.350 ± 0.071 (2) | 0.35 | no: simulated | 0.28 | random | 4 | 1.75 | 1 | 1 | simulated |" in ecg
+
+
+@pytest.mark.parametrize("width", [40, 80, 300])
+def test_a_terminal_drops_columns_and_wraps_nothing(out, width):
+    lines = shown(build(out, CONSTANTS), width).splitlines()
+    assert max(map(len, lines)) <= width
+    # Blank, heading and column names of each task, and its rows; where columns are missing, a word on that.
+    assert len(lines) == 2 * (1 + 3 + 1) + 2 + 3 + (2 if width < 300 else 0)
+    assert sum("data: simulated" in line for line in lines) == 1
+    header = next(line for line in lines if line.startswith("method"))
+    assert ("source" in header, "published" in header) == (width == 300, width >= 80)
+
+
+def test_a_sweep_of_nothing_has_an_empty_leaderboard(tmp_path):
+    assert write(tmp_path, CONSTANTS) == []
+    assert leaderboard.markdown([]) == "# Leaderboard\n"

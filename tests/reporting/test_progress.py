@@ -1,0 +1,77 @@
+import io
+
+from rich.console import Console
+
+from pare.reporting.progress import Progress
+from tests.reporting.fakes import figures, record, run
+
+
+def text(console: Console) -> str:
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def calm() -> Console:
+    return Console(file=io.StringIO(), width=80)
+
+
+def terminal() -> Console:
+    return Console(file=io.StringIO(), width=100, force_terminal=True)
+
+
+def test_one_line_per_ended_trial():
+    console = calm()
+    with Progress(console=console) as progress:
+        progress.expect(3)
+        run(progress, record(), metric=0.5)
+        run(progress, record("pare-0001"), metric=0.25, state="pruned")
+        run(progress, record("pare-0002", why="loss is [nan]\n\x1b[31min epoch 1"), metric=0.1, state="failed")
+        run(progress, record("confirm-pare-0", purpose="confirm", test=0.4), metric=0.2)
+    assert text(console).splitlines() == [
+        "ecg pare-0000: complete, validation 0.5, 2 epochs, 4 s, 1 of 3 trials, best 0.5 (pare-0000)",
+        "ecg pare-0001: pruned, validation 0.25, 2 epochs, 4 s, 2 of 3 trials, best 0.5 (pare-0000)",
+        "ecg pare-0002: failed, loss is [nan] [31min epoch 1, 2 epochs, 4 s, 3 of 3 trials, best 0.5 (pare-0000)",
+        "ecg confirm-pare-0: complete, validation 0.2, test 0.4, 2 epochs, 4 s",
+    ]
+
+
+def test_preparation_in_tenths():
+    console = calm()
+    with Progress(console=console) as progress, progress.preparing("ecg") as tell:
+        for done in range(1, 1001):
+            tell(done, 1000)
+    lines = text(console).splitlines()
+    assert lines == ["preparing ecg", *(f"preparing ecg: {n}0 %" for n in range(1, 10)), "ecg is ready"]
+
+
+def test_a_terminal_shows_the_sweep_live():
+    console = terminal()
+    with Progress(8, console) as progress:
+        with progress.preparing("darcy") as tell:
+            tell(1, 4)
+        run(progress, record(), metric=0.5)
+        run(progress, record("pare-0001"), metric=0.25, state="pruned")
+        going = record("pare-0002")
+        progress.begin(going)
+        progress.epoch(going, figures(1))
+        progress.begin(record("confirm-pare-0", purpose="confirm"))
+    shown = text(console)
+    assert "darcy is ready" in shown
+    assert "2 of 8 trials · 1 complete · 1 pruned · 1 running · confirming 1 · 0:00:00 elapsed" in shown
+    assert "ecg: best 0.5 (pare-0000); 1 - macro-F1, lower is better" in shown
+
+
+def test_a_terminal_says_failures_too():
+    console = terminal()
+    with Progress(8, console) as progress:
+        run(progress, record(why="no memory"), state="failed")
+    assert "ecg pare-0000: failed, no memory" in text(console)
+
+
+def test_nothing_but_printable_lines_away_from_a_terminal():
+    console = calm()
+    with Progress(1, console) as progress:
+        with progress.preparing("ecg") as tell:
+            tell(1, 1)
+        run(progress, record())
+    assert all(character.isprintable() for line in text(console).split("\n") for character in line)

@@ -1,0 +1,107 @@
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+
+from pare.config import Run
+from pare.errors import DataError
+from pare.reporting import read
+from pare.reporting.figures import FIGURES
+from pare.reporting.tables import Tables
+from tests.reporting.fakes import figures, record, run
+
+
+def test_every_column_says_what_it_means(tmp_path):
+    tables = Tables(tmp_path)
+    run(tables, record())
+    run(tables, record("confirm-pare-0", purpose="confirm", test=0.4))
+    for table in ("trials", "curves", "confirm"):
+        schema = pq.read_schema(tmp_path / "ecg" / f"{table}.parquet")
+        assert all(field.metadata[b"description"] and b"unit" in field.metadata for field in schema)
+    assert b"macro-F1, lower is better" in schema.metadata[b"metric"]
+
+
+def test_settings_keep_their_types(tmp_path):
+    run(Tables(tmp_path), record())
+    schema = pq.read_schema(tmp_path / "ecg" / "trials.parquet")
+    names = {name.removeprefix("config.") for name in schema.names if name.startswith("config.")}
+    assert names == set(Run.from_flat(record().config).flat())
+    kinds = ["config.optimizer.batch", "config.optimizer.lr.body", "config.curriculum.family", "started"]
+    assert [str(schema.field(name).type) for name in kinds] == ["int64", "double", "string", "timestamp[us, tz=UTC]"]
+
+
+def test_reading_joins_the_tasks(tmp_path):
+    tables = Tables(tmp_path)
+    run(tables, record(), epochs=3)
+    run(tables, record(task="darcy", method="nft"), state="failed")
+    run(tables, record("confirm-pare-0", purpose="confirm", test=0.4, seed=7))
+    study = read(tmp_path)
+    assert list(zip(study.trials.task, study.trials.state, strict=True)) == [("darcy", "failed"), ("ecg", "complete")]
+    assert study.trials.ended.iloc[0] == pd.Timestamp("2026-01-02 03:05", tz="UTC")
+    assert len(study.curves) == 2 + 3 + 2
+    assert set(FIGURES) < set(study.curves.columns)
+    assert study.curves.gate_mean.isna().all()
+    assert study.curves.epoch.dtype == "int64"
+    confirm = study.confirm.iloc[0]
+    assert (confirm.validation, confirm.test, confirm.seed, confirm.gpu_hours) == (0.5, 0.4, 7, 0.25)
+
+
+def test_reading_before_any_confirmation_gives_an_empty_table(tmp_path):
+    Tables(tmp_path).begin(record())
+    study = read(tmp_path)
+    assert study.trials.state.tolist() == ["running"]
+    assert study.confirm.empty
+    assert "config.gate.threshold" in study.confirm.columns
+
+
+def test_reading_where_no_sweep_is(tmp_path):
+    with pytest.raises(DataError, match=r"holds no trials\.parquet"):
+        read(tmp_path)
+
+
+def test_a_resumed_sweep_keeps_what_was_there(tmp_path):
+    first = Tables(tmp_path)
+    run(first, record())
+    run(first, record("confirm-pare-0", purpose="confirm", test=0.4))
+    run(Tables(tmp_path), record("pare-0001"))
+    study = read(tmp_path)
+    assert study.trials.trial.tolist() == ["pare-0000", "pare-0001"]
+    assert study.curves.groupby("trial").size().to_dict() == {"pare-0000": 2, "pare-0001": 2, "confirm-pare-0": 2}
+    assert len(study.confirm) == 1
+
+
+def test_a_trial_that_begins_again_replaces_its_row_and_goes_on_from_its_epoch(tmp_path):
+    run(Tables(tmp_path), record(), epochs=4, metric=0.5)
+    again, one = Tables(tmp_path), record()
+    again.begin(one)
+    assert read(tmp_path).trials.state.tolist() == ["running"]
+    again.epoch(one, figures(3, metric=0.25))
+    again.end(one)
+    study = read(tmp_path)
+    assert len(study.trials) == 1
+    assert study.curves.epoch.tolist() == [1, 2, 3]
+    assert study.curves.val_metric.tolist() == [0.5, 0.5, 0.25]
+
+
+def test_curves_are_written_now_and_then(tmp_path):
+    tables, one = Tables(tmp_path, interval=3600.0), record()
+    tables.begin(one)
+    for epoch in (1, 2, 3):
+        tables.epoch(one, figures(epoch))
+    assert len(read(tmp_path).curves) == 1
+    tables.end(one)
+    assert len(read(tmp_path).curves) == 3
+
+
+def test_nothing_half_written_is_left(tmp_path):
+    run(Tables(tmp_path), record())
+    assert sorted(path.name for path in (tmp_path / "ecg").iterdir()) == ["curves.parquet", "trials.parquet"]
+
+
+def test_a_damaged_table_is_named(tmp_path):
+    run(Tables(tmp_path), record())
+    path = tmp_path / "ecg" / "curves.parquet"
+    path.write_bytes(path.read_bytes()[:100])
+    for attempt in (lambda: Tables(tmp_path), lambda: read(tmp_path)):
+        with pytest.raises(DataError, match=r"curves\.parquet is damaged") as error:
+            attempt()
+        assert "\n" not in str(error.value)

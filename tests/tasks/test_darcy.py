@@ -1,0 +1,295 @@
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import torch
+from scipy.interpolate import CubicSpline
+from scipy.io import loadmat, savemat
+from scipy.sparse import lil_array
+from scipy.sparse.linalg import spsolve
+
+from pare.config import Run
+from pare.errors import DataError, RequestError
+from pare.tasks import darcy, darcy_generator, store
+from pare.tasks.darcy import TASK
+from pare.tasks.task import SPLITS
+
+RECIPE = {"train": 20, "test": 6, "resolution": 85, "seed": 0}
+
+
+def _quiet(done: int, total: int) -> None:
+    pass
+
+
+def _generate(stream=0, count=2, resolution=15, **options):
+    return darcy_generator.generate(0, stream, count, resolution, _quiet, **options)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("darcy")
+    TASK.synthesise(folder, RECIPE, _quiet)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def raw(folder):
+    return TASK.read(folder, _quiet)
+
+
+def _arrays(folder, number=0):
+    content = loadmat(folder / TASK.files[number])
+    return content["coeff"], content["sol"]
+
+
+def _write(folder, train, test):
+    for name, (coeff, sol) in zip(TASK.files, (train, test), strict=True):
+        savemat(folder / name, {"coeff": coeff, "sol": sol})
+
+
+def _direct_solution(a):
+    """`solve_gwf.m` spelled out: splines one axis after the other, one matrix row per node, elimination."""
+    s = len(a)
+    centres, nodes = (np.arange(s) + 0.5) / s, np.linspace(0, 1, s)
+    a = CubicSpline(centres, CubicSpline(centres, a)(nodes), axis=1)(nodes)
+    number = {(i, j): k for k, (i, j) in enumerate(np.ndindex(s, s)) if 0 < i < s - 1 and 0 < j < s - 1}
+    number = {node: k for k, node in enumerate(number)}
+    matrix = lil_array((len(number), len(number)))
+    for (i, j), k in number.items():
+        for neighbour in ((i - 1, j), (i + 1, j), (i, j - 1), (i, j + 1)):
+            face = (a[i, j] + a[neighbour]) / 2 * (s - 1) ** 2
+            matrix[k, k] += face
+            if neighbour in number:
+                matrix[k, number[neighbour]] = -face
+    u = np.zeros((s, s))
+    u[1:-1, 1:-1] = spsolve(matrix.tocsc(), np.ones(len(number))).reshape(s - 2, s - 2)
+    return CubicSpline(nodes, CubicSpline(nodes, u)(centres), axis=1)(centres)
+
+
+def test_solver_agrees_with_elimination():
+    for a, u in zip(*_generate(count=6, resolution=29), strict=True):
+        np.testing.assert_allclose(u, _direct_solution(a), rtol=0, atol=1e-9 * u.max())
+
+
+def test_solver_falls_back_to_elimination(monkeypatch):
+    (a,), (u,) = _generate(count=1, resolution=29)
+    monkeypatch.setattr(darcy_generator, "_ITERATIONS", 1)
+    np.testing.assert_allclose(darcy_generator.solve(a), u, rtol=0, atol=1e-8 * u.max())
+
+
+def test_constant_coefficient_has_the_textbook_solution():
+    assert darcy_generator.solve(np.full((85, 85), 3.0))[42, 42] == pytest.approx(0.0736713 / 3, rel=1e-3)
+
+
+def test_coefficient_is_the_thresholded_cosine_series():
+    s = 12
+    white = np.random.default_rng(5).standard_normal((s, s))
+    x = (np.arange(s) + 0.5) / s
+    g = np.zeros((s, s))
+    for i, j in np.ndindex(s, s):
+        if (i, j) != (0, 0):
+            deviation = 3.0 * (np.pi**2 * (i**2 + j**2) + 9) ** -1
+            norm = (np.sqrt(2) if i else 1) * (np.sqrt(2) if j else 1)
+            g += deviation * white[i, j] * norm * np.outer(np.cos(np.pi * i * x), np.cos(np.pi * j * x))
+    expected = np.where(g >= 0, 12.0, 3.0)
+    np.testing.assert_array_equal(darcy_generator.coefficient(np.random.default_rng(5), s), expected)
+
+
+def test_samples_do_not_depend_on_threads_or_count():
+    many, few = _generate(count=5, workers=3), _generate(count=3, workers=1)
+    np.testing.assert_array_equal(many[0][:3], few[0])
+    np.testing.assert_array_equal(many[1][:3], few[1])
+
+
+def test_streams_are_independent():
+    assert not np.array_equal(_generate(stream=0, resolution=29)[0], _generate(stream=1, resolution=29)[0])
+
+
+def test_generation_reports_its_progress(tmp_path):
+    seen: list[tuple[int, int]] = []
+    TASK.synthesise(tmp_path, RECIPE | {"train": 3, "test": 2}, lambda *report: seen.append(report))
+    assert seen == [(done, 5) for done in range(1, 6)]
+
+
+def test_resolution_must_contain_the_grid(tmp_path):
+    with pytest.raises(RequestError, match="resolution is 100"):
+        TASK.synthesise(tmp_path, RECIPE | {"resolution": 100}, _quiet)
+
+
+def test_prepared_counts_and_provenance(tmp_path, monkeypatch):
+    monkeypatch.setattr(type(TASK), "recipes", {"laptop": RECIPE})
+    prepared = store.prepare(TASK, tmp_path, "laptop", _quiet)
+    assert prepared.counts == {"train": 18, "val": 2, "test": 6}
+    assert prepared.provenance == "generated"
+
+
+def test_values_are_the_files(folder, raw):
+    coeff, sol = (array.astype(np.float32) for array in _arrays(folder))
+    np.testing.assert_array_equal(np.concatenate([raw.train.x, raw.val.x])[:, 0], coeff)
+    np.testing.assert_array_equal(np.concatenate([raw.train.y, raw.val.y]), sol)
+    test_coeff, test_sol = (array.astype(np.float32) for array in _arrays(folder, 1))
+    np.testing.assert_array_equal(raw.test.x[:, 0], test_coeff)
+    np.testing.assert_array_equal(raw.test.y, test_sol)
+
+
+def test_no_field_is_in_two_splits(raw):
+    groups = np.concatenate([getattr(raw, name).group for name in SPLITS])
+    assert len(np.unique(groups)) == len(groups) == 26
+    fields = np.concatenate([getattr(raw, name).x[:, 0].reshape(-1, 85 * 85) for name in SPLITS])
+    assert len(np.unique(fields, axis=0)) == 26
+
+
+def test_types_are_the_interfaces(raw):
+    for split in (raw.train, raw.val, raw.test):
+        assert split.x.shape == (len(split), *TASK.shape)
+        assert split.y.shape == (len(split), *TASK.outputs)
+        assert (split.x.dtype, split.y.dtype, split.group.dtype) == (np.float32, np.float32, np.int64)
+    assert {name: array.shape for name, array in raw.statistics.items()} == {
+        "input_mean": (3, 85, 85),
+        "input_std": (3, 85, 85),
+        "output_mean": (85, 85),
+        "output_std": (85, 85),
+    }
+
+
+def test_only_the_published_counts_are_read(folder, monkeypatch):
+    monkeypatch.setattr(darcy, "TRAIN", 10)
+    monkeypatch.setattr(darcy, "TEST", 4)
+    raw = TASK.read(folder, _quiet)
+    assert [len(getattr(raw, name)) for name in SPLITS] == [9, 1, 4]
+
+
+def test_statistics_are_of_the_training_split_alone(folder, raw, tmp_path):
+    coeff, sol = _arrays(folder)
+    np.testing.assert_allclose(raw.statistics["input_mean"][0], coeff[:18].mean(0), rtol=1e-6)
+    np.testing.assert_allclose(raw.statistics["output_std"], sol[:18].std(0, ddof=1) + 1e-5, rtol=1e-6)
+    np.testing.assert_array_equal(raw.statistics["input_mean"][1:], 0)
+    np.testing.assert_array_equal(raw.statistics["input_std"][1:], 1)
+    coeff[18:] *= 5
+    sol[18:] *= 5
+    test_coeff, test_sol = _arrays(folder, 1)
+    _write(tmp_path, (coeff, sol), (test_coeff * 5, test_sol * 5))
+    changed = TASK.read(tmp_path, _quiet).statistics
+    for name, array in raw.statistics.items():
+        np.testing.assert_array_equal(array, changed[name])
+
+
+def test_finer_files_are_subsampled(tmp_path):
+    fine = np.random.default_rng(0).uniform(1, 2, (4, 169, 169))
+    _write(tmp_path, (fine, fine + 1), (fine + 2, fine + 3))
+    raw = TASK.read(tmp_path, _quiet)
+    np.testing.assert_array_equal(raw.train.x[:, 0], fine[:3, ::2, ::2].astype(np.float32))
+    np.testing.assert_array_equal(raw.test.y, (fine + 3)[:, ::2, ::2].astype(np.float32))
+
+
+@pytest.mark.parametrize("reversed_axes", [True, False])
+def test_both_matlab_formats_agree(folder, raw, tmp_path, reversed_axes):
+    for number, name in enumerate(TASK.files):
+        with h5py.File(tmp_path / name, "w", userblock_size=512) as file:
+            for variable, array in zip(("coeff", "sol"), _arrays(folder, number), strict=True):
+                file[variable] = array.T if reversed_axes else array
+    again = TASK.read(tmp_path, _quiet)
+    for split in SPLITS:
+        np.testing.assert_array_equal(getattr(again, split).x, getattr(raw, split).x)
+        np.testing.assert_array_equal(getattr(again, split).y, getattr(raw, split).y)
+
+
+def test_perfect_prediction_scores_the_optimum(raw):
+    assert TASK.metric.compute(raw.test.y, raw.test.y) == 0
+    assert TASK.metric.better(0.0, 0.1)
+
+
+def test_metric_is_the_mean_of_the_criterion():
+    p, y = np.random.default_rng(0).standard_normal((2, 7, 85, 85))
+    expected = np.mean([np.sqrt(((p[i] - y[i]) ** 2).sum() / (y[i] ** 2).sum()) for i in range(7)])
+    assert TASK.metric.compute(p, y) == pytest.approx(expected, rel=1e-12)
+    assert float(TASK.criterion(torch.tensor(p), torch.tensor(y)).mean()) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("side", [85, 169])
+def test_encoded_fields_carry_their_coordinates(side):
+    field = np.random.default_rng(0).uniform(3, 12, (2, side, side))
+    encoded = TASK.encode(field)
+    assert encoded.shape == (2, 3, 85, 85)
+    assert encoded.dtype == np.float32
+    step = (side - 1) // 84
+    np.testing.assert_array_equal(encoded[:, 0], field[:, ::step, ::step].astype(np.float32))
+    assert encoded[0, 1:, 84, 0].tolist() == [1, 0]
+    assert encoded[1, 1:, 0, 42].tolist() == [0, 0.5]
+
+
+@pytest.mark.parametrize(
+    "array", [np.zeros((85, 85)), np.zeros((1, 85, 169)), np.zeros((1, 84, 84)), np.full((1, 85, 85), np.inf)]
+)
+def test_other_arrays_are_not_fields(array):
+    with pytest.raises(RequestError, match="coefficients"):
+        TASK.encode(array)
+
+
+@pytest.mark.parametrize("preset", ["paper", "laptop"])
+def test_presets_are_settings_of_a_run(preset):
+    values = dict(TASK.paper) | (dict(TASK.laptop) if preset == "laptop" else {})
+    run = Run(task="darcy", data="", body="", source="", source_data="").replace(values)
+    assert run.flat().items() >= values.items()
+
+
+FIELDS = np.ones((4, 85, 85))
+
+
+def _v5(**arrays):
+    return lambda path: savemat(path, arrays)
+
+
+def _v73(**arrays):
+    def write(path):
+        with h5py.File(path, "w") as file:
+            for name, array in arrays.items():
+                file[name] = array
+
+    return write
+
+
+def _half(write):
+    def cut(path):
+        write(path)
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+    return cut
+
+
+@pytest.mark.parametrize("number", [0, 1])
+@pytest.mark.parametrize(
+    ("write", "expected"),
+    [
+        (Path.exists, "no such file"),
+        (lambda path: path.write_bytes(b""), "not a whole MATLAB file"),
+        (lambda path: path.write_bytes(b"coeff,sol\n" * 100), "not a whole MATLAB file"),
+        (_half(_v5(coeff=FIELDS, sol=FIELDS)), "not a whole MATLAB file"),
+        (_half(_v73(coeff=FIELDS, sol=FIELDS)), "not a whole MATLAB file"),
+        (_v5(coeff=FIELDS, u=FIELDS), "'sol'"),
+        (_v73(coeff=FIELDS, u=FIELDS), "'sol'"),
+        (_v5(coeff=FIELDS, sol=FIELDS[0]), "sol has shape"),
+        (_v5(coeff=FIELDS[:, :84], sol=FIELDS), "coeff has shape"),
+        (_v5(coeff=np.ones((4, 100, 100)), sol=FIELDS), "coeff has shape"),
+        (_v5(coeff=FIELDS[:0], sol=FIELDS), "coeff has shape"),
+        (_v5(coeff=FIELDS, sol=FIELDS * np.nan), "finite"),
+        (_v5(coeff=FIELDS * 1j, sol=FIELDS), "coeff of type"),
+        (_v5(coeff=FIELDS, sol=FIELDS[:3]), "4 fields in coeff, 3 in sol"),
+    ],
+)
+def test_malformed_file_is_one_line(tmp_path, number, write, expected):
+    _v5(coeff=FIELDS, sol=FIELDS)(tmp_path / TASK.files[1 - number])
+    path = tmp_path / TASK.files[number]
+    write(path)
+    with pytest.raises(DataError) as error:
+        TASK.read(tmp_path, _quiet)
+    assert str(path) in str(error.value)
+    assert expected in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_too_few_fields_to_validate_are_refused(tmp_path):
+    _write(tmp_path, (FIELDS[:2], FIELDS[:2]), (FIELDS, FIELDS))
+    with pytest.raises(DataError, match="3 or more"):
+        TASK.read(tmp_path, _quiet)
