@@ -44,7 +44,7 @@ _SMALL: Mapping[str, Mapping[str, Any]] = {
         "model_type": "roberta",
         "vocab_size": 8,
         "hidden_size": 64,
-        "num_hidden_layers": 4,
+        "num_hidden_layers": 2,
         "num_attention_heads": 4,
         "intermediate_size": 256,
         "max_position_embeddings": 514,

@@ -37,7 +37,7 @@ FIGURES: Mapping[str, Figure] = {
     "lr_heads": Figure("Learning rate of the heads", "", "learning_rate/heads"),
     "samples": Figure("Target samples trained on so far", "samples", whole=True),
     "samples_per_second": Figure("Target samples trained on per second", "samples/s", "speed/samples_per_second"),
-    "seconds": Figure("Duration of the epoch, validation included", "s"),
+    "seconds": Figure("Time spent so far in training and validation", "s"),
 }
 
 TEST = Figure("Test metric, measured once after the search", "metric", "test/metric")

@@ -45,7 +45,9 @@ def connect(address: str | None) -> None:
             runtime_env={"env_vars": ENVIRONMENT},
         )
     except (ConnectionError, ValueError) as error:
-        raise RequestError(f"--address is {address!r}: no Ray answers there ({error}); leave it out to start one") from None
+        raise RequestError(
+            f"--address is {address!r}: no Ray answers there ({error}); leave it out to start one"
+        ) from None
 
 
 def slots(request: Request) -> Slots:

@@ -106,7 +106,7 @@ def parse(name: str, description: str, arguments: Sequence[str]) -> Request | No
     Raises:
         RequestError: an option that does not exist, or a value that it cannot take.
     """
-    app = App(name=name, help=description, version_flags=[], result_action="return_value")
+    app = App(name=name, help=description, help_format="plaintext", version_flags=[], result_action="return_value")
 
     @app.default
     def _(request: Request = Request()) -> Request:  # noqa: B008 - frozen

@@ -15,6 +15,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from pare.config import Family, MethodName, Run
 from pare.method.methods import METHODS
+from pare.reporting.records import Domain
 
 Values = dict[str, Any]
 
@@ -56,6 +57,10 @@ class Space:
             if dimension.applies(method, chosen):
                 chosen[dimension.name] = _nearest(dimension.values, flat[dimension.name])
         return chosen
+
+    def domains(self) -> dict[str, Domain]:
+        """What each searched setting can be, by its name in the study; for TensorBoard."""
+        return {dimension.name: _domain(dimension.values) for dimension in self.dimensions}
 
 
 def for_run(base: Run, modality: str) -> Space:
@@ -147,3 +152,10 @@ def _nearest(values: BaseDistribution, value: Any) -> Any:
         return value
     assert isinstance(values, FloatDistribution | IntDistribution)  # noqa: S101
     return min(max(value, values.low), values.high)
+
+
+def _domain(values: BaseDistribution) -> Domain:
+    if isinstance(values, CategoricalDistribution):
+        return Domain(choices=values.choices)
+    assert isinstance(values, FloatDistribution | IntDistribution)  # noqa: S101
+    return Domain(low=values.low, high=values.high)

@@ -34,6 +34,33 @@ class Asked(NamedTuple):
     searched: Mapping[str, Any]
 
 
+class WithinMethod(optuna.pruners.BasePruner):
+    """Prunes a trial against those of its own method only.
+
+    A curriculum starts with most patches replaced and is behind plain fine-tuning in its first epochs by design: measured
+    against it, every trial of PaRe would be cut.
+    """
+
+    def __init__(self, pruner: optuna.pruners.BasePruner) -> None:
+        self._pruner = pruner
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        return self._pruner.prune(_OfMethod(study, trial.user_attrs[_METHOD]), trial)  # type: ignore[arg-type]
+
+
+class _OfMethod:
+    """A study in which only one method's trials are seen."""
+
+    def __init__(self, study: optuna.Study, method: str) -> None:
+        self._study, self._method = study, method
+
+    def get_trials(self, *args: Any, **kwargs: Any) -> list[FrozenTrial]:
+        return [t for t in self._study.get_trials(*args, **kwargs) if t.user_attrs.get(_METHOD) == self._method]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._study, name)
+
+
 class Study:
     """Trials of one task: asked for, reported, ended. `trials` is their number in total, earlier sittings included."""
 
@@ -54,10 +81,9 @@ class Study:
             study_name=task.name,
             storage=storage,
             direction=task.metric.direction,
-            pruner=optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION),
+            pruner=WithinMethod(optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION)),
             load_if_exists=True,
         )
-        self._study.set_metric_names([task.metric.name])
         self._live: dict[int, Trial] = {}
         self._unfinished = [
             trial for trial in self._study.get_trials(deepcopy=False) if trial.state == TrialState.RUNNING
@@ -90,9 +116,12 @@ class Study:
         return Asked(trial.number, method, run, dict(trial.params))
 
     def report(self, number: int, epoch: int, objective: float) -> bool:
-        """Tell the study of an epoch; returns whether the trial is worth another."""
+        """Tell the study of an epoch, once; returns whether the trial is worth another."""
         trial = self._live[number]
-        trial.report(objective, epoch)
+        known = self._study.get_trials(deepcopy=False)[number].intermediate_values
+        if epoch not in known:
+            # An epoch comes again where a trial went on from its checkpoint.
+            trial.report(objective, epoch)
         return not trial.should_prune()
 
     def complete(self, number: int, objective: float) -> None:
@@ -111,9 +140,14 @@ class Study:
         return [trial for trial in self._study.get_trials(deepcopy=False) if trial.state.is_finished()]
 
     @property
+    def left(self) -> int:
+        """How many trials of the request have not ended."""
+        return max(self._trials - len(self.ended()), 0)
+
+    @property
     def over(self) -> bool:
         """Whether every trial of the request has ended."""
-        return len(self.ended()) >= self._trials
+        return self.left == 0
 
     def best(self, method: MethodName) -> Asked | None:
         """The method's best trial by validation: among those that ran to their end, else among those cut short."""

@@ -98,12 +98,11 @@ class Sweep:
             job.record.test = float(figures["test_metric"])
             return True
         record = job.record
-        again = figures["epoch"] <= record.epochs  # a worker died after its report: the epoch was repeated
         record.epochs, record.objective = int(figures["epoch"]), float(figures["objective"])
-        record.seconds += figures["seconds"]
+        record.seconds = float(figures["seconds"])
         record.gpu_hours = record.seconds * self._gpus / 3600
         self._tell(lambda observer: observer.epoch(record, figures))
-        if job.number is None or again:
+        if job.number is None:
             return True
         go_on = self._plans[record.task].study.report(job.number, record.epochs, record.objective)
         return go_on or record.epochs == job.run.epochs

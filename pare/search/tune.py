@@ -26,7 +26,17 @@ RETRIES = 3
 HEAD = "node:__internal_head__"
 
 
-class SweepSearcher(Searcher):
+class _Unsaved:
+    """Pickled empty: Tune saves its searcher and scheduler with the experiment, and ours hold open studies and files.
+
+    Nothing is lost, for no experiment is ever restored from Tune's snapshot: the studies are the sweep's memory.
+    """
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class SweepSearcher(_Unsaved, Searcher):
     """Asks the sweep for the next job, and tells it of every end."""
 
     def __init__(self, sweep: Sweep, shared: dict[str, Any]) -> None:
@@ -54,13 +64,13 @@ class SweepSearcher(Searcher):
         self._sweep.end(self._jobs.pop(trial_id), why)
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing to keep here: the study is the sweep's memory."""
+        """Nothing to keep, see `_Unsaved`."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing was kept, see `save`."""
+        """Nothing was kept, see `_Unsaved`."""
 
 
-class SweepScheduler(FIFOScheduler):
+class SweepScheduler(_Unsaved, FIFOScheduler):
     """Passes every report to the sweep and its verdict to Tune."""
 
     def __init__(self, sweep: Sweep) -> None:
@@ -72,11 +82,16 @@ class SweepScheduler(FIFOScheduler):
         return TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP
 
 
+def _folder(trial: Trial) -> str:
+    return str(trial.config["job"]).replace("/", "-")
+
+
 def run(sweep: Sweep, workers: Workers, root: Path, storage: Path) -> None:
     """Run a sweep to its end on the Ray that is connected."""
     os.environ |= {
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-        "TUNE_DISABLE_SIGINT_HANDLER": "1",
+        # A run's last report says only that it is over.
+        "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
         "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     }
     bundle = {"CPU": workers.cpus} | ({"GPU": workers.gpus} if workers.gpus else {})
@@ -96,6 +111,7 @@ def run(sweep: Sweep, workers: Workers, root: Path, storage: Path) -> None:
             search_alg=SweepSearcher(sweep, shared),
             scheduler=SweepScheduler(sweep),
             reuse_actors=True,
+            trial_dirname_creator=_folder,
         ),
         run_config=tune.RunConfig(
             name="tune",

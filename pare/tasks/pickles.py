@@ -34,7 +34,8 @@ class _Array(np.ndarray):
         holder, size = (list, 1) if kind.dtype.kind == "O" else (bytes, kind.dtype.itemsize)
         if not isinstance(data, holder) or min(shape, default=0) < 0 or len(data) != prod(shape) * size:
             raise pickle.UnpicklingError(f"an array {shape} of {kind.dtype} from {len(data)} bytes or objects")
-        super().__setstate__((1, shape, kind.dtype, bool(fortran), data))
+        checked: Any = (1, shape, kind.dtype, bool(fortran), data)
+        super().__setstate__(checked)
 
 
 def _reconstruct(*_: object) -> _Array:
@@ -45,8 +46,9 @@ def _scalar(kind: _Dtype, data: bytes) -> Any:
     return np.frombuffer(data, kind.dtype)[0]
 
 
-def _from_buffer(data: bytes, kind: _Dtype, shape: tuple[int, ...], order: Literal["C", "F"]) -> np.ndarray:
-    return np.frombuffer(data, kind.dtype).reshape(shape, order=order)
+def _from_buffer(data: bytes | bytearray, kind: _Dtype, shape: tuple[int, ...], order: Literal["C", "F"]) -> np.ndarray:
+    # Copied, as what pickles into a bytearray could still be changed by what follows in the pickle.
+    return np.frombuffer(bytes(data), kind.dtype).reshape(shape, order=order)
 
 
 def _encode(text: str, _latin1: str) -> bytes:

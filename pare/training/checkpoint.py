@@ -45,19 +45,21 @@ class Checkpoints:
 
     folder: Path
 
-    def save(self, epoch: int, module: nn.Module, optimizer: torch.optim.Optimizer, best: Best) -> None:
-        """Keep the state after `epoch` epochs; of the older ones the one before and the best stay."""
+    def save(
+        self, epoch: int, module: nn.Module, optimizer: torch.optim.Optimizer, best: Best, report: Mapping[str, float]
+    ) -> None:
+        """Keep the state after `epoch` epochs and their last report; of older ones the one before and the best stay."""
         self.folder.mkdir(parents=True, exist_ok=True)
         tensors = {f"model.{name}": tensor for name, tensor in module.state_dict().items()}
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items() if value is not None}
-        save_atomically(tensors, self._path(epoch), {"best": json.dumps(best)})
+        save_atomically(tensors, self._path(epoch), {"best": json.dumps(best), "report": json.dumps(dict(report))})
         for old in self._found()[:-KEPT]:
             if old != self._path(best.epoch):
                 old.unlink(missing_ok=True)
 
-    def restore(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[int, Best | None]:
-        """Load the newest whole checkpoint in place; returns its epoch and the best so far, (0, None) without one."""
+    def restore(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Best, dict[str, float]] | None:
+        """Load the newest whole checkpoint in place; returns the best so far and the last report, None without one."""
         for path in reversed(self._found()):
             # A damaged file (the disk was full, the machine died) is passed over for the one before.
             with contextlib.suppress(SafetensorError, OSError, KeyError):
@@ -69,8 +71,8 @@ class Checkpoints:
                     index, _, part = name.partition(".")
                     state.setdefault(int(index), {})[part] = tensor
                 optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-                return int(path.stem.removeprefix("epoch-")), best
-        return 0, None
+                return best, json.loads(metadata["report"])
+        return None
 
     def load_model(self, epoch: int, module: nn.Module) -> None:
         """Load the weights alone, as they were after `epoch` epochs."""

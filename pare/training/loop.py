@@ -46,8 +46,8 @@ class Trained:
 def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
     """Train one run on the prepared data below `root`, reporting after each epoch.
 
-    A checkpoint is left in `folder` after each epoch; a run that finds one there goes on from it exactly as if it had
-    never stopped. Every worker of a `torch.distributed` group calls this with the same arguments; the leader gets the
+    A checkpoint is left in `folder` after each epoch. A run that finds one there repeats its report, which may not have
+    been heard, and goes on exactly as if it had never stopped. Every worker of a `torch.distributed` group calls this with the same arguments; the leader gets the
     model, the others None.
 
     Raises:
@@ -66,7 +66,9 @@ def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
     objective.to(world.device)
     optimizer = optim.build(objective, run.optimizer)
     checkpoints = Checkpoints(folder)
-    done, best = checkpoints.restore(objective, optimizer)
+    restored = checkpoints.restore(objective, optimizer)
+    best, figures = restored or (None, {})
+    done, spent = int(figures.get("epoch", 0)), figures.get("seconds", 0.0)
     mixes = methods.METHODS[run.method].mixes
     # A step without replacement leaves the gate and the source head without a gradient.
     module = world.wrap(objective, some_unused=mixes and run.curriculum.end == 0)
@@ -81,6 +83,8 @@ def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
     )
     tokens = (objective.model.tokens, objective.model.body.source_tokens)
     steps = order.steps * run.epochs
+    if done and not world.agree(not world.leads or report(figures)):
+        raise Stopped
 
     for epoch in range(done, run.epochs):
         began = time.perf_counter()
@@ -116,12 +120,12 @@ def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
             loss, metric = scores
             if best is None or task.metric.better(metric, best.metric):
                 best = Best(epoch + 1, metric)
-            checkpoints.save(epoch + 1, objective, optimizer, best)
+            spent += time.perf_counter() - began
             figures |= {f"lr_{group['name']}": group["lr"] for group in optimizer.param_groups}
-            figures |= {"samples": (epoch + 1) * order.steps * order.size, "seconds": time.perf_counter() - began}
-            go_on = report(
-                {"epoch": epoch + 1, "objective": best.metric, "val_metric": metric, "val_loss": loss, **figures}
-            )
+            figures |= {"samples": (epoch + 1) * order.steps * order.size, "seconds": spent}
+            figures |= {"epoch": epoch + 1, "objective": best.metric, "val_metric": metric, "val_loss": loss}
+            checkpoints.save(epoch + 1, objective, optimizer, best, figures)
+            go_on = report(figures)
         if not world.agree(go_on):
             raise Stopped
 

@@ -31,7 +31,14 @@ class Case:
     def objective(self, method="pare", seed=0, **changes):
         gate = changes.pop("gate", Gate())
         run = Run(
-            task="t", data="", body=BODIES[self.modality], source="s", source_data="", patch=4, method=method, gate=gate,
+            task="t",
+            data="",
+            body=BODIES[self.modality],
+            source="s",
+            source_data="",
+            patch=4,
+            method=method,
+            gate=gate,
             **changes,
         )
         torch.manual_seed(seed)

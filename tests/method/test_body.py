@@ -17,8 +17,13 @@ def small_swin():
 
 def small_roberta():
     config = RobertaConfig(
-        vocab_size=11, hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
-        max_position_embeddings=102, type_vocab_size=1,
+        vocab_size=11,
+        hidden_size=16,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=32,
+        max_position_embeddings=102,
+        type_vocab_size=1,
     )
     return RobertaModel(config, add_pooling_layer=False)
 

@@ -28,7 +28,7 @@ def _content():
 
 def _assert_same(actual, expected):
     if isinstance(expected, np.ndarray):
-        assert actual.dtype == expected.dtype
+        assert actual.dtype.newbyteorder("=") == expected.dtype.newbyteorder("=")
         assert actual.shape == expected.shape
         if expected.dtype == object:
             for one, other in zip(actual, expected, strict=True):
@@ -99,7 +99,6 @@ def test_calls_are_refused_unexecuted(tmp_path, protocol):
         (_Calls(getattr, "a", "upper"), "getattr"),
         (_Calls(np.load, "a.npy"), "numpy.load"),
         (datetime.date(2000, 1, 1), "datetime.date"),
-        (np.dtypes.StringDType(), "StringDType"),
     ],
 )
 def test_the_forbidden_global_is_named(tmp_path, harm, name):

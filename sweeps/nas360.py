@@ -1,0 +1,23 @@
+"""Sweep PaRe over the tasks of NAS-Bench-360.
+
+python sweeps/nas360.py
+    laptop: small bodies, Darcy flow generated, ECG simulated; 2 cores, about 6 minutes.
+python sweeps/nas360.py --preset paper --tasks darcy
+    paper: Swin-B and RoBERTa-B on the official files below --data-root.
+
+Every sweep ends with a leaderboard: PaRe beside naive fine-tuning and the constant prediction, the test split opened
+once, for the configurations chosen on validation.
+"""
+
+import sys
+
+from pare.search.command import main
+from pare.search.request import Preset
+
+PRESETS = {
+    "laptop": Preset(tasks=("darcy", "ecg"), trials=10, seeds=2),
+    "paper": Preset(tasks=("darcy", "ecg"), trials=40, seeds=3),
+}
+
+if __name__ == "__main__":
+    sys.exit(main("nas360", __doc__, PRESETS))
