@@ -83,7 +83,7 @@ class Darcy(Task):
     }
     laptop: ClassVar[Mapping[str, Any]] = {
         "body": "swin-mini",
-        "epochs": 12,
+        "epochs": 10,
         "optimizer.batch": 10,
         "optimizer.warmup": 0.1,
     }

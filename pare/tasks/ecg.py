@@ -1,6 +1,5 @@
 """Heart rhythm from 3⅓ s of a single-lead electrocardiogram: PhysioNet/CinC Challenge 2017, four classes."""
 
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,7 +11,7 @@ from sklearn.model_selection import train_test_split
 from pare.errors import DataError, RequestError
 from pare.method.criterion import cross_entropy
 from pare.tasks import ecg_simulator
-from pare.tasks.pickles import load_arrays
+from pare.tasks.pickles import dump_arrays, load_arrays
 from pare.tasks.task import SPLITS, Metric, Progress, Published, Raw, Recipe, Split, Task
 
 WINDOW = 1000
@@ -87,8 +86,9 @@ class Ecg(Task):
         "optimizer.decay_until": 200 / 15,
     }
     laptop: ClassVar[Mapping[str, Any]] = {
-        "epochs": 8,
+        "epochs": 6,
         "body": "roberta-mini",
+        "patch": 40,
         "optimizer.lr.embedder": 1e-3,
         "optimizer.lr.body": 1e-3,
         "optimizer.lr.gate": 1e-3,
@@ -116,8 +116,7 @@ class Ecg(Task):
             trace = ecg_simulator.simulate(ecg_simulator.SYMBOLS[number], samples, rng)
             records[index] = np.clip(np.rint(trace * 1000), -32768, 32767).astype(np.int16)
             progress(index + 1, count)
-        with (folder / self.files[0]).open("wb") as file:
-            pickle.dump({"data": records, "label": np.array(ecg_simulator.SYMBOLS)[classes]}, file, protocol=4)
+        dump_arrays(folder / self.files[0], {"data": records, "label": np.array(ecg_simulator.SYMBOLS)[classes]})
 
     def read(self, folder: Path, progress: Progress) -> Raw:
         """Read the records, split them 8 : 1 : 1, scale each by its own mean and deviation, and cut windows."""

@@ -64,7 +64,7 @@ def _trace(beats: Beats, samples: int, rng: np.random.Generator) -> np.ndarray:
     slope *= np.gradient(turns) * RATE * beats.intervals[beat]
     breathing = 0.005 * np.sin(2 * np.pi * 0.25 * times)
     decay = np.exp(-1 / (RATE * _RELAXATION))
-    trace: np.ndarray = lfilter([1 / RATE], [1, -decay], slope + breathing / _RELAXATION)
+    trace: np.ndarray = lfilter([0.5 / RATE, 0.5 / RATE], [1, -decay], slope + breathing / _RELAXATION)
     return trace / _MILLIVOLTS
 
 

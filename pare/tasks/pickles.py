@@ -87,6 +87,12 @@ class _Unpickler(pickle.Unpickler):
             raise _ForbiddenError(f"{module}.{name}") from None
 
 
+def dump_arrays(path: Path, value: Any) -> None:
+    """Pickle arrays and plain containers as the official files are pickled."""
+    with path.open("wb") as file:
+        pickle.dump(value, file, protocol=4)
+
+
 def load_arrays(path: Path) -> Any:
     """The object pickled in `path`: numpy arrays and scalars in plain containers, by numpy 1 or 2, protocols 2 to 5.
 

@@ -93,7 +93,7 @@ class Task(ABC):
     title: ClassVar[str]
     kind: ClassVar[Kind]
     version: ClassVar[int]
-    """Raised whenever `read` or `encode` changes what it yields, so that older prepared data is not mistaken for new."""
+    """Raised whenever `read` or `encode` changes what it yields: older prepared data is then made anew."""
 
     shape: ClassVar[tuple[int, ...]]
     """Of one encoded input: (C, L) for sequences, (C, H, W) for images and fields."""

@@ -1,0 +1,61 @@
+"""What tests share: a data root with small official files of both kinds, and short runs on them."""
+
+import logging
+
+import pytest
+
+from pare import tasks
+from pare.config import Run
+from pare.tasks import store
+
+RECIPES = {
+    "ecg": {"records": 60, "seconds": 12.0, "seed": 18},
+    "darcy": {"train": 20, "test": 6, "resolution": 85, "seed": 0},
+}
+SETTINGS = {
+    "ecg": {"body": "roberta-mini", "source": "signals", "patch": 40, "optimizer.batch": 32},
+    "darcy": {"body": "swin-mini", "source": "fractals", "optimizer.batch": 6},
+}
+
+
+def quietly(done, total):
+    """No progress."""
+
+
+@pytest.fixture(scope="session")
+def root(tmp_path_factory):
+    """A data root in which small files lie as the official ones would: the real loaders read them."""
+    root = tmp_path_factory.mktemp("data")
+    for name, recipe in RECIPES.items():
+        raw = root / name / "raw"
+        raw.mkdir(parents=True)
+        tasks.get(name).synthesise(raw, recipe, quietly)
+    return root
+
+
+@pytest.fixture(scope="session")
+def make_run(root):
+    """Builds a short run of a task on the small data: `make_run("ecg", method="nft", epochs=2)`."""
+
+    def make(task, **changes):
+        settings = SETTINGS[task]
+        keys = {
+            name: store.prepare(tasks.get(name), root, "laptop", quietly).key for name in (task, settings["source"])
+        }
+        run = Run(
+            task=task,
+            data=keys[task],
+            body=settings["body"],
+            source=settings["source"],
+            source_data=keys[settings["source"]],
+            epochs=2,
+        )
+        rates = {f"optimizer.lr.{group}": 1e-3 for group in ("embedder", "body", "gate", "heads")}
+        return run.replace({**settings, **rates, **changes})
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _no_library_chatter():
+    logging.getLogger("optuna").setLevel(logging.WARNING)

@@ -1,0 +1,82 @@
+import pytest
+import torch
+from safetensors import safe_open
+from torch import nn
+
+from pare.training.checkpoint import Best, Checkpoints
+
+
+def pair(seed=0):
+    torch.manual_seed(seed)
+    module = nn.Sequential(nn.Linear(3, 4), nn.LayerNorm(4))
+    optimizer = torch.optim.AdamW(module.parameters(), lr=0.1)
+    module(torch.randn(5, 3)).square().sum().backward()
+    optimizer.step()
+    return module, optimizer
+
+
+def test_comes_back_bit_for_bit(tmp_path):
+    module, optimizer = pair()
+    Checkpoints(tmp_path).save(3, module, optimizer, Best(2, 0.1), {"epoch": 3, "seconds": 1.5})
+    other, other_optimizer = pair(1)
+    assert Checkpoints(tmp_path).restore(other, other_optimizer) == (Best(2, 0.1), {"epoch": 3, "seconds": 1.5})
+    for a, b in zip(module.state_dict().values(), other.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    first, second = optimizer.state_dict()["state"], other_optimizer.state_dict()["state"]
+    for index, state in first.items():
+        for name, value in state.items():
+            assert torch.equal(torch.as_tensor(value), torch.as_tensor(second[index][name]))
+
+
+def test_nothing_there_restores_nothing(tmp_path):
+    assert Checkpoints(tmp_path / "none").restore(*pair()) is None
+
+
+def test_keeps_the_newest_two_and_the_best(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    module, optimizer = pair()
+    for epoch in range(1, 7):
+        checkpoints.save(epoch, module, optimizer, Best(min(epoch, 2), 0.0), {"epoch": epoch})
+    assert sorted(p.stem for p in tmp_path.iterdir()) == ["epoch-00002", "epoch-00005", "epoch-00006"]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "empty", "garbage"])
+def test_a_damaged_newest_falls_back_to_the_one_before(tmp_path, damage):
+    checkpoints = Checkpoints(tmp_path)
+    module, optimizer = pair()
+    for epoch in (1, 2):
+        checkpoints.save(epoch, module, optimizer, Best(1, 0.0), {"epoch": epoch})
+    newest = tmp_path / "epoch-00002.safetensors"
+    whole = newest.read_bytes()
+    newest.write_bytes({"truncated": whole[: len(whole) // 2], "empty": b"", "garbage": b"\xff" * 64}[damage])
+    restored = checkpoints.restore(*pair(1))
+    assert restored is not None
+    assert restored[1] == {"epoch": 1}
+
+
+def test_a_failed_write_leaves_the_old_and_no_litter(tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path)
+    module, optimizer = pair()
+    checkpoints.save(1, module, optimizer, Best(1, 0.0), {"epoch": 1})
+
+    def full(*_):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("pare.training.checkpoint.save_file", full)
+    with pytest.raises(OSError, match="No space"):
+        checkpoints.save(2, module, optimizer, Best(1, 0.0), {"epoch": 2})
+    assert [p.name for p in tmp_path.iterdir()] == ["epoch-00001.safetensors"]
+
+
+def test_files_are_safetensors(tmp_path):
+    Checkpoints(tmp_path).save(1, *pair(), Best(1, 0.0), {"epoch": 1})
+    with safe_open(tmp_path / "epoch-00001.safetensors", "pt") as file:
+        assert any(name.startswith("model.") for name in file.keys())  # noqa: SIM118
+        assert any(name.startswith("optimizer.") for name in file.keys())  # noqa: SIM118
+
+
+def test_clear_removes_everything(tmp_path):
+    checkpoints = Checkpoints(tmp_path / "run")
+    checkpoints.save(1, *pair(), Best(1, 0.0), {"epoch": 1})
+    checkpoints.clear()
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,129 @@
+"""The loop on the small official files: it learns, it stops, it goes on bit for bit."""
+
+import math
+
+import pytest
+import torch
+
+from pare import tasks
+from pare.errors import Stopped, TrainingError
+from pare.method import methods
+from pare.tasks import store
+from pare.training.evaluate import evaluate
+from pare.training.loop import train
+from pare.training.world import World
+
+TASKS = ("ecg", "darcy")
+
+
+def follow(run, root, folder, stop_after=None):
+    """Train and return (trained, reports); stops after an epoch if told to."""
+    reports = []
+
+    def report(figures):
+        reports.append(dict(figures))
+        return figures["epoch"] != stop_after
+
+    try:
+        return train(run, root, folder, report), reports
+    except Stopped:
+        return None, reports
+
+
+def timeless(reports):
+    return [{k: v for k, v in r.items() if "second" not in k} for r in reports]
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("method", ["pare", "nft"])
+def test_interrupted_and_resumed_equals_uninterrupted(task, method, make_run, root, tmp_path):
+    # Noise ends and the curriculum reaches 0 within these epochs.
+    run = make_run(
+        task, method=method, epochs=3, **{"curriculum.end": 0.0, "curriculum.until": 0.7, "gate.noise_until": 0.5}
+    )
+    whole, expected = follow(run, root, tmp_path / "whole")
+    _, first = follow(run, root, tmp_path / "cut", stop_after=2)
+    resumed, second = follow(run, root, tmp_path / "cut")
+    assert timeless(first) == timeless(expected[:2])
+    assert timeless(second) == timeless(expected[1:]), "the last report is repeated, then the run goes on"
+    for a, b in zip(whole.model.state_dict().values(), resumed.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_learns_and_keeps_its_best_epoch(task, make_run, root, tmp_path):
+    run = make_run(task, method="nft", epochs=6)
+    trained, reports = follow(run, root, tmp_path)
+    losses = [r["loss"] for r in reports]
+    assert losses[-1] < losses[0]
+    metric = tasks.get(task).metric
+    values = [r["val_metric"] for r in reports]
+    pick = min if metric.direction == "minimize" else max
+    assert trained.best == (values.index(pick(values)) + 1, pick(values))
+    assert reports[-1]["objective"] == trained.best.metric
+    data = store.load(root, run.data)
+    _, again = evaluate(trained.model, tasks.get(task), data.split("val"), World.current())
+    assert again == pytest.approx(trained.best.metric, rel=1e-6)
+
+
+def test_reports_what_the_curriculum_does(make_run, root, tmp_path):
+    run = make_run("ecg", epochs=4, **{"curriculum.start": 0.8, "curriculum.end": 0.0, "curriculum.until": 0.75})
+    _, reports = follow(run, root, tmp_path)
+    shares = [r["replaced"] for r in reports]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[0] > 0.5
+    assert shares[-1] == 0
+    assert [r["lambda"] for r in reports] == pytest.approx(shares), "a threshold of 0 lets every patch in"
+    assert all(0 < reports[0][name] < 1 for name in ("gate_mean", "gate_spread"))
+
+
+def test_threshold_lowers_lambda_below_the_share(make_run, root, tmp_path):
+    run = make_run("ecg", epochs=1, **{"gate.threshold": 0.5, "curriculum.start": 0.9})
+    _, (report,) = follow(run, root, tmp_path)
+    assert 0 < report["lambda"] < report["replaced"]
+
+
+def test_accumulation_is_a_mean(make_run, root, tmp_path):
+    once = follow(make_run("ecg", epochs=1), root, tmp_path / "1")[1][0]
+    parts = follow(make_run("ecg", epochs=1, **{"optimizer.accumulate": 4}), root, tmp_path / "4")[1][0]
+    for name in ("loss", "loss_source", "lambda", "gate_mean", "val_loss"):
+        assert parts[name] == pytest.approx(once[name], rel=2e-3), name
+
+
+@pytest.mark.filterwarnings("ignore:invalid value")
+def test_a_loss_that_is_no_number_fails_the_run(make_run, root, tmp_path, monkeypatch):
+    build = methods.build
+
+    def poisoned(*args):
+        objective = build(*args)
+        objective.model.head.linear.bias.data.fill_(math.nan)
+        return objective
+
+    monkeypatch.setattr(methods, "build", poisoned)
+    with pytest.raises(TrainingError, match="the loss became nan in epoch 1"):
+        follow(make_run("ecg", method="nft"), root, tmp_path)
+
+
+def test_clipping_bounds_the_update(make_run, root, tmp_path):
+    still = {"optimizer.name": "sgd", "optimizer.momentum": 0.0, "optimizer.weight_decay": 0.0, "optimizer.clip": 1e-9}
+    trained, _ = follow(make_run("ecg", method="nft", epochs=1, **still), root, tmp_path)
+    torch.manual_seed(0)
+    run = make_run("ecg", method="nft")
+    task, data = tasks.get("ecg"), store.load(root, run.data)
+    fresh = methods.build(run, task, task.criterion, data.statistics, tasks.get("signals"), {})
+    for a, b in zip(trained.model.parameters(), fresh.model.parameters(), strict=True):
+        assert torch.allclose(a, b, atol=1e-6)
+
+
+def test_bf16_runs_where_asked_for(make_run, root, tmp_path):
+    trained, (report,) = follow(make_run("ecg", method="nft", epochs=1, precision="bf16"), root, tmp_path)
+    assert math.isfinite(report["loss"])
+    assert all(p.dtype == torch.float32 for p in trained.model.parameters())
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_runs_on_a_gpu(make_run, root, tmp_path, precision):
+    trained, _ = follow(make_run("ecg", epochs=1, precision=precision), root, tmp_path)
+    assert next(trained.model.parameters()).is_cuda
