@@ -12,9 +12,9 @@ once, for the configurations chosen on validation.
 import sys
 
 from pare.search.command import main
-from pare.search.request import Preset
+from pare.search.request import Preset, PresetName
 
-PRESETS = {
+PRESETS: dict[PresetName, Preset] = {
     "laptop": Preset(tasks=("darcy", "ecg"), trials=10, seeds=2),
     "paper": Preset(tasks=("darcy", "ecg"), trials=40, seeds=3),
 }

@@ -23,6 +23,7 @@ from pare.config import Run
 from pare.errors import DataError, RequestError
 from pare.reporting import card, leaderboard, tables
 from pare.reporting.progress import Progress
+from pare.reporting.records import Observer
 from pare.reporting.tensorboard import TensorBoard
 from pare.search import cluster, space, tune
 from pare.search.request import Preset, PresetName, Request, parse
@@ -80,7 +81,7 @@ def _sweep(name: str, request: Request, presets: Mapping[PresetName, Preset]) ->
         plans = [_plan(task, bases[task.name], data[task.name], request, out, trials, seeds) for task in chosen]
         domains = {plan.task.name: space.for_run(bases[plan.task.name], plan.task.modality).domains() for plan in plans}
         progress.expect(sum(plan.study.left for plan in plans))
-        observers = [tables.Tables(out), TensorBoard(out, domains), progress]
+        observers: list[Observer] = [tables.Tables(out), TensorBoard(out, domains), progress]
         sweep = Sweep(plans, out, observers, slots.concurrent, slots.workers.gpus * slots.workers.count)
         if not sweep.finished:
             tune.run(sweep, slots.workers, request.root, out / ".ray")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -109,7 +109,7 @@ def parse(name: str, description: str, arguments: Sequence[str]) -> Request | No
     app = App(name=name, help=description, help_format="plaintext", version_flags=[], result_action="return_value")
 
     @app.default
-    def _(request: Request = Request()) -> Request:  # noqa: B008 - frozen
+    def _(request: Request = Request()) -> Request:
         return request
 
     try:

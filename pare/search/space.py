@@ -1,7 +1,7 @@
 """What a sweep searches, by modality: a page to read.
 
-A space is a list of dimensions around a task's published configuration. A dimension may depend on the method, and on the
-value of an earlier dimension (`when`), so that nothing is searched that another choice makes meaningless.
+A space is a list of dimensions around a task's published configuration. A dimension may depend on the method, and on
+the value of an earlier dimension (`when`), so that nothing is searched that another choice makes meaningless.
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class Space:
 
     def published(self, run: Run, method: MethodName) -> Values:
         """The values of `run` itself, as a first trial; those outside the space are moved to its edge."""
-        flat, chosen = from_run(run), {}
+        flat = from_run(run)
+        chosen: Values = {}
         for dimension in self.dimensions:
             if dimension.applies(method, chosen):
                 chosen[dimension.name] = _nearest(dimension.values, flat[dimension.name])
@@ -148,7 +149,7 @@ def _suggest(trial: Trial, dimension: Dimension) -> Any:
 def _nearest(values: BaseDistribution, value: Any) -> Any:
     if isinstance(values, CategoricalDistribution):
         if isinstance(value, float):
-            return min(values.choices, key=lambda choice: abs(choice - value))  # type: ignore[operator, arg-type]
+            return min(values.choices, key=lambda choice: abs(choice - value))  # type: ignore[operator]
         return value
     assert isinstance(values, FloatDistribution | IntDistribution)  # noqa: S101
     return min(max(value, values.low), values.high)
@@ -156,6 +157,6 @@ def _nearest(values: BaseDistribution, value: Any) -> Any:
 
 def _domain(values: BaseDistribution) -> Domain:
     if isinstance(values, CategoricalDistribution):
-        return Domain(choices=values.choices)
+        return Domain(choices=tuple(choice for choice in values.choices if choice is not None))
     assert isinstance(values, FloatDistribution | IntDistribution)  # noqa: S101
     return Domain(low=values.low, high=values.high)

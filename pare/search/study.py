@@ -37,8 +37,8 @@ class Asked(NamedTuple):
 class WithinMethod(optuna.pruners.BasePruner):
     """Prunes a trial against those of its own method only.
 
-    A curriculum starts with most patches replaced and is behind plain fine-tuning in its first epochs by design: measured
-    against it, every trial of PaRe would be cut.
+    A curriculum starts with most patches replaced, behind plain fine-tuning in its first epochs by design: measured
+    against that, every trial of PaRe would be cut.
     """
 
     def __init__(self, pruner: optuna.pruners.BasePruner) -> None:
@@ -90,7 +90,7 @@ class Study:
         ]
 
     def ask(self) -> Asked | None:
-        """The next trial: first what an earlier sitting left unfinished, then new ones; None when all were given out."""
+        """The next trial: what an earlier sitting left unfinished, then new ones; None when all were given out."""
         if self._unfinished:
             return self._define(Trial(self._study, self._unfinished.pop(0)._trial_id))
         trials = self._study.get_trials(deepcopy=False)

@@ -1,14 +1,14 @@
 """A sweep: all tasks' trials, then the confirmation of the best, then the once-only test. No Ray in it.
 
-Whoever runs trials asks for the `next` job, `report`s its epochs and says when it has `end`ed. Trials of all tasks share
-the slots in turn, so that none stands idle while one task's last trial runs. When a task's trials have all ended, the best
-configuration of each method is trained again on several seeds, and only there the test split is opened.
+Whoever runs trials asks for the `next` job, `report`s its epochs and says when it has `end`ed. Trials of all tasks
+share the slots in turn, so that none stands idle while one task's last trial runs. When a task's trials have all ended,
+the best configuration of each method is trained again on several seeds, and only there the test split is opened.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,7 +77,7 @@ class Sweep:
         )
 
     def next(self) -> Job | None:
-        """The next job, or None while there is none to give: all slots are taken, or a task waits for its last trial."""
+        """The next job, or None while there is none: all slots are taken, or a task waits for its last trial."""
         if len(self._jobs) >= self._concurrent:
             return None
         for name in list(self._turn):
@@ -87,7 +87,8 @@ class Sweep:
                 self._turn.remove(name)
                 self._turn.append(name)
                 self._jobs[job.id] = job
-                self._tell(lambda observer, job=job: observer.begin(job.record))
+                for observer in self._observers:
+                    observer.begin(job.record)
                 return job
         return None
 
@@ -101,7 +102,8 @@ class Sweep:
         record.epochs, record.objective = int(figures["epoch"]), float(figures["objective"])
         record.seconds = float(figures["seconds"])
         record.gpu_hours = record.seconds * self._gpus / 3600
-        self._tell(lambda observer: observer.epoch(record, figures))
+        for observer in self._observers:
+            observer.epoch(record, figures)
         if job.number is None:
             return True
         go_on = self._plans[record.task].study.report(job.number, record.epochs, record.objective)
@@ -124,11 +126,8 @@ class Sweep:
             study.prune(job.number)
         if job.purpose == "search":
             shutil.rmtree(job.folder, ignore_errors=True)
-        self._tell(lambda observer: observer.end(record))
-
-    def _tell(self, what: Callable[[Observer], None]) -> None:
         for observer in self._observers:
-            what(observer)
+            observer.end(record)
 
     def _trial(self, plan: TaskPlan) -> Job | None:
         asked = plan.study.ask()

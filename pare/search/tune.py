@@ -77,7 +77,7 @@ class SweepScheduler(_Unsaved, FIFOScheduler):
         super().__init__()
         self._sweep = sweep
 
-    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:
+    def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:  # noqa: ARG002
         go_on = self._sweep.report(trial.config["job"], result)
         return TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP
 

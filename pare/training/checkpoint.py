@@ -23,7 +23,7 @@ KEPT = 2
 
 
 def save_atomically(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
-    """Write a safetensors file under a temporary name and rename it: there is a whole file at `path`, or the old one."""
+    """Write a safetensors file under a temporary name, then rename it: `path` holds a whole file or the old one."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, dict(metadata))

@@ -8,6 +8,7 @@ releases its placement group for certain (a killed one leaks it, see ray-project
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import traceback
@@ -86,7 +87,7 @@ class Launch:
         error: Exception | None = None
         try:
             fit()
-        except Exception as problem:  # noqa: BLE001 - whatever ended the run is its follower's to hear
+        except Exception as problem:
             error = problem if isinstance(problem, TrainingError) else TrainingError(_last_line(problem))
         self._call("end", error)
 
@@ -155,10 +156,8 @@ def _group(program: Program, mailbox: Any, workers: Workers, name: str, storage:
 
 
 def _guarded(program: Program, report: Report) -> None:
-    try:
+    with contextlib.suppress(Stopped):
         program(report)
-    except Stopped:
-        pass
 
 
 def _last_line(problem: Exception) -> str:

@@ -47,8 +47,8 @@ def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
     """Train one run on the prepared data below `root`, reporting after each epoch.
 
     A checkpoint is left in `folder` after each epoch. A run that finds one there repeats its report, which may not have
-    been heard, and goes on exactly as if it had never stopped. Every worker of a `torch.distributed` group calls this with the same arguments; the leader gets the
-    model, the others None.
+    been heard, and goes on exactly as if it had never stopped. Every worker of a `torch.distributed` group calls this
+    with the same arguments; the leader gets the model, the others None.
 
     Raises:
         DataError: prepared data is missing or damaged.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -79,7 +80,7 @@ class Order:
         """This worker's rows of a batch, in `accumulate` parts as even as can be."""
         edges = np.linspace(0, self.size, self.workers * self.accumulate + 1).round().astype(int).tolist()
         own = edges[self.rank * self.accumulate : (self.rank + 1) * self.accumulate + 1]
-        return [slice(a, b) for a, b in zip(own, own[1:], strict=False) if b > a]
+        return [slice(a, b) for a, b in pairwise(own) if b > a]
 
     def noise(self, step: int, rows: slice, shape: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
         """Standard Gumbel noise (rows, N) and (rows, S) of update `step` of the run, `shape` being (N, S)."""

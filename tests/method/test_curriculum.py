@@ -55,5 +55,5 @@ def test_number_of_patches_keeps_its_bounds(rho, n, s):
     k = patches(rho, n, s)
     assert (k == 0) == (rho == 0)
     assert k <= min(n, s)
-    if 0 < rho and round(n * rho) in range(1, min(n, s) + 1):
+    if rho > 0 and round(n * rho) in range(1, min(n, s) + 1):
         assert k == round(n * rho)

@@ -1,10 +1,11 @@
+from typing import get_args
+
 import pytest
 from torch import nn
 
 from pare.config import MethodName
 from pare.method.methods import METHODS
 from pare.method.objective import FineTuning, PatchReplacement
-from typing import get_args
 
 
 def test_every_method_name_is_registered():

@@ -1,10 +1,11 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from pare.config import LearningRates, Optimizer, Run
 from pare.method import criterion, methods
 from pare.training import optim
-from types import SimpleNamespace
 
 CLASSES = SimpleNamespace(kind="classification", shape=(1, 100), outputs=(3,))
 
