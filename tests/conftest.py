@@ -1,6 +1,7 @@
 """What tests share: a data root with small official files of both kinds, and short runs on them."""
 
 import logging
+import socket
 
 import pytest
 
@@ -59,3 +60,15 @@ def make_run(root):
 @pytest.fixture(autouse=True)
 def _no_library_chatter():
     logging.getLogger("optuna").setLevel(logging.WARNING)
+
+
+@pytest.fixture
+def unused_port():
+    """Gives a TCP port that nobody listens on."""
+
+    def find():
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    return find

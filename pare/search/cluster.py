@@ -28,8 +28,10 @@ class Slots:
     concurrent: int
 
 
-def connect(address: str | None) -> None:
+def connect(address: str | None, **resources: int) -> None:
     """Connect to the Ray cluster at `address`, or start Ray on this machine, loopback only and without chatter.
+
+    `resources` (num_cpus, num_gpus) override what a Ray started here would detect.
 
     Raises:
         RequestError: nothing answers at the address.
@@ -43,6 +45,7 @@ def connect(address: str | None) -> None:
             logging_level="error",
             configure_logging=True,
             runtime_env={"env_vars": ENVIRONMENT},
+            **resources,
         )
     except (ConnectionError, ValueError) as error:
         raise RequestError(

@@ -1,0 +1,159 @@
+"""The study is told the truth, and it is all that a sweep needs to go on."""
+
+import optuna
+import pytest
+from optuna.trial import TrialState
+
+from pare import tasks
+from pare.config import Run
+from pare.search import space
+from pare.search.study import Study, schedule_methods
+
+RUN = Run(
+    task="ecg", data="d", body="roberta-mini", source="signals", source_data="s", epochs=9, patch=20, mix_weight=0.1
+)
+
+
+@pytest.fixture
+def make(tmp_path):
+    url = f"sqlite:///{tmp_path}/study.db"
+
+    def study(trials=6, methods=("pare",), seed=0):
+        return Study(tasks.get("ecg"), RUN, space.for_run(RUN, "1d"), methods, trials, url, seed)
+
+    study.frozen = lambda: optuna.load_study(study_name="ecg", storage=url).trials
+    return study
+
+
+def run_out(study, value=lambda _, epoch: 1 / epoch):
+    """Runs every trial to its end or to where it is pruned."""
+    asked = []
+    while (trial := study.ask()) is not None:
+        asked.append(trial)
+        for epoch in range(1, trial.run.epochs + 1):
+            if not study.report(trial.number, epoch, value(trial, epoch)) and epoch < trial.run.epochs:
+                study.prune(trial.number)
+                break
+        else:
+            study.complete(trial.number, value(trial, epoch))
+    return asked
+
+
+def test_first_trial_is_the_published_configuration_and_second_is_nft(make):
+    asked = run_out(make())
+    assert [a.method for a in asked] == ["pare", "nft", "pare", "pare", "pare", "pare"]
+    first, second = asked[0].run, asked[1].run
+    assert first.curriculum == RUN.curriculum
+    assert first.mix_weight == pytest.approx(RUN.mix_weight)
+    assert first.optimizer.lr.body == pytest.approx(RUN.optimizer.lr.body) == pytest.approx(second.optimizer.lr.body)
+    assert len({a.run for a in asked}) == 6
+
+
+def test_every_state_reaches_the_study(make):
+    study = make(trials=3)
+    one, two, three = study.ask(), study.ask(), study.ask()
+    assert study.ask() is None
+    study.report(one.number, 1, 0.5)
+    study.complete(one.number, 0.5)
+    study.report(two.number, 1, 0.7)
+    study.prune(two.number)
+    study.fail(three.number, "the loss became nan in epoch 1")
+    frozen = make.frozen()
+    assert [t.state for t in frozen] == [TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL]
+    assert frozen[1].intermediate_values == {1: 0.7}
+    assert frozen[2].user_attrs["why"] == "the loss became nan in epoch 1"
+    assert study.over
+    assert study.best("nft").number == two.number
+
+
+def test_asha_cuts_the_worse_two_thirds_of_a_method(make):
+    study = make(trials=12)
+    run_out(study, value=lambda asked, epoch: 0.1 * asked.number + 1 / epoch)
+    states = [t.state for t in make.frozen()]
+    assert states[0] == TrialState.COMPLETE
+    assert states.count(TrialState.PRUNED) >= 6
+    assert states[1] == TrialState.COMPLETE, "the only nft trial is not measured against pare"
+
+
+def test_what_was_running_is_taken_up_under_its_own_number(make):
+    study = make(trials=4)
+    first, second = study.ask(), study.ask()
+    study.report(first.number, 1, 0.5)
+    study.report(second.number, 1, 0.6)
+    study.complete(second.number, 0.6)
+    again = make(trials=4)  # the driver died; `first` is still RUNNING
+    asked = again.ask()
+    assert asked.number == first.number
+    assert asked.run == first.run
+    assert dict(asked.searched) == dict(first.searched)
+    again.report(asked.number, 1, 0.5)  # repeated from its checkpoint, without a warning or a second value
+    assert again.ask().number == 2
+
+
+def test_a_driver_that_died_while_asking_loses_nothing(make, monkeypatch):
+    study = make(trials=2)
+    real = study._define
+
+    def die(trial):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(study, "_define", die)
+    with pytest.raises(KeyboardInterrupt):
+        study.ask()
+    monkeypatch.setattr(study, "_define", real)
+    again = make(trials=2)
+    first = again.ask()
+    assert (first.number, first.method) == (0, "pare")
+    assert first.run.curriculum == RUN.curriculum, "still the published configuration"
+    assert again.ask().number == 1
+    assert again.ask() is None
+
+
+def test_a_resumed_study_proposes_what_an_undisturbed_one_would(tmp_path):
+    def sweep(folder, sittings):
+        folder.mkdir()
+        asked = []
+        for trials in sittings:
+            study = Study(
+                tasks.get("ecg"), RUN, space.for_run(RUN, "1d"), ("pare",), trials, f"sqlite:///{folder}/s.db", 7
+            )
+            asked += run_out(study, value=lambda a, epoch: a.run.optimizer.lr.body + 1 / epoch)
+        return [a.run for a in asked]
+
+    assert sweep(tmp_path / "a", [9]) == sweep(tmp_path / "b", [3, 5, 9])
+
+
+def test_more_trials_extend(make):
+    run_out(make(trials=3))
+    study = make(trials=5)
+    assert study.left == 2
+    assert [a.number for a in run_out(study)] == [3, 4]
+    assert make(trials=2).over
+
+
+def test_best_prefers_whole_trials(make):
+    study = make(trials=4, methods=("pare",))
+    asked = [study.ask() for _ in range(4)]
+    for trial, value in zip(asked, (0.4, 0.5, 0.1, 0.3), strict=True):
+        study.report(trial.number, 1, value)
+    study.complete(asked[0].number, 0.4)
+    study.complete(asked[1].number, 0.5)
+    study.prune(asked[2].number)
+    study.complete(asked[3].number, 0.3)
+    assert study.best("pare").number == 3
+    assert study.best("nft").number == 1
+    assert study.best("scratch") is None
+
+
+@pytest.mark.parametrize(
+    ("methods", "trials", "turns"),
+    [
+        (("pare",), 4, ["pare", "nft", "pare", "pare"]),
+        (("pare",), 1, ["pare"]),
+        (("pare", "nft"), 4, ["pare", "nft", "pare", "nft"]),
+        (("scratch", "fpt"), 5, ["scratch", "nft", "fpt", "scratch", "fpt"]),
+        (("nft",), 2, ["nft", "nft"]),
+    ],
+)
+def test_methods_take_turns_and_nft_is_always_there(methods, trials, turns):
+    assert schedule_methods(methods, trials) == turns

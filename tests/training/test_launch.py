@@ -1,0 +1,141 @@
+"""A run under Ray Train: local, and in a worker group on a real Ray."""
+
+import time
+from functools import partial
+
+import pytest
+import ray
+
+from pare.errors import TrainingError
+from pare.search import cluster
+from pare.training.launch import Launch, Workers
+from pare.training.loop import train
+
+
+def count_to(epochs, report):
+    """A program that only counts."""
+    for epoch in range(1, epochs + 1):
+        if not report({"epoch": epoch}):
+            return
+
+
+def diverge(report):
+    report({"epoch": 1})
+    raise TrainingError("the loss became nan in epoch 2")
+
+
+def crash(report):
+    report({"epoch": 1})
+    raise ZeroDivisionError("division by zero")
+
+
+def local(program):
+    return Launch(program, Workers(), "test", "unused")
+
+
+def drain(launch):
+    reports = []
+    while (figures := launch.next()) is not None:
+        reports.append(dict(figures))
+    return reports
+
+
+def test_reports_come_one_by_one():
+    assert drain(local(partial(count_to, 3))) == [{"epoch": 1}, {"epoch": 2}, {"epoch": 3}]
+
+
+def test_nothing_runs_past_a_stop():
+    seen = []
+
+    def program(report):
+        for epoch in range(1, 6):
+            seen.append(epoch)
+            if not report({"epoch": epoch}):
+                return
+
+    launch = local(program)
+    launch.next()
+    launch.next()
+    launch.stop()
+    assert seen == [1, 2]
+    assert launch.next() is None
+
+
+def test_a_run_that_was_never_asked_can_be_stopped():
+    launch = local(partial(count_to, 100))
+    launch.stop()
+    assert launch.next() is None
+
+
+@pytest.mark.parametrize(
+    ("program", "why"),
+    [(diverge, "the loss became nan in epoch 2"), (crash, r"ZeroDivisionError: division by zero \(")],
+)
+def test_a_failure_is_told_with_its_reason(program, why):
+    launch = local(program)
+    assert launch.next() == {"epoch": 1}
+    with pytest.raises(TrainingError, match=why) as error:
+        launch.next()
+    assert "\n" not in str(error.value)
+    launch.stop()
+
+
+@pytest.fixture(scope="module")
+def two_cpus():
+    """A Ray of two CPUs of our own; whole again after every test."""
+    cluster.connect(None, num_cpus=2)
+    yield
+    ray.shutdown()
+
+
+def nothing_is_left():
+    """Every CPU free and no placement group alive, within a few seconds."""
+    for _ in range(100):
+        groups = [g for g in ray.util.placement_group_table().values() if g["state"] != "REMOVED"]
+        if not groups and ray.available_resources().get("CPU") == ray.cluster_resources()["CPU"]:
+            return True
+        time.sleep(0.1)
+    return False
+
+
+@pytest.mark.ray
+def test_a_worker_group_trains_like_one_worker(two_cpus, make_run, root, tmp_path):
+    run = make_run("ecg", epochs=2)
+    (tmp_path / "storage").mkdir()
+    one = drain(local(partial(train, run, root, tmp_path / "one")))
+    grouped = Launch(partial(train, run, root, tmp_path / "two"), Workers(2), "grouped", str(tmp_path / "storage"))
+    two = drain(grouped)
+    grouped.stop()
+    assert [r["epoch"] for r in two] == [1, 2]
+    for a, b in zip(one, two, strict=True):
+        for name in ("loss", "loss_source", "lambda", "val_loss"):
+            assert b[name] == pytest.approx(a[name], rel=1e-3), name
+    assert nothing_is_left()
+
+
+@pytest.mark.ray
+def test_a_stopped_worker_group_leaves_nothing(two_cpus, make_run, root, tmp_path):
+    run = make_run("ecg", epochs=50)
+    (tmp_path / "storage").mkdir()
+    launch = Launch(partial(train, run, root, tmp_path / "run"), Workers(2), "stopped", str(tmp_path / "storage"))
+    assert launch.next()["epoch"] == 1
+    launch.stop()
+    assert nothing_is_left()
+
+
+@pytest.mark.ray
+def test_a_diverging_worker_group_is_not_restarted(two_cpus, tmp_path):
+    launch = Launch(diverge_on_the_leader, Workers(2), "diverging", str(tmp_path))
+    assert launch.next()["epoch"] == 1
+    with pytest.raises(TrainingError, match="the loss became nan"):
+        launch.next()
+    launch.stop()
+    assert nothing_is_left()
+
+
+def diverge_on_the_leader(report):
+    import torch.distributed as dist
+
+    if dist.get_rank() == 0:
+        report({"epoch": 1})
+    raise TrainingError("the loss became nan in epoch 2")
