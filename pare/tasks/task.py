@@ -106,6 +106,12 @@ class Task(ABC):
     criterion: ClassVar[staticmethod[[Tensor, Tensor], Tensor]]
     """Differentiable loss per sample: (predictions (B, …), targets (B, …)) → (B,)."""
 
+    also: ClassVar[tuple[Metric, ...]] = ()
+    """Further metrics measured with the test: the published one, say, where a more honest one is `metric`."""
+
+    drawn_by_group: ClassVar[bool] = False
+    """Whether a training epoch visits each group once, at a sample drawn anew (a chunk of a clip, a crop of a map)."""
+
     files: ClassVar[tuple[str, ...]]
     """The official raw files, by the names under which they are distributed."""
 
@@ -144,6 +150,19 @@ class Task(ABC):
         Raises:
             RequestError: the array cannot be a batch of this task's samples.
         """
+
+    def augment(self, x: np.ndarray, y: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Change a training batch x (B, *shape), y (B, …) at random; by default not at all.
+
+        `seeds` (B,) uint64 identify sample and epoch: all randomness comes from them, so that a batch is the same on
+        one worker or many, and in a resumed run.
+        """
+        del seeds
+        return x, y
+
+    def score(self, metric: Metric, predictions: np.ndarray, split: Split) -> float:
+        """A metric of predictions (n, *outputs) for a whole split; tasks that judge groups gather them here."""
+        return float(metric.compute(predictions, np.asarray(split.y)))
 
     @property
     def channels(self) -> int:

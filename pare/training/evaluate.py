@@ -36,6 +36,5 @@ def evaluate(model: nn.Module, task: Task, split: Split, world: World) -> tuple[
     predictions = predict(model, split.x, world)
     if predictions is None:
         return None
-    targets = np.asarray(split.y)
-    losses = task.criterion(torch.from_numpy(predictions), torch.from_numpy(np.array(targets)))
-    return float(losses.mean()), float(task.metric.compute(predictions, targets))
+    losses = task.criterion(torch.from_numpy(predictions), torch.from_numpy(np.array(split.y)))
+    return float(losses.mean()), task.score(task.metric, predictions, split)

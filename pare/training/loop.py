@@ -24,11 +24,11 @@ from pare.method.curriculum import patches, share
 from pare.method.model import CrossModalModel
 from pare.method.objective import Losses, Mixing
 from pare.tasks import store
-from pare.tasks.task import Split
-from pare.training import optim
+from pare.training import feed, optim
 from pare.training.checkpoint import Best, Checkpoints
-from pare.training.evaluate import evaluate, fetch
-from pare.training.order import Order, Part
+from pare.training.evaluate import evaluate
+from pare.training.feed import Batch, Side
+from pare.training.order import Order
 from pare.training.world import World
 
 Report = Callable[[Mapping[str, float]], bool]
@@ -58,7 +58,7 @@ def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
     world = World.current()
     task, source = tasks.get(run.task), tasks.get(run.source)
     data, source_data = store.load(root, run.data), store.load(root, run.source_data)
-    splits = data.split("train"), source_data.split("train")
+    target_side, source_side = Side(task, data.split("train")), Side(source, source_data.split("train"))
     validation = data.split("val")
 
     torch.manual_seed(run.seed)
@@ -74,8 +74,8 @@ def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
     module = world.wrap(objective, some_unused=mixes and run.curriculum.end == 0)
     order = Order(
         seed=run.seed,
-        samples=len(splits[0]),
-        sources=len(splits[1]),
+        samples=len(target_side),
+        sources=len(source_side),
         batch=run.optimizer.batch,
         accumulate=run.optimizer.accumulate,
         rank=world.rank,
@@ -91,18 +91,18 @@ def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
         torch.manual_seed(order.dropout_seed(epoch))
         objective.train()
         watched: dict[str, Tensor] = {}
-        for step, parts in enumerate(order.epoch(epoch), start=epoch * order.steps):
+        batches = feed.epoch(order, epoch, target_side, source_side if mixes else None, world.device)
+        for step, parts in enumerate(batches, start=epoch * order.steps):
             progress = step / steps
             k = patches(share(run.curriculum, progress), *tokens) if mixes else 0
             noisy = run.gate.noise > 0 and progress < run.gate.noise_until
             optim.schedule(optimizer, run.optimizer, step, steps)
             optimizer.zero_grad()
-            for index, part in enumerate(parts):
+            for index, (part, batch) in enumerate(parts):
                 last = index == len(parts) - 1
                 noise = order.noise(step, part.rows, tokens, world.device) if noisy and k else None
-                x, y, mixing = _batch(splits, part, k, noise, world.device)
                 with world.synchronised(module, last), _precision(run, world.device):
-                    losses: Losses = module(x, y, mixing)
+                    losses: Losses = module(batch.x, batch.y, _mixing(batch, k, noise))
                     # The sum over parts and the mean over workers make the mean over the batch.
                     (losses.total.sum() * (world.size / order.size)).backward()
                 _watch(watched, losses, k / tokens[0])
@@ -135,17 +135,11 @@ def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
     return Trained(objective.model.eval(), best)
 
 
-def _batch(
-    splits: tuple[Split, Split], part: Part, k: int, noise: tuple[Tensor, Tensor] | None, device: torch.device
-) -> tuple[Tensor, Tensor, Mixing | None]:
-    """The samples of a part and, where patches are replaced, their source counterparts, on the device."""
-    target, source = splits
-    x, y = fetch(target.x, part.target, device), fetch(target.y, part.target, device)
-    if k == 0:
-        return x, y, None
-    source_x, source_y = fetch(source.x, part.source, device), fetch(source.y, part.source, device)
-    # Filled on the device: a constant from the host would not wait, but a k that is data does not recompile either.
-    return x, y, Mixing(source_x, source_y, torch.full((), k, device=device), noise)
+def _mixing(batch: Batch, k: int, noise: tuple[Tensor, Tensor] | None) -> Mixing | None:
+    if k == 0 or batch.source_x is None or batch.source_y is None:
+        return None
+    # Filled on the device: nothing waits for it, and a k that is data does not recompile.
+    return Mixing(batch.source_x, batch.source_y, torch.full((), k, device=batch.x.device), noise)
 
 
 def _precision(run: Run, device: torch.device) -> contextlib.AbstractContextManager[object]:

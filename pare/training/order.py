@@ -19,7 +19,7 @@ from pare.errors import RequestError
 from pare.method.replacement import gumbel
 
 # What a stream of random numbers is for; the values are part of what makes a run reproducible.
-_TARGET, _SOURCE, _NOISE, _DROPOUT = 1, 2, 3, 4
+_TARGET, _SOURCE, _NOISE, _DROPOUT, _AUGMENT = 1, 2, 3, 4, 5
 
 
 def _key(*numbers: int) -> int:
@@ -88,6 +88,16 @@ class Order:
         uniform = torch.rand(self.size, sum(shape), generator=generator, device=device)[rows]
         target, source = gumbel(uniform).split(shape, dim=1)
         return target, source
+
+    def sample_seeds(self, epoch: int, samples: np.ndarray) -> np.ndarray:
+        """One seed (B,) uint64 for each sample's augmentation in an epoch, whatever batch it comes in."""
+        key = np.uint64(_key(self.seed, _AUGMENT, epoch))
+        # The finaliser of splitmix64 (Steele et al. 2014): well mixed, and done for a whole batch at once.
+        with np.errstate(over="ignore"):
+            z = key + (samples.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+            z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+            z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        return z ^ (z >> np.uint64(31))
 
     def dropout_seed(self, epoch: int) -> int:
         """Seed of torch's global random state in an epoch: dropout's and drop path's, each worker its own."""
