@@ -11,9 +11,10 @@ from typing import Any, Literal, get_args, get_type_hints
 from pare.errors import RequestError
 
 Family = Literal["linear", "cosine", "exponential", "step", "constant"]
-MethodName = Literal["pare", "nft", "fpt", "scratch"]
+MethodName = Literal["pare", "nft", "fpt", "orca", "scratch"]
 OptimizerName = Literal["adamw", "adam", "sgd"]
-Precision = Literal["fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16"]
+Scope = Literal["all", "norms", "no_query_key", "lora"]
 
 
 def _require(condition: bool, name: str, value: object, remedy: str) -> None:
@@ -111,6 +112,47 @@ class Optimizer:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tuning:
+    """Which of the body's parameters train, and how."""
+
+    body: Scope = "all"
+    """all; norms alone; all but the query and key projections (the released Darcy run); or low-rank adapters (LoRA)."""
+    lora_rank: int = 8
+    layer_decay: float = 1.0
+    """Each block's learning rate is this times that of the block above it; 1 treats all alike."""
+    drop_path: float = 0.0
+    """Largest rate at which a block is skipped (stochastic depth); images only."""
+
+    def __post_init__(self) -> None:
+        _require_choice("tuning.body", self.body, Scope)
+        _require(self.lora_rank >= 1, "tuning.lora_rank", self.lora_rank, "give 1 or more")
+        _require(0 < self.layer_decay <= 1, "tuning.layer_decay", self.layer_decay, "give a factor in (0, 1]")
+        _require(0 <= self.drop_path < 1, "tuning.drop_path", self.drop_path, "give a rate in [0, 1)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alignment:
+    """ORCA's stage before fine-tuning: the embedder alone trains on the dataset distance to the source."""
+
+    steps: int = 100
+    lr: float = 1e-3
+    batch: int = 128
+    """Target samples per step."""
+    samples: int = 2000
+    """Of each side, at most."""
+    regularisation: float = 0.1
+    """Of the transport plan's entropy, in units of the mean cost between source samples."""
+    refresh: int = 25
+    """Steps after which the classes of the target follow its features."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "samples", "refresh"):
+            _require(getattr(self, name) >= 1, f"alignment.{name}", getattr(self, name), "give 1 or more")
+        _require(self.lr > 0, "alignment.lr", self.lr, "give a positive learning rate")
+        _require(self.regularisation > 0, "alignment.regularisation", self.regularisation, "give a positive number")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One reproducible trial: task, data, method, body, and every number that someone may tune."""
 
@@ -129,9 +171,14 @@ class Run:
     """Samples per token of a sequence (1D); an image's patch is the body's own."""
     mix_weight: float = 1.0
     """w: weight of the mixed pass in the objective."""
-    precision: Precision = "fp32"
+    precision: Precision = "auto"
+    """auto: bf16 on a GPU that has it, fp32 elsewhere: on most CPUs bf16 is ten times slower, not faster."""
+    compile: bool = False
+    """Whether the step goes through torch.compile: minutes at the start, a faster step after."""
     curriculum: Curriculum = field(default_factory=Curriculum)
     gate: Gate = field(default_factory=Gate)
+    alignment: Alignment = field(default_factory=Alignment)
+    tuning: Tuning = field(default_factory=Tuning)
     optimizer: Optimizer = field(default_factory=Optimizer)
 
     def __post_init__(self) -> None:

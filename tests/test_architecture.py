@@ -58,6 +58,8 @@ def test_each_library_has_its_room(path):
             assert where == "method/body.py"
         if name.startswith(("tensorboard", "torch.utils.tensorboard")):
             assert where == "reporting/tensorboard.py"
+        if name == "ot" or name.startswith("ot."):
+            assert where == "method/alignment.py"
         if name.startswith("pickle"):
             assert where == "tasks/pickles.py"
 

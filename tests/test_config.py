@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pare.config import Curriculum, Gate, LearningRates, Optimizer, Run
+from pare.config import Alignment, Curriculum, Gate, LearningRates, Optimizer, Run
 from pare.errors import RequestError
 
 RUN = Run(task="ecg", data="d", body="b", source="s", source_data="sd")
@@ -42,6 +42,9 @@ def test_unknown_settings_are_named(name):
         (lambda: Gate(temperature=0.0), "temperature"),
         (lambda: Gate(noise=-1.0), "noise"),
         (lambda: Gate(noise_until=1.5), "noise_until"),
+        (lambda: Alignment(steps=0), "alignment.steps"),
+        (lambda: Alignment(lr=0.0), "alignment.lr"),
+        (lambda: RUN.replace({"alignment.regularisation": 0}), "alignment.regularisation"),
         (lambda: LearningRates(body=0.0), "optimizer.lr.body"),
         (lambda: RUN.replace({"optimizer.name": "lion"}), "lion"),
         (lambda: Optimizer(batch=0), "batch"),

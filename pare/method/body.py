@@ -1,8 +1,8 @@
 """Bodies: transformers pretrained on another modality, taken from Hugging Face, entered at their token embeddings.
 
 A body is its `modality`, the `width` D of its tokens, the width `features` of its output, `own`, the embedder that it
-was pretrained with (frozen: it turns a source sample into `source_tokens` tokens), and `forward(tokens (B, N, D)) →
-features (B, M, features)`, laid out on the grid `grid_out(N)`.
+was pretrained with (frozen: it turns a source sample into `source_tokens(extent)` tokens), and `forward(tokens (B, N,
+D)) → features (B, M, features)`, laid out on the grid `grid_out(N)`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from transformers import (
 )
 
 from pare.errors import RequestError
-from pare.method.embedder import PatchEmbedder, adapt
+from pare.method.embedder import PatchEmbedder, TextEmbedder, adapt
 
 # Small configurations with random weights, for machines without a GPU or a download.
 _SMALL: Mapping[str, Mapping[str, Any]] = {
@@ -49,6 +49,7 @@ _SMALL: Mapping[str, Mapping[str, Any]] = {
         "intermediate_size": 256,
         "max_position_embeddings": 514,
         "type_vocab_size": 1,
+        "signal_patch": 20,
     },
 }
 
@@ -57,6 +58,8 @@ class SwinBody(nn.Module):
     """A Swin transformer (2D): tokens of the patch grid → normalised features of its last stage."""
 
     modality = "2d"
+    projections = ("q_proj", "k_proj", "v_proj")
+    """Names of the query, key and value projections."""
 
     def __init__(self, model: SwinModel) -> None:
         super().__init__()
@@ -67,7 +70,6 @@ class SwinBody(nn.Module):
         self.size = _pair(config.image_size)
         self.patch = _pair(config.patch_size)
         self.grid = (self.size[0] // self.patch[0], self.size[1] // self.patch[1])
-        self.source_tokens: int = math.prod(self.grid)
         self.encoder = model.encoder
         self.norm = model.layernorm
         own = model.embeddings.patch_embeddings.projection
@@ -83,6 +85,10 @@ class SwinBody(nn.Module):
             raise RequestError(f"target of extent {tuple(extent)} for a Swin body: sequences take a RoBERTa-like one")
         return math.prod(self.grid)
 
+    def source_tokens(self, extent: Sequence[int]) -> int:
+        """S for a source sample of `extent` (H, W)."""
+        return self.tokens(extent, 1)
+
     def grid_out(self, tokens: int) -> tuple[int, ...]:  # noqa: ARG002
         """Height and width of the feature map: each stage but the last halves the patch grid."""
         halvings = 2 ** (len(self.config.depths) - 1)
@@ -93,6 +99,10 @@ class SwinBody(nn.Module):
         projection, norm = adapt(self.own.projection, channels, self.patch), copy.deepcopy(self.own.norm)
         return PatchEmbedder(projection, norm, size=self.size).requires_grad_(True)
 
+    def blocks(self) -> list[nn.Module]:
+        """Its parts from the first to the last, patch merging among them."""
+        return [part for stage in self.encoder.layers for part in (*stage.blocks, stage.downsample) if part is not None]
+
     def forward(self, tokens_BND: Tensor) -> Tensor:
         return self.norm(self.encoder(tokens_BND, self.grid).last_hidden_state)
 
@@ -100,13 +110,13 @@ class SwinBody(nn.Module):
 class RobertaBody(nn.Module):
     """A RoBERTa- or BERT-like transformer (1D): tokens in sequence → features of the same length.
 
-    Its own embedder reads signals of one channel, `signal_patch` samples a token; positions and norm are those of the
-    model's embedding layer.
+    Its own embedder reads what it was pretrained on: text, as token ids; or signals of one channel, so many samples a
+    token, where its configuration has a `signal_patch`. Positions and norm are those of its embedding layer.
     """
 
     modality = "1d"
-    signal_patch = 20
-    signal_length = 1000
+    projections = ("query", "key", "value")
+    """Names of the query, key and value projections."""
 
     def __init__(self, model: RobertaModel | BertModel) -> None:
         super().__init__()
@@ -121,9 +131,12 @@ class RobertaBody(nn.Module):
         positions = embeddings.position_embeddings.weight.detach()[first:]
         self.register_buffer("positions", positions + embeddings.token_type_embeddings.weight.detach()[0])
         self.positions: Tensor
-        own = nn.Conv1d(1, self.width, self.signal_patch, self.signal_patch)
-        self.source_tokens: int = self.tokens((self.signal_length,), self.signal_patch)
-        self.own = PatchEmbedder(own, embeddings.LayerNorm, self.positions[: self.source_tokens]).requires_grad_(False)
+        self.signal_patch: int | None = getattr(config, "signal_patch", None)
+        self.own: PatchEmbedder | TextEmbedder = TextEmbedder(embeddings)
+        if self.signal_patch is not None:
+            own = nn.Conv1d(1, self.width, self.signal_patch, self.signal_patch)
+            self.own = PatchEmbedder(own, embeddings.LayerNorm, self.positions)
+        self.own.requires_grad_(False)
 
     def tokens(self, extent: Sequence[int], patch: int) -> int:
         """N for a target of `extent` (L,) at `patch` samples a token.
@@ -142,14 +155,31 @@ class RobertaBody(nn.Module):
             )
         return tokens
 
+    def source_tokens(self, extent: Sequence[int]) -> int:
+        """S for a source sample of `extent` (L,), in samples of a signal or tokens of a text."""
+        return self.tokens(extent, self.signal_patch or 1)
+
     def grid_out(self, tokens: int) -> tuple[int, ...]:
         """One feature vector per token."""
         return (tokens,)
 
     def embedder(self, channels: int, extent: Sequence[int], patch: int) -> PatchEmbedder:
-        """A new embedder for a target of `channels` × `extent`, initialised from the body's own."""
-        projection, norm = adapt(self.own.projection, channels, (patch,)), copy.deepcopy(self.own.norm)
-        return PatchEmbedder(projection, norm, self.positions[: self.tokens(extent, patch)]).requires_grad_(True)
+        """A new embedder for a target of `channels` × `extent`, initialised from the body's own.
+
+        Text has no filters to take over: there the projection is new, and norm and positions are the body's.
+        """
+        norm: Any = self.own.norm if isinstance(self.own, PatchEmbedder) else self.own.embeddings.LayerNorm
+        if isinstance(self.own, PatchEmbedder):
+            projection = adapt(self.own.projection, channels, (patch,))
+        else:
+            projection = nn.Conv1d(channels, self.width, patch, patch)
+            initialise(projection)
+        positions = self.positions[: self.tokens(extent, patch)]
+        return PatchEmbedder(projection, copy.deepcopy(norm), positions).requires_grad_(True)
+
+    def blocks(self) -> list[nn.Module]:
+        """Its layers from the first to the last."""
+        return list(self.encoder.layer)
 
     def forward(self, tokens_BND: Tensor) -> Tensor:
         return self.encoder(tokens_BND).last_hidden_state
@@ -158,20 +188,21 @@ class RobertaBody(nn.Module):
 Body = SwinBody | RobertaBody
 
 
-def load(name: str, *, pretrained: bool = True) -> Body:
+def load(name: str, *, pretrained: bool = True, drop_path: float = 0.0) -> Body:
     """The body called `name`: a small one of this package, a Hugging Face name, or a local directory.
 
     Weights come as safetensors only. `pretrained=False` gives the same architecture with the weights of `initialise`.
+    `drop_path` is the largest rate of stochastic depth (Swin).
 
     Raises:
         RequestError: no such body, one that is neither Swin- nor RoBERTa-like, or the hub cannot be reached.
     """
     if name in _SMALL:
-        return from_config(_SMALL[name])
+        return from_config(_SMALL[name], drop_path=drop_path)
     config = _hub(name, lambda: AutoConfig.from_pretrained(name))
     if not pretrained:
-        return from_config(config.to_dict())
-    _without_dropout(config)
+        return from_config(config.to_dict(), drop_path=drop_path)
+    _regularise(config, drop_path)
     return _wrap(
         _hub(
             name,
@@ -182,7 +213,7 @@ def load(name: str, *, pretrained: bool = True) -> Body:
     )
 
 
-def from_config(config: Mapping[str, Any]) -> Body:
+def from_config(config: Mapping[str, Any], *, drop_path: float = 0.0) -> Body:
     """A body of the given Hugging Face configuration with well-scaled random weights."""
     kinds: dict[str, tuple[Any, Any]] = {
         "swin": (SwinConfig, SwinModel),
@@ -194,7 +225,7 @@ def from_config(config: Mapping[str, Any]) -> Body:
         raise RequestError(f"body of type {kind!r}: choose a Swin (2D) or a RoBERTa or BERT (1D)")
     make_config, make_model = kinds[kind]
     made = make_config(**config)
-    _without_dropout(made)
+    _regularise(made, drop_path)
     body = _wrap(make_model(made, add_pooling_layer=False))
     initialise(body)
     return body
@@ -218,16 +249,16 @@ def initialise(module: nn.Module) -> None:
                 nn.init.zeros_(part.bias)
         elif isinstance(part, RobertaBody):
             part.positions.normal_(std=part.width**-0.5)
-            own = part.own.positions
-            assert own is not None  # noqa: S101 - for the type checker: a RoBERTa has positions
-            own.copy_(part.positions[: len(own)])
+            if isinstance(part.own, PatchEmbedder) and part.own.positions is not None:
+                part.own.positions.copy_(part.positions)
 
 
-def _without_dropout(config: PreTrainedConfig) -> None:
-    """As released: no dropout and no drop path anywhere, though the checkpoints' configurations ask for some."""
-    for name in ("hidden_dropout_prob", "attention_probs_dropout_prob", "drop_path_rate"):
+def _regularise(config: PreTrainedConfig, drop_path: float) -> None:
+    """As released: no dropout anywhere, and only the drop path asked for, whatever the checkpoint's configuration."""
+    rates = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "drop_path_rate": drop_path}
+    for name, rate in rates.items():
         if hasattr(config, name):
-            setattr(config, name, 0.0)
+            setattr(config, name, rate)
 
 
 def _wrap(model: nn.Module) -> Body:

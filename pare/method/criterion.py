@@ -13,9 +13,14 @@ def cross_entropy(predictions: Tensor, targets: Tensor) -> Tensor:
     return F.cross_entropy(predictions, targets, reduction="none")
 
 
-def binary_cross_entropy(predictions: Tensor, targets: Tensor) -> Tensor:
-    """Sigmoid cross-entropy of logits against targets in [0, 1] of the same shape (B, …), averaged within a sample."""
-    return F.binary_cross_entropy_with_logits(predictions, targets, reduction="none").flatten(1).mean(1)
+def binary_cross_entropy(predictions: Tensor, targets: Tensor, positive_weight: float = 1.0) -> Tensor:
+    """Sigmoid cross-entropy of logits against targets in [0, 1] of the same shape (B, …), averaged within a sample.
+
+    Positives count `positive_weight` times.
+    """
+    weight = predictions.new_full((), positive_weight)
+    losses = F.binary_cross_entropy_with_logits(predictions, targets, reduction="none", pos_weight=weight)
+    return losses.flatten(1).mean(1)
 
 
 def squared_error(predictions: Tensor, targets: Tensor) -> Tensor:

@@ -32,8 +32,19 @@ class PatchEmbedder(nn.Module):
             x = F.interpolate(x, size=self.size, mode="bilinear", align_corners=False)
         tokens_BND = self.projection(x).flatten(2).transpose(1, 2)
         if self.positions is not None:
-            tokens_BND = tokens_BND + self.positions
+            tokens_BND = tokens_BND + self.positions[: tokens_BND.shape[1]]
         return self.norm(tokens_BND)
+
+
+class TextEmbedder(nn.Module):
+    """Token ids (B, L), of any numeric type → tokens (B, L, D): a language model's own embedding layer."""
+
+    def __init__(self, embeddings: nn.Module) -> None:
+        super().__init__()
+        self.embeddings = embeddings
+
+    def forward(self, ids_BL: Tensor) -> Tensor:
+        return self.embeddings(ids_BL.long())
 
 
 @torch.no_grad()

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from torch import nn
 
 from pare.config import MethodName, Run
 from pare.method import body as bodies
+from pare.method import tuning
+from pare.method.criterion import cross_entropy
 from pare.method.model import CrossModalModel, Interface
 from pare.method.objective import Criterion, FineTuning, PatchReplacement
 
@@ -15,19 +16,21 @@ from pare.method.objective import Criterion, FineTuning, PatchReplacement
 @dataclass(frozen=True)
 class Method:
     """What sets a method apart. `mixes`: source patches replace target patches. `pretrained`: the body's weights are.
-    `trains_body`: all of the body, or (False) its norms only.
+    `trains_body`: all of the body, or (False) its norms only. `aligns`: the embedder is aligned to the source first.
     """
 
     title: str
     mixes: bool = False
     pretrained: bool = True
     trains_body: bool = True
+    aligns: bool = False
 
 
 METHODS: Mapping[MethodName, Method] = {
     "pare": Method("gradual patch replacement (PaRe)", mixes=True),
     "nft": Method("naive fine-tuning of everything"),
     "fpt": Method("frozen body: embedder, norms and head train", trains_body=False),
+    "orca": Method("features aligned to the source's, then naive fine-tuning (ORCA)", aligns=True),
     "scratch": Method("the same architecture from random weights", pretrained=False),
 }
 
@@ -39,17 +42,13 @@ def build(
     statistics: Mapping[str, np.ndarray],
     source: Interface,
     source_statistics: Mapping[str, np.ndarray],
+    source_criterion: Criterion = cross_entropy,
 ) -> FineTuning:
     """The objective of a run, its model inside, with weights from the global random state of torch."""
     method = METHODS[run.method]
-    body = bodies.load(run.body, pretrained=method.pretrained)
+    body = bodies.load(run.body, pretrained=method.pretrained, drop_path=run.tuning.drop_path)
     model = CrossModalModel(target, body, run.patch, statistics)
-    if not method.trains_body:
-        body.encoder.requires_grad_(False)
-        for part in body.modules():
-            if isinstance(part, nn.LayerNorm):
-                part.requires_grad_(True)
-        body.own.requires_grad_(False)
+    tuning.restrict(body, run.tuning.body if method.trains_body else "norms", run.tuning.lora_rank)
     if method.mixes:
-        return PatchReplacement(model, criterion, run.gate, run.mix_weight, source.outputs[0], source_statistics)
+        return PatchReplacement(model, criterion, run.gate, run.mix_weight, source, source_criterion, source_statistics)
     return FineTuning(model, criterion)

@@ -27,6 +27,17 @@ class Interface(Protocol):
     def outputs(self) -> tuple[int, ...]: ...
 
 
+def predictor(interface: Interface, body: Body, tokens: int) -> nn.Module:
+    """A new predictor of an interface's outputs from the features that a body makes of so many tokens."""
+    head: nn.Module
+    if interface.kind == "dense":
+        head = DensePredictor(body.features, body.grid_out(tokens), interface.outputs)
+    else:
+        head = ClassPredictor(body.features, interface.outputs[0])
+    initialise(head)
+    return head
+
+
 class CrossModalModel(nn.Module):
     """Inputs of a target modality (B, *shape) → predictions in the task's own units (B, *outputs).
 
@@ -50,12 +61,7 @@ class CrossModalModel(nn.Module):
         self.body = body
         self.tokens = body.tokens(extent, patch)
         self.embedder = body.embedder(channels, extent, patch)
-        self.head: nn.Module
-        if interface.kind == "dense":
-            self.head = DensePredictor(body.features, body.grid_out(self.tokens), interface.outputs)
-        else:
-            self.head = ClassPredictor(body.features, interface.outputs[0])
-        initialise(self.head)
+        self.head = predictor(interface, body, self.tokens)
         for name, default in (("input_mean", 0.0), ("input_std", 1.0), ("output_mean", 0.0), ("output_std", 1.0)):
             array = np.asarray((statistics or {}).get(name, default), dtype=np.float32)
             self.register_buffer(name, torch.from_numpy(array.copy()))

@@ -16,10 +16,8 @@ from torch import Tensor, nn
 from pare.config import Gate
 from pare.method import replacement
 from pare.method.body import initialise
-from pare.method.criterion import cross_entropy
 from pare.method.gate import PatchGate
-from pare.method.model import CrossModalModel
-from pare.method.predictor import ClassPredictor
+from pare.method.model import CrossModalModel, Interface, predictor
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 """(predictions (B, …), targets (B, …)) → loss per sample (B,)."""
@@ -76,7 +74,8 @@ class PatchReplacement(FineTuning):
         criterion: Criterion,
         gate: Gate,
         mix_weight: float,
-        source_classes: int,
+        source: Interface,
+        source_criterion: Criterion,
         source_statistics: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         super().__init__(model, criterion)
@@ -86,9 +85,10 @@ class PatchReplacement(FineTuning):
             array = np.asarray((source_statistics or {}).get(f"input_{name}", default), dtype=np.float32)
             self.register_buffer(f"source_{name}", torch.from_numpy(array.copy()))
         self.gate = PatchGate(model.body.width)
-        self.source_head = ClassPredictor(model.body.features, source_classes)
         initialise(self.gate)
-        initialise(self.source_head)
+        # The source's own task, its class or its mask, never the target's head on decoded values.
+        self.source_head = predictor(source, model.body, model.tokens)
+        self.source_criterion = source_criterion
 
     def forward(self, x: Tensor, y: Tensor, mixing: Mixing | None) -> Losses:
         """Loss per sample; without `mixing` (k = 0) M would be T itself, so one pass over T serves for both."""
@@ -117,10 +117,10 @@ class PatchReplacement(FineTuning):
 
         features_2BMF = self.model.body(torch.cat([target_BND, mixed_BND]))
         predictions = self.model.decode(features_2BMF)
-        source_logits = self.source_head(features_2BMF[len(x) :])
+        source_predictions = self.source_head(features_2BMF[len(x) :])
         target_B = self._target_loss(predictions[: len(x)], y)
         mixed_B = self._target_loss(predictions[len(x) :], y)
-        source_B = cross_entropy(source_logits.float(), mixing.source_y)
+        source_B = self.source_criterion(source_predictions.float(), mixing.source_y)
         total_B = target_B + w * ((1 - lambda_B) * mixed_B + lambda_B * source_B)
         scores = torch.cat([target_scores_BN, source_scores_BS], dim=1).detach()
         return Losses(

@@ -31,6 +31,16 @@ FIGURES: Mapping[str, Figure] = {
     "gate_above_threshold": Figure(
         "Source patches that the threshold lets in", "share of source patches", "gate/above_threshold"
     ),
+    "otdd_before": Figure(
+        "Dataset distance from target to source features before their alignment",
+        "mean costs between source samples",
+        "alignment/before",
+    ),
+    "otdd_after": Figure(
+        "Dataset distance from target to source features after their alignment",
+        "mean costs between source samples",
+        "alignment/after",
+    ),
     "lr_embedder": Figure("Learning rate of the embedder", "", "learning_rate/embedder"),
     "lr_body": Figure("Learning rate of the body", "", "learning_rate/body"),
     "lr_gate": Figure("Learning rate of the gate", "", "learning_rate/gate"),

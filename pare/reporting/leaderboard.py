@@ -152,6 +152,8 @@ def _comparable(provenance: Provenance, published: Published | None) -> str:
         return f"no: {provenance}"
     if published is None:
         return "no figure"
+    if published.metric:
+        return f"no: {published.metric}"
     return "yes" if published.verified else "no: unverified"
 
 

@@ -9,6 +9,9 @@ from typing import Any, Literal, Protocol
 
 from pare.tasks.task import Metric, Provenance
 
+ALSO = "also/"
+"""Before the names of a test's further metrics, where figures of all kinds are told together."""
+
 State = Literal["running", "complete", "pruned", "failed"]
 Purpose = Literal["search", "confirm"]
 
@@ -75,6 +78,8 @@ class Record:
     """Best validation metric so far; its direction is the task's."""
     test: float | None = None
     """Test metric; of confirmation runs only, measured once."""
+    also: Mapping[str, float] = field(default_factory=dict)
+    """The task's further metrics, by name, measured with it."""
     seconds: float = 0.0
     """Spent in training and validation."""
     gpu_hours: float = 0.0

@@ -78,6 +78,7 @@ def _confirm(metric: Metric | None) -> list[Any]:
         _field("why", pa.string(), "Of a failed run: the reason"),
         _measured("validation", FIGURES["objective"], metric),
         _measured("test", TEST, metric),
+        _field("also", pa.map_(pa.string(), pa.float64()), "The task's further metrics of the test, by name"),
         _field("epochs", pa.int64(), "Epochs finished", "epochs"),
         *_costs(),
         *_circumstances(),
@@ -104,7 +105,7 @@ def _circumstances() -> list[Any]:
 
 def _config(config: Any, prefix: str) -> list[Any]:
     """A column for every setting of a run, of its own type."""
-    kinds = {int: pa.int64(), float: pa.float64()}
+    kinds = {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
     columns: list[Any] = []
     for name, kind in get_type_hints(config).items():
         if dataclasses.is_dataclass(kind):

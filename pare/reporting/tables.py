@@ -42,7 +42,7 @@ def read(out: Path | str) -> Study:
     out = Path(out)
     if not any(out.glob(f"*/{TRIALS}.parquet")):
         raise DataError(f"{out} holds no {TRIALS}.parquet of any task: give the --out of a sweep that has begun")
-    return Study(*(load(out, name).to_pandas() for name in (TRIALS, CURVES, CONFIRM)))
+    return Study(*(load(out, name).to_pandas(maps_as_pydicts="strict") for name in (TRIALS, CURVES, CONFIRM)))
 
 
 def load(out: Path, table: str) -> Any:
@@ -156,7 +156,7 @@ def _point(record: Record, figures: Mapping[str, float]) -> Row:
 def _rows(path: Path) -> list[Row]:
     try:
         with pq.ParquetFile(path) as file:
-            rows: list[Row] = file.read().to_pylist()
+            rows: list[Row] = file.read().to_pylist(maps_as_pydicts="strict")
             return rows
     except (OSError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())

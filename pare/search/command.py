@@ -157,9 +157,9 @@ def _constant(plan: TaskPlan) -> tuple[float, float]:
     prediction = plan.task.constant(plan.data.split("train").y)
     scores = []
     for name in ("val", "test"):
-        targets = np.asarray(plan.data.split(name).y)
-        predictions = np.broadcast_to(prediction, (len(targets), *prediction.shape))
-        scores.append(plan.task.metric.compute(predictions, targets))
+        split = plan.data.split(name)
+        predictions = np.broadcast_to(prediction, (len(split), *prediction.shape))
+        scores.append(plan.task.score(plan.task.metric, predictions, split))
     return scores[0], scores[1]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from optuna import Trial
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -26,12 +26,12 @@ class Dimension:
 
     name: str
     values: BaseDistribution
-    mixing_only: bool = False
-    """Only methods that replace patches have it."""
+    needs: Literal["mixes", "aligns"] | None = None
+    """What a method must do to have it: replace patches, or align features."""
     when: tuple[str, tuple[Any, ...]] | None = None
 
     def applies(self, method: MethodName, chosen: Mapping[str, Any]) -> bool:
-        if self.mixing_only and not METHODS[method].mixes:
+        if self.needs is not None and not getattr(METHODS[method], self.needs):
             return False
         return self.when is None or chosen.get(self.when[0]) in self.when[1]
 
@@ -70,48 +70,53 @@ def for_run(base: Run, modality: str) -> Space:
     dimensions = [
         # Learning rates by group: a decade around the published one.
         *(
-            Dimension(f"optimizer.lr.{group}", _around(getattr(rate, group), 10), mixing_only=group == "gate")
+            Dimension(
+                f"optimizer.lr.{group}", _around(getattr(rate, group), 10), needs="mixes" if group == "gate" else None
+            )
             for group in ("embedder", "body", "heads", "gate")
         ),
         Dimension("optimizer.weight_decay", FloatDistribution(1e-5, 0.3, log=True)),
         Dimension("optimizer.warmup", FloatDistribution(0.0, 0.3)),
         # The curriculum. The end is searched as a share of the start, so that it never lies above it.
-        Dimension("curriculum.family", CategoricalDistribution(get_args(Family)), mixing_only=True),
-        Dimension("curriculum.start", FloatDistribution(0.02, 0.9), mixing_only=True),
+        Dimension("curriculum.family", CategoricalDistribution(get_args(Family)), needs="mixes"),
+        Dimension("curriculum.start", FloatDistribution(0.02, 0.9), needs="mixes"),
         Dimension(
             "curriculum.end_share",
             FloatDistribution(0.0, 0.6),
-            mixing_only=True,
+            needs="mixes",
             when=("curriculum.family", ("linear", "cosine", "exponential", "step")),
         ),
         Dimension(
             "curriculum.until",
             FloatDistribution(0.3, 1.0),
-            mixing_only=True,
+            needs="mixes",
             when=("curriculum.family", ("linear", "cosine", "exponential", "step")),
         ),
         Dimension(
             "curriculum.plateaus",
             IntDistribution(2, 6),
-            mixing_only=True,
+            needs="mixes",
             when=("curriculum.family", ("step",)),
         ),
         # The gate. The noisy phase may be absent; its scale matters only where it is not.
-        Dimension("gate.threshold", FloatDistribution(0.0, 0.6), mixing_only=True),
-        Dimension("gate.temperature", FloatDistribution(0.02, 1.0, log=True), mixing_only=True),
-        Dimension("gate.noise_until", CategoricalDistribution((0.0, 1 / 6, 1 / 3)), mixing_only=True),
+        Dimension("gate.threshold", FloatDistribution(0.0, 0.6), needs="mixes"),
+        Dimension("gate.temperature", FloatDistribution(0.02, 1.0, log=True), needs="mixes"),
+        Dimension("gate.noise_until", CategoricalDistribution((0.0, 1 / 6, 1 / 3)), needs="mixes"),
         Dimension(
             "gate.noise",
             FloatDistribution(0.01, 1.0, log=True),
-            mixing_only=True,
+            needs="mixes",
             when=("gate.noise_until", (1 / 6, 1 / 3)),
         ),
         # In sequences the published weight of the mixed pass is ten times smaller than in images.
         Dimension(
             "mix_weight",
             FloatDistribution(0.01, 1.0, log=True) if modality == "1d" else FloatDistribution(0.03, 2.0, log=True),
-            mixing_only=True,
+            needs="mixes",
         ),
+        # The alignment stage.
+        Dimension("alignment.steps", CategoricalDistribution((50, 100, 200)), needs="aligns"),
+        Dimension("alignment.lr", _around(base.alignment.lr, 10), needs="aligns"),
     ]
     return Space(dimensions)
 
@@ -148,7 +153,7 @@ def _suggest(trial: Trial, dimension: Dimension) -> Any:
 
 def _nearest(values: BaseDistribution, value: Any) -> Any:
     if isinstance(values, CategoricalDistribution):
-        if isinstance(value, float):
+        if isinstance(value, int | float):
             return min(values.choices, key=lambda choice: abs(choice - value))  # type: ignore[operator]
         return value
     assert isinstance(values, FloatDistribution | IntDistribution)  # noqa: S101

@@ -17,7 +17,7 @@ from typing import Any
 from pare.config import MethodName, Run
 from pare.method.body import is_pretrained
 from pare.method.methods import METHODS
-from pare.reporting.records import Observer, Purpose, Record
+from pare.reporting.records import ALSO, Observer, Purpose, Record
 from pare.search.study import Study
 from pare.tasks.store import Prepared
 from pare.tasks.task import Task
@@ -97,6 +97,9 @@ class Sweep:
         job = self._jobs[id]
         if "test_metric" in figures:
             job.record.test = float(figures["test_metric"])
+            job.record.also = {
+                name.removeprefix(ALSO): float(value) for name, value in figures.items() if name.startswith(ALSO)
+            }
             return True
         record = job.record
         record.epochs, record.objective = int(figures["epoch"]), float(figures["objective"])

@@ -12,8 +12,9 @@ from pare import tasks
 from pare.config import Run
 from pare.errors import TrainingError
 from pare.reporting import export
+from pare.reporting.records import ALSO
 from pare.tasks import store
-from pare.training.evaluate import evaluate
+from pare.training.evaluate import predict
 from pare.training.launch import Launch, Workers
 from pare.training.loop import Report, train
 from pare.training.world import World
@@ -32,13 +33,15 @@ def confirm(run: Run, root: Path, folder: Path, report: Report) -> None:
     trained = train(run, root, folder, report)
     if trained is None:  # a worker that does not lead
         return
-    data = store.load(root, run.data)
-    alone = World(0, 1, World.current().device)
-    scores = evaluate(trained.model, tasks.get(run.task), data.split("test"), alone)
-    assert scores is not None  # noqa: S101 - a world of one leads
-    facts = {"validation": trained.best.metric, "test": scores[1], "provenance": data.provenance}
+    task, data = tasks.get(run.task), store.load(root, run.data)
+    split, alone = data.split("test"), World(0, 1, World.current().device)
+    predictions = predict(trained.model, task, split.x, alone)
+    assert predictions is not None  # noqa: S101 - a world of one leads
+    test = task.score(task.metric, predictions, split)
+    facts = {"validation": trained.best.metric, "test": test, "provenance": data.provenance}
     export.save(trained.model, run, folder / MODEL, facts)
-    report({"test_metric": scores[1]})
+    also = {f"{ALSO}{metric.name}": task.score(metric, predictions, split) for metric in task.also}
+    report({"test_metric": test, **also})
 
 
 class TrialActor(tune.Trainable):

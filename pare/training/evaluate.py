@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from pare.tasks.task import Split, Task
 from pare.training.world import World
 
-
-def fetch(array: np.ndarray, index: np.ndarray | slice, device: torch.device) -> Tensor:
-    """Rows of a (memory-mapped) array as a tensor on the device."""
-    return torch.from_numpy(np.array(array[index])).to(device, non_blocking=True)
+_SAMPLES, _BYTES = 64, 2**28
+"""How much is predicted at once, at most: samples, and bytes of inputs."""
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, x: np.ndarray, world: World, batch: int = 64) -> np.ndarray | None:
-    """Predictions (n, *outputs) float32 for inputs (n, *shape), each worker doing its share; on the leader only."""
+def predict(model: nn.Module, task: Task, x: np.ndarray, world: World) -> np.ndarray | None:
+    """Predictions (n, *outputs) float32 for a split's x (n, …), each worker doing its share; on the leader only."""
     edges = np.linspace(0, len(x), world.size + 1).round().astype(int)
     first, last = int(edges[world.rank]), int(edges[world.rank + 1])
+    batch = min(_SAMPLES, max(1, _BYTES // (4 * math.prod(task.shape))))
     training = model.training
     model.eval()
-    parts = [
-        model(fetch(x, slice(start, min(start + batch, last)), world.device)).float().cpu()
-        for start in range(first, last, batch)
-    ]
+    parts = []
+    for start in range(first, last, batch):
+        # Copied out of the map, which is read-only.
+        inputs = torch.from_numpy(task.assemble(np.array(x[start : min(start + batch, last)])))
+        parts.append(model(inputs.to(world.device, non_blocking=True)).float().cpu())
     model.train(training)
     own = torch.cat(parts) if parts else torch.empty(0)
     return world.gather(own.numpy())
@@ -33,7 +35,7 @@ def predict(model: nn.Module, x: np.ndarray, world: World, batch: int = 64) -> n
 
 def evaluate(model: nn.Module, task: Task, split: Split, world: World) -> tuple[float, float] | None:
     """(criterion, metric) of the model on a whole split; None on workers that do not lead."""
-    predictions = predict(model, split.x, world)
+    predictions = predict(model, task, split.x, world)
     if predictions is None:
         return None
     losses = task.criterion(torch.from_numpy(predictions), torch.from_numpy(np.array(split.y)))

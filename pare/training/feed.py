@@ -37,13 +37,14 @@ class Side:
         return len(self._starts) - 1 if self.task.drawn_by_group else len(self.split)
 
     def draw(self, units: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """x (B, *shape) and y (B, …) of the given units, augmented."""
+        """x (B, *shape) and y (B, …) of the given units, augmented and assembled."""
         index = units
         if self.task.drawn_by_group:
             first, size = self._starts[units], np.diff(self._starts)[units]
             index = first + (seeds % size.astype(np.uint64)).astype(np.int64)
         # Copied out of the map, which is read-only, before anything changes it.
-        return self.task.augment(np.array(self.split.x[index]), np.array(self.split.y[index]), seeds)
+        x, y = self.task.augment(np.array(self.split.x[index]), np.array(self.split.y[index]), seeds)
+        return self.task.assemble(x), y
 
     @cached_property
     def _starts(self) -> np.ndarray:

@@ -19,12 +19,13 @@ from torch.nn.utils import clip_grad_norm_
 from pare import tasks
 from pare.config import Run
 from pare.errors import Stopped, TrainingError
-from pare.method import methods
+from pare.method import methods, tuning
 from pare.method.curriculum import patches, share
 from pare.method.model import CrossModalModel
 from pare.method.objective import Losses, Mixing
 from pare.tasks import store
 from pare.training import feed, optim
+from pare.training.align import align
 from pare.training.checkpoint import Best, Checkpoints
 from pare.training.evaluate import evaluate
 from pare.training.feed import Batch, Side
@@ -62,16 +63,27 @@ def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
     validation = data.split("val")
 
     torch.manual_seed(run.seed)
-    objective = methods.build(run, task, task.criterion, data.statistics, source, source_data.statistics)
+    objective = methods.build(
+        run, task, task.criterion, data.statistics, source, source_data.statistics, source.criterion
+    )
     objective.to(world.device)
-    optimizer = optim.build(objective, run.optimizer)
+    optimizer = optim.build(objective, run.optimizer, run.tuning.layer_decay)
     checkpoints = Checkpoints(folder)
     restored = checkpoints.restore(objective, optimizer)
     best, figures = restored or (None, {})
     done, spent = int(figures.get("epoch", 0)), figures.get("seconds", 0.0)
+    aligned: dict[str, float] = {}
+    if methods.METHODS[run.method].aligns and not done:
+        began = time.perf_counter()
+        sides = (target_side, source_side, source_data.statistics)
+        aligned = align(objective.model, *sides, run.alignment, run.seed, world.device)
+        spent = time.perf_counter() - began
     mixes = methods.METHODS[run.method].mixes
     # A step without replacement leaves the gate and the source head without a gradient.
     module = world.wrap(objective, some_unused=mixes and run.curriculum.end == 0)
+    if run.compile:
+        # Shapes never change; whether there is a mixed pass, and noise, makes three graphs in all.
+        module.compile(dynamic=False)
     order = Order(
         seed=run.seed,
         samples=len(target_side),
@@ -81,7 +93,7 @@ def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
         rank=world.rank,
         workers=world.size,
     )
-    tokens = (objective.model.tokens, objective.model.body.source_tokens)
+    tokens = (objective.model.tokens, objective.model.body.source_tokens(source.extent))
     steps = order.steps * run.epochs
     if done and not world.agree(not world.leads or report(figures)):
         raise Stopped
@@ -121,7 +133,8 @@ def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
             if best is None or task.metric.better(metric, best.metric):
                 best = Best(epoch + 1, metric)
             spent += time.perf_counter() - began
-            figures |= {f"lr_{group['name']}": group["lr"] for group in optimizer.param_groups}
+            figures |= {f"lr_{name}": rate for name, rate in optim.rates(optimizer).items()}
+            figures |= aligned if epoch == 0 else {}
             figures |= {"samples": (epoch + 1) * order.steps * order.size, "seconds": spent}
             figures |= {"epoch": epoch + 1, "objective": best.metric, "val_metric": metric, "val_loss": loss}
             checkpoints.save(epoch + 1, objective, optimizer, best, figures)
@@ -132,6 +145,7 @@ def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
     if best is None:  # a worker that does not lead
         return None
     checkpoints.load_model(best.epoch, objective)
+    tuning.merge(objective.model.body)
     return Trained(objective.model.eval(), best)
 
 
@@ -143,7 +157,8 @@ def _mixing(batch: Batch, k: int, noise: tuple[Tensor, Tensor] | None) -> Mixing
 
 
 def _precision(run: Run, device: torch.device) -> contextlib.AbstractContextManager[object]:
-    if run.precision == "bf16":
+    capable = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    if run.precision == "bf16" or (run.precision == "auto" and capable):
         return torch.autocast(device.type, torch.bfloat16)
     return contextlib.nullcontext()
 

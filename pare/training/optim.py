@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 import torch
 from torch import nn
@@ -13,36 +13,51 @@ from pare.method.objective import FineTuning, PatchReplacement
 BETAS = (0.9, 0.98)
 
 
-def groups(objective: FineTuning) -> dict[str, list[nn.Parameter]]:
-    """The parameters that train, by the group whose learning rate they follow: embedder, body, gate, heads."""
+def groups(objective: FineTuning, layer_decay: float = 1.0) -> Iterator[tuple[str, float, list[nn.Parameter]]]:
+    """The parameters that train: the group whose rate they follow (embedder, body, gate, heads), times a factor.
+
+    The factor is below 1 only in the body, where each block's is `layer_decay` times that of the block above it.
+    """
     model = objective.model
-    named: dict[str, Iterable[nn.Parameter]] = {
-        "embedder": model.embedder.parameters(),
-        "body": model.body.parameters(),
-        "heads": model.head.parameters(),
-    }
+    seen: set[nn.Parameter] = set()
+
+    def trained(*modules: nn.Module) -> list[nn.Parameter]:
+        fresh = [p for module in modules for p in module.parameters() if p.requires_grad and p not in seen]
+        seen.update(fresh)
+        return fresh
+
+    for height, block in enumerate(reversed(model.body.blocks())):
+        yield "body", layer_decay**height, trained(block)
+    yield "body", 1.0, trained(model.body)
+    yield "embedder", 1.0, trained(model.embedder)
     if isinstance(objective, PatchReplacement):
-        named["gate"] = objective.gate.parameters()
-        named["heads"] = [*model.head.parameters(), *objective.source_head.parameters()]
-    return {name: [p for p in parameters if p.requires_grad] for name, parameters in named.items()}
+        yield "gate", 1.0, trained(objective.gate)
+        yield "heads", 1.0, trained(objective.source_head)
+    yield "heads", 1.0, trained(model.head)
 
 
-def build(objective: FineTuning, config: Optimizer) -> torch.optim.Optimizer:
-    """The optimiser of a run; biases, norms and positions (one-dimensional or per-position) do not decay."""
+def build(objective: FineTuning, config: Optimizer, layer_decay: float = 1.0) -> torch.optim.Optimizer:
+    """The optimiser of a run, fused; biases, norms and other vectors do not decay."""
+    gathered: dict[tuple[str, float, bool], list[nn.Parameter]] = {}
+    for name, factor, members in groups(objective, layer_decay):
+        for parameter in members:
+            gathered.setdefault((name, factor, parameter.ndim > 1), []).append(parameter)
     rates = vars(config.lr)
-    parameters = []
-    for name, members in groups(objective).items():
-        for decays in (True, False):
-            chosen = [p for p in members if (p.ndim > 1) == decays]
-            if chosen:
-                decay = config.weight_decay if decays else 0.0
-                parameters.append({"params": chosen, "lr": rates[name], "weight_decay": decay, "name": name})
+    parameters = [
+        {
+            "params": members,
+            "lr": rates[name] * factor,
+            "weight_decay": config.weight_decay if decays else 0.0,
+            "name": name,
+        }
+        for (name, factor, decays), members in gathered.items()
+    ]
     if config.name == "sgd":
-        optimizer: torch.optim.Optimizer = torch.optim.SGD(parameters, lr=0.0, momentum=config.momentum)
+        optimizer: torch.optim.Optimizer = torch.optim.SGD(parameters, lr=0.0, momentum=config.momentum, fused=True)
     elif config.name == "adam":
-        optimizer = torch.optim.Adam(parameters, lr=0.0, betas=BETAS)
+        optimizer = torch.optim.Adam(parameters, lr=0.0, betas=BETAS, fused=True)
     else:
-        optimizer = torch.optim.AdamW(parameters, lr=0.0, betas=BETAS)
+        optimizer = torch.optim.AdamW(parameters, lr=0.0, betas=BETAS, fused=True)
     for group in optimizer.param_groups:
         group["peak"] = group["lr"]
     return optimizer
@@ -64,3 +79,11 @@ def schedule(optimizer: torch.optim.Optimizer, config: Optimizer, step: int, ste
     factor = multiplier(config, step, steps)
     for group in optimizer.param_groups:
         group["lr"] = group["peak"] * factor
+
+
+def rates(optimizer: torch.optim.Optimizer) -> dict[str, float]:
+    """The current rate of each group, of the body's that of its top block."""
+    current: dict[str, float] = {}
+    for group in optimizer.param_groups:
+        current[group["name"]] = max(group["lr"], current.get(group["name"], 0.0))
+    return current

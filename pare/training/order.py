@@ -19,12 +19,17 @@ from pare.errors import RequestError
 from pare.method.replacement import gumbel
 
 # What a stream of random numbers is for; the values are part of what makes a run reproducible.
-_TARGET, _SOURCE, _NOISE, _DROPOUT, _AUGMENT = 1, 2, 3, 4, 5
+_TARGET, _SOURCE, _NOISE, _DROPOUT, _AUGMENT, _ALIGNMENT = 1, 2, 3, 4, 5, 6
 
 
 def _key(*numbers: int) -> int:
     """One seed for torch (63 bits) from the numbers that identify a stream."""
     return int(np.random.SeedSequence(numbers).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
+def alignment(seed: int) -> np.random.Generator:
+    """The random numbers of a run's alignment stage."""
+    return np.random.default_rng((seed, _ALIGNMENT))
 
 
 class Part(NamedTuple):

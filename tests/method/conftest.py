@@ -30,6 +30,7 @@ class Case:
 
     def objective(self, method="pare", seed=0, **changes):
         gate = changes.pop("gate", Gate())
+        source_criterion = changes.pop("source_criterion", criterion.cross_entropy)
         run = Run(
             task="t",
             data="",
@@ -42,7 +43,7 @@ class Case:
             **changes,
         )
         torch.manual_seed(seed)
-        return methods.build(run, self.target, CRITERIA[self.modality], {}, self.source, {})
+        return methods.build(run, self.target, CRITERIA[self.modality], {}, self.source, {}, source_criterion)
 
     def batch(self, size=4, seed=1):
         generator = torch.Generator().manual_seed(seed)
@@ -55,7 +56,7 @@ class Case:
         generator = torch.Generator().manual_seed(seed)
         x = torch.randn(size, *self.source.shape, generator=generator)
         y = torch.randint(self.source.outputs[0], (size,), generator=generator)
-        shape = objective.model.tokens, objective.model.body.source_tokens
+        shape = objective.model.tokens, objective.model.body.source_tokens(self.source.shape[1:])
         noise = tuple(torch.randn(size, n, generator=generator) for n in shape) if noisy else None
         return Mixing(x, y, torch.tensor(k), noise)
 

@@ -15,7 +15,7 @@ def small_swin():
     )
 
 
-def small_roberta():
+def small_roberta(**more):
     config = RobertaConfig(
         vocab_size=11,
         hidden_size=16,
@@ -24,6 +24,7 @@ def small_roberta():
         intermediate_size=32,
         max_position_embeddings=102,
         type_vocab_size=1,
+        **more,
     )
     return RobertaModel(config, add_pooling_layer=False)
 
@@ -39,10 +40,24 @@ def test_swin_features_are_those_of_the_whole_model():
 def test_roberta_features_are_those_of_the_whole_model():
     model = small_roberta().eval()
     body = bodies.RobertaBody(model).eval()
+    ids = torch.randint(2, 11, (2, 30))
+    assert torch.equal(body(body.own(ids.float())), model(ids).last_hidden_state)
     embeddings = torch.randn(2, 30, 16)
-    tokens = body.own.norm(embeddings + body.positions[:30])
+    tokens = model.embeddings.LayerNorm(embeddings + body.positions[:30])
     expected = model(inputs_embeds=embeddings).last_hidden_state
     assert torch.allclose(body(tokens), expected, atol=1e-6)
+
+
+def test_text_and_signal_bodies_read_their_own_source():
+    text, signals = bodies.RobertaBody(small_roberta()), bodies.RobertaBody(small_roberta(signal_patch=20))
+    assert text.own(torch.ones(2, 32)).shape == (2, text.source_tokens((32,)), 16) == (2, 32, 16)
+    assert signals.own(torch.randn(2, 1, 1000)).shape == (2, signals.source_tokens((1000,)), 16) == (2, 50, 16)
+    assert not any(p.requires_grad for body in (text, signals) for p in body.own.parameters())
+    for body in (text, signals):
+        embedder = body.embedder(3, (120,), 4)
+        assert embedder(torch.randn(2, 3, 120)).shape == (2, 30, 16)
+        assert all(p.requires_grad for p in embedder.parameters())
+        assert torch.equal(embedder.positions, body.positions[:30])
 
 
 def test_roberta_accepts_all_its_positions_and_no_more():

@@ -1,9 +1,12 @@
 """The objective's invariants, on sequences and on images."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from pare.config import Gate
+from pare.method import criterion
 from pare.method.objective import Mixing
 
 
@@ -41,7 +44,7 @@ def test_zero_weight_is_naive_fine_tuning(case):
 
 def test_full_replacement_leaves_only_the_source_term(case):
     objective, (x, y) = case.objective(mix_weight=0.5), case.batch()
-    n, s = objective.model.tokens, objective.model.body.source_tokens
+    n, s = objective.model.tokens, objective.model.body.source_tokens(case.source.shape[1:])
     if n > s:
         pytest.skip("more target places than source patches")
     losses = objective(x, y, case.mixing(objective, n))
@@ -79,10 +82,39 @@ def test_one_step_runs_each_embedder_once_and_the_body_once(case):
     assert calls == {"embedder": 1, "own": 1, "body": 1}
 
 
+def test_the_curriculum_never_recompiles_a_step(case):
+    """Three graphs serve a run: with noise, without, and without a mixed pass."""
+    objective = case.objective()
+    torch._dynamo.reset()
+    compiled = torch.compile(objective, backend="eager", fullgraph=True, dynamic=False)
+    x, y = case.batch()
+    for mixing in (case.mixing(objective, 5, noisy=True), case.mixing(objective, 5), None):
+        compiled(x, y, mixing)
+    with torch._dynamo.config.patch(error_on_recompile=True):
+        for k in (4, 3, 2, 1):
+            for noisy in (True, False):
+                mixing = case.mixing(objective, k, noisy=noisy)
+                expected = objective(x, y, mixing).total
+                assert torch.allclose(compiled(x, y, mixing).total, expected, rtol=1e-5)
+        compiled(x, y, None)
+
+
 def test_fine_tuning_takes_no_source_batch(case):
     objective = case.objective("nft")
     with pytest.raises(ValueError, match="no source batch"):
         objective(*case.batch(), case.mixing(objective, 3))
+
+
+def test_a_dense_source_has_its_own_head_and_loss(case):
+    """Masks as source labels: predicted at their own size by the source's head, never by the target's (D19)."""
+    outputs = (40, 48) if case.modality == "2d" else (90,)
+    case.source = SimpleNamespace(kind="dense", shape=case.source.shape, outputs=outputs)
+    objective = case.objective(source_criterion=criterion.binary_cross_entropy)
+    mixing = case.mixing(objective, 4)._replace(source_y=torch.randint(2, (4, *outputs)).float())
+    losses = objective(*case.batch(), mixing)
+    losses.total.mean().backward()
+    assert losses.watched["loss_source"].shape == (4,)
+    assert all(p.grad is not None for p in objective.source_head.parameters())
 
 
 def test_source_statistics_normalise_the_source(case):

@@ -148,7 +148,7 @@ def test_a_missing_folder(tmp_path):
 
 def test_weights_of_another_architecture_are_refused(folder):
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    config["body"]["num_hidden_layers"] = 2
+    config["body"]["num_hidden_layers"] += 1
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(DataError, match="another version"):
         pare.load(folder)

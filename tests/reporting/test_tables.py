@@ -33,7 +33,7 @@ def test_reading_joins_the_tasks(tmp_path):
     tables = Tables(tmp_path)
     run(tables, record(), epochs=3)
     run(tables, record(task="darcy", method="nft"), state="failed")
-    run(tables, record("confirm-pare-0", purpose="confirm", test=0.4, seed=7))
+    run(tables, record("confirm-pare-0", purpose="confirm", test=0.4, seed=7, also={"false negatives": 40.0}))
     study = read(tmp_path)
     assert list(zip(study.trials.task, study.trials.state, strict=True)) == [("darcy", "failed"), ("ecg", "complete")]
     assert study.trials.ended.iloc[0] == pd.Timestamp("2026-01-02 03:05", tz="UTC")
@@ -43,6 +43,7 @@ def test_reading_joins_the_tasks(tmp_path):
     assert study.curves.epoch.dtype == "int64"
     confirm = study.confirm.iloc[0]
     assert (confirm.validation, confirm.test, confirm.seed, confirm.gpu_hours) == (0.5, 0.4, 7, 0.25)
+    assert confirm.also == {"false negatives": 40.0}
 
 
 def test_reading_before_any_confirmation_gives_an_empty_table(tmp_path):
@@ -61,12 +62,14 @@ def test_reading_where_no_sweep_is(tmp_path):
 def test_a_resumed_sweep_keeps_what_was_there(tmp_path):
     first = Tables(tmp_path)
     run(first, record())
-    run(first, record("confirm-pare-0", purpose="confirm", test=0.4))
-    run(Tables(tmp_path), record("pare-0001"))
+    run(first, record("confirm-pare-0", purpose="confirm", test=0.4, also={"false negatives": 40.0}))
+    again = Tables(tmp_path)
+    run(again, record("pare-0001"))
+    run(again, record("confirm-pare-1", purpose="confirm", test=0.5))
     study = read(tmp_path)
     assert study.trials.trial.tolist() == ["pare-0000", "pare-0001"]
-    assert study.curves.groupby("trial").size().to_dict() == {"pare-0000": 2, "pare-0001": 2, "confirm-pare-0": 2}
-    assert len(study.confirm) == 1
+    assert study.curves.groupby("trial").size().to_dict() == {"pare-0000": 2, "pare-0001": 2, "confirm-pare-0": 2, "confirm-pare-1": 2}
+    assert study.confirm.also.tolist() == [{"false negatives": 40.0}, {}]
 
 
 def test_a_trial_that_begins_again_replaces_its_row_and_goes_on_from_its_epoch(tmp_path):

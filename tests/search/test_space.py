@@ -60,6 +60,15 @@ def test_settings_of_the_mixed_pass_belong_to_methods_that_mix(method):
     assert bool(mixing) == METHODS[method].mixes
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_settings_of_the_alignment_belong_to_methods_that_align(method):
+    searched = space.for_run(RUN, "2d")
+    values = searched.suggest(optuna.create_study().ask(), method)
+    assert {name for name in values if name.startswith("alignment")} == (
+        {"alignment.steps", "alignment.lr"} if METHODS[method].aligns else set()
+    )
+
+
 def test_conditional_settings_appear_only_where_they_mean_something():
     searched = space.for_run(RUN, "2d")
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))

@@ -58,7 +58,7 @@ def run_out(sweep, failing=()):
             if not sweep.report(job.id, figures(job, epoch)):
                 break
         if job.purpose == "confirm":
-            sweep.report(job.id, {"test_metric": 0.6})
+            sweep.report(job.id, {"test_metric": 0.6, "also/false negatives": 40.0})
         sweep.end(job.id)
     return [job.id for job in given]
 
@@ -107,6 +107,7 @@ def test_records_tell_what_happened(make):
     assert whole.ended >= whole.started
     assert [r.trial for r in watcher.ended if r.purpose == "confirm"] == ["confirm-pare-1"]
     assert by_name["confirm-pare-1"].test == 0.6
+    assert by_name["confirm-pare-1"].also == {"false negatives": 40.0}
 
 
 def test_a_failed_confirmation_is_a_failure_of_the_sweep(make):

@@ -11,10 +11,10 @@ from pare.training.order import Order
 CPU = torch.device("cpu")
 
 
-def side(groups, by_group, augment=lambda x, y, seeds: (x, y)):
+def side(groups, by_group, augment=lambda x, y, _: (x, y)):
     n = len(groups)
     split = Split(np.arange(n, dtype=np.float32)[:, None], np.arange(n), np.array(groups))
-    return feed.Side(SimpleNamespace(drawn_by_group=by_group, augment=augment), split)
+    return feed.Side(SimpleNamespace(drawn_by_group=by_group, augment=augment, assemble=np.asarray), split)
 
 
 def order(target, source=None, **changes):

@@ -35,18 +35,36 @@ def timeless(reports):
 
 
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("method", ["pare", "nft"])
+@pytest.mark.parametrize("method", ["pare", "nft", "orca"])
 def test_interrupted_and_resumed_equals_uninterrupted(task, method, make_run, root, tmp_path):
     # Noise ends and the curriculum reaches 0 within these epochs.
-    run = make_run(
-        task, method=method, epochs=3, **{"curriculum.end": 0.0, "curriculum.until": 0.7, "gate.noise_until": 0.5}
-    )
+    settings = {"curriculum.end": 0.0, "curriculum.until": 0.7, "gate.noise_until": 0.5, "alignment.steps": 5}
+    run = make_run(task, method=method, epochs=3, **settings)
     whole, expected = follow(run, root, tmp_path / "whole")
     _, first = follow(run, root, tmp_path / "cut", stop_after=2)
     resumed, second = follow(run, root, tmp_path / "cut")
     assert timeless(first) == timeless(expected[:2])
     assert timeless(second) == timeless(expected[1:]), "the last report is repeated, then the run goes on"
     for a, b in zip(whole.model.state_dict().values(), resumed.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_adapters_resume_and_leave_an_ordinary_model(make_run, root, tmp_path):
+    run = make_run("ecg", method="nft", epochs=3, **{"tuning.body": "lora", "tuning.lora_rank": 2})
+    whole, _ = follow(run, root, tmp_path / "whole")
+    follow(run, root, tmp_path / "cut", stop_after=1)
+    resumed, _ = follow(run, root, tmp_path / "cut")
+    assert not [name for name in whole.model.state_dict() if "lora" in name]
+    for a, b in zip(whole.model.state_dict().values(), resumed.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_drop_path_resumes_bit_for_bit_too(make_run, root, tmp_path):
+    run = make_run("darcy", method="nft", epochs=2, **{"tuning.drop_path": 0.3})
+    whole, _ = follow(run, root, tmp_path / "whole")
+    follow(run, root, tmp_path / "cut", stop_after=1)
+    resumed, _ = follow(run, root, tmp_path / "cut")
+    for a, b in zip(whole.model.parameters(), resumed.model.parameters(), strict=True):
         assert torch.equal(a, b)
 
 

@@ -52,6 +52,17 @@ def test_groups_follow_their_own_rates():
     }
 
 
+def test_lower_blocks_learn_more_slowly():
+    built = objective()
+    optimizer = optim.build(built, Optimizer(lr=LearningRates(body=1e-3), warmup=0.0), layer_decay=0.5)
+    peaks = {id(p): g["peak"] for g in optimizer.param_groups for p in g["params"]}
+    lower, upper = built.model.body.blocks()
+    assert {peaks[id(p)] for p in upper.parameters()} == {1e-3}
+    assert {peaks[id(p)] for p in lower.parameters()} == {5e-4}
+    optim.schedule(optimizer, Optimizer(warmup=0.0), 0, 10)
+    assert optim.rates(optimizer)["body"] == pytest.approx(1e-3)
+
+
 def test_norms_and_biases_do_not_decay():
     optimizer = optim.build(objective(), Optimizer(weight_decay=0.3))
     for group in optimizer.param_groups:

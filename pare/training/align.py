@@ -1,0 +1,139 @@
+"""The stage before ORCA's fine-tuning (Shen et al. 2023): the target embedder learns to speak as the source's does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.cluster import KMeans, MiniBatchKMeans
+from torch import Tensor
+
+from pare.config import Alignment
+from pare.method.alignment import Cloud, DatasetDistance
+from pare.method.model import CrossModalModel
+from pare.tasks.task import Kind
+from pare.training import order
+from pare.training.feed import Side
+from pare.training.optim import BETAS
+
+CLASSES = 10
+"""Pseudo-classes of a target without classes."""
+
+_MEASURED = 512
+"""Samples of each side whose distance is reported: the whole takes longer to measure than to lower."""
+
+_POOLED = 16
+"""Side of a pooled target; its square is the length of a pooled sequence."""
+
+
+def align(
+    model: CrossModalModel,
+    target: Side,
+    source: Side,
+    source_statistics: Mapping[str, np.ndarray],
+    settings: Alignment,
+    seed: int,
+    device: torch.device,
+) -> dict[str, float]:
+    """Train the target embedder, in place, on OTDD to the source features; returns the distance before and after."""
+    # Nothing here depends on the worker: each does the same, and they come out alike without a word between them. What
+    # a GPU rounds differently is settled when the model is wrapped for them, which hands the leader's weights to all.
+    rng = order.alignment(seed)
+    targets, sources = (_Sample.draw(side, settings.samples, rng) for side in (target, source))
+    target_classes, source_classes = (
+        torch.from_numpy(_classes(sample, settings.batch, seed)).to(device) for sample in (targets, sources)
+    )
+    mean, std = (
+        torch.as_tensor(source_statistics.get(f"input_{name}", default), dtype=torch.float32, device=device)
+        for name, default in (("mean", 0.0), ("std", 1.0))
+    )
+
+    def features(x: np.ndarray) -> Tensor:
+        return model.embed(torch.from_numpy(x).to(device)).mean(1)
+
+    def source_features(x: np.ndarray) -> Tensor:
+        return model.body.own((torch.from_numpy(x).to(device) - mean) / std).mean(1)
+
+    def whole_target() -> Cloud:
+        return Cloud(targets.through(features, settings.batch), target_classes)
+
+    fixed = Cloud(sources.through(source_features, settings.batch), source_classes)
+    unmoved = whole_target()
+    distance = DatasetDistance(fixed, unmoved, settings.regularisation)
+    before = distance.value(_first(unmoved), _first(fixed))
+    optimizer = torch.optim.Adam(model.embedder.parameters(), lr=settings.lr, betas=BETAS)
+    for step in range(settings.steps):
+        if step and step % settings.refresh == 0:
+            distance.follow(whole_target())
+        rows = rng.choice(len(targets), min(settings.batch, len(targets)), replace=False)
+        moving = Cloud(features(targets.load(rows)[0]), target_classes[torch.from_numpy(rows).to(device)])
+        optimizer.zero_grad()
+        distance.loss(moving, fixed).backward()
+        optimizer.step()
+    optimizer.zero_grad()
+    moved = whole_target()
+    distance.follow(moved)
+    return {"otdd_before": before, "otdd_after": distance.value(_first(moved), _first(fixed))}
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Part of a side's training split, chosen and augmented once."""
+
+    side: Side
+    units: np.ndarray
+    seeds: np.ndarray
+
+    @classmethod
+    def draw(cls, side: Side, size: int, rng: np.random.Generator) -> _Sample:
+        units = rng.permutation(len(side))[:size]
+        return cls(side, units, rng.integers(2**64, size=len(units), dtype=np.uint64))
+
+    def __len__(self) -> int:
+        return len(self.units)
+
+    def load(self, rows: np.ndarray | slice) -> tuple[np.ndarray, np.ndarray]:
+        return self.side.draw(self.units[rows], self.seeds[rows])
+
+    def batches(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """In order; held in memory one at a time."""
+        for start in range(0, len(self), size):
+            yield self.load(slice(start, start + size))
+
+    @torch.no_grad()
+    def through(self, features: Callable[[np.ndarray], Tensor], size: int) -> Tensor:
+        return torch.cat([features(x) for x, _ in self.batches(size)])
+
+
+def _classes(sample: _Sample, size: int, seed: int) -> np.ndarray:
+    """The classes (n,) of a sample, from 0 without gaps."""
+    kind = sample.side.task.kind
+    y = np.concatenate([pooled(y, kind) for _, y in sample.batches(size)])
+    if kind != "classification":
+        y = pseudo_classes(y, seed)
+    return np.unique(y, return_inverse=True)[1]
+
+
+def pooled(y: np.ndarray, kind: Kind) -> np.ndarray:
+    """Targets (n, …) → (n, at most 256) by average pooling; classes (n,) as they are."""
+    if kind == "classification":
+        return y
+    targets = torch.from_numpy(y).float()[:, None]
+    if y.ndim == 3:
+        small = F.adaptive_avg_pool2d(targets, (min(y.shape[1], _POOLED), min(y.shape[2], _POOLED)))
+    else:
+        small = F.adaptive_avg_pool1d(targets, min(y.shape[1], _POOLED**2))
+    return small.flatten(1).numpy()
+
+
+def pseudo_classes(y: np.ndarray, seed: int) -> np.ndarray:
+    """Classes (n,) for targets (n, d) that have none, by k-means; in mini-batches above 10,000 samples, as in ORCA."""
+    means = KMeans if len(y) <= 10_000 else MiniBatchKMeans
+    return means(min(CLASSES, len(y)), random_state=seed).fit_predict(y)
+
+
+def _first(cloud: Cloud) -> Cloud:
+    return Cloud(cloud.x[:_MEASURED], cloud.y[:_MEASURED])
