@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from datetime import datetime
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ray
+from filelock import FileLock, Timeout
 from rich.console import Console
 
 from pare import tasks
@@ -34,6 +37,9 @@ from pare.tasks import store
 from pare.tasks.store import Prepared
 from pare.tasks.task import Task
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
 _VERSIONS = ("pare-sweep", "ray", "torch", "transformers", "optuna")
 
 
@@ -43,6 +49,7 @@ def main(
     """Run the sweep that the command line asks for; returns the exit code.
 
     0: finished. 1: something failed that should not have. 2: the request is wrong or cannot be met, said in one line.
+    130: interrupted; the same command goes on.
     """
     try:
         request = parse(name, description, sys.argv[1:] if arguments is None else arguments)
@@ -58,6 +65,18 @@ def _sweep(name: str, request: Request, presets: Mapping[PresetName, Preset]) ->
     console = Console()
     chosen = [tasks.get(task) for task in request.tasks]
     out = _writable(request.out or Path("runs") / name)
+    with _alone(out):
+        return _run(name, request, presets, chosen, out, console)
+
+
+def _run(
+    name: str,
+    request: Request,
+    presets: Mapping[PresetName, Preset],
+    chosen: list[Task],
+    out: Path,
+    console: Console,
+) -> int:
     cluster.connect(request.address)
     slots = cluster.slots(request)
     preset_name, why = _preset(request)
@@ -86,6 +105,10 @@ def _sweep(name: str, request: Request, presets: Mapping[PresetName, Preset]) ->
         if not sweep.finished:
             tune.run(sweep, slots.workers, request.root, out / ".ray")
     shutil.rmtree(out / ".ray", ignore_errors=True)
+    if not sweep.finished:
+        # Ctrl-C: Ray Tune has ended the trials under way, and their checkpoints lie where the next sitting finds them.
+        console.print("interrupted: the same command goes on from here", highlight=False)
+        return INTERRUPTED
 
     rows = leaderboard.write(out, {plan.task.name: _constant(plan) for plan in plans})
     for plan in plans:
@@ -106,6 +129,30 @@ def _writable(out: Path) -> Path:
     except OSError as error:
         raise RequestError(f"--out is {str(out)!r}: {error.strerror}; give a directory that can be written") from None
     return out.resolve()
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Hold the directory against a second sweep. The lock dies with its process, so none is ever stale.
+
+    Raises:
+        RequestError: a sweep is at work there; names its owner.
+    """
+    path = out / ".lock"
+    lock = FileLock(path.with_suffix(".held"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        owner = path.read_text() if path.exists() else "another process"
+        raise RequestError(
+            f"--out is {str(out)!r}: a sweep is at work there ({owner}); wait, or give another"
+        ) from None
+    try:
+        path.write_text(f"process {os.getpid()} on {platform.node()} since {datetime.now():%Y-%m-%d %H:%M}")
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
 
 
 def _preset(request: Request) -> tuple[PresetName, str]:

@@ -2,9 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from subprocess import PIPE
 
 import numpy as np
 import optuna
@@ -122,6 +125,41 @@ def test_another_sweep_in_the_same_place_is_refused(finished, root, capsys):
     other = [*SMALL, "--out", out, "--data-root", root, "--tasks", "ecg", "--seed", "3"]
     assert sweep(*other) == 2
     assert "it holds a sweep of other seed" in told(capsys)
+
+
+def interrupted(arguments, after):
+    """Starts the script, presses Ctrl-C once `after` exists, and returns how it ended."""
+    with subprocess.Popen(
+        [sys.executable, SCRIPT, *map(str, arguments)], stdout=PIPE, stderr=PIPE, text=True
+    ) as script:
+        for _ in range(1200):
+            if after.exists() or script.poll() is not None:
+                break
+            time.sleep(0.1)
+        assert sweep(*arguments) == 2, "a second sweep in the same place is refused meanwhile"
+        script.send_signal(signal.SIGINT)
+        out, err = script.communicate(timeout=120)
+    return script.returncode, out, err
+
+
+@pytest.mark.ray
+def test_ctrl_c_loses_nothing(root, tmp_path, capsys):
+    out = tmp_path / "out"
+    long = ["--trials", "3", "--epochs", "6", "--seeds", "1", "--preset", "laptop"]
+    arguments = ["--tasks", "darcy", *long, "--out", out, "--data-root", root]
+    code, said, errors = interrupted(arguments, after=out / "darcy" / "curves.parquet")
+    assert (code, errors) == (130, "")
+    assert said.splitlines()[-1] == "interrupted: the same command goes on from here"
+    assert "a sweep is at work there (process" in told(capsys)
+    begun = read(out).trials
+    assert sweep(*arguments) == 0
+    trials = read(out).trials
+    assert sorted(trials.trial) == ["nft-0001", "pare-0000", "pare-0002"]
+    assert set(trials.state) <= {"complete", "pruned"}
+    curves = read(out).curves
+    for _, trial in trials.iterrows():
+        assert list(curves[curves.trial == trial.trial].epoch) == list(range(1, trial.epochs + 1))
+    assert set(begun.trial) <= set(trials.trial)
 
 
 def told(capsys):
