@@ -27,9 +27,10 @@ from transformers import (
 )
 
 from pare.errors import RequestError
+from pare.method import shipped
 from pare.method.embedder import PatchEmbedder, TextEmbedder, adapt
 
-# Small configurations with random weights, for machines without a GPU or a download.
+# Small bodies, for machines without a GPU or a download; `pare.sources.pretrain` makes their weights.
 _SMALL: Mapping[str, Mapping[str, Any]] = {
     "swin-mini": {
         "model_type": "swin",
@@ -198,7 +199,10 @@ def load(name: str, *, pretrained: bool = True, drop_path: float = 0.0) -> Body:
         RequestError: no such body, one that is neither Swin- nor RoBERTa-like, or the hub cannot be reached.
     """
     if name in _SMALL:
-        return from_config(_SMALL[name], drop_path=drop_path)
+        body = from_config(_SMALL[name], drop_path=drop_path)
+        if pretrained and shipped.there(name):
+            shipped.read(body, shipped.folder(name))
+        return body
     config = _hub(name, lambda: AutoConfig.from_pretrained(name))
     if not pretrained:
         return from_config(config.to_dict(), drop_path=drop_path)
@@ -233,7 +237,7 @@ def from_config(config: Mapping[str, Any], *, drop_path: float = 0.0) -> Body:
 
 def is_pretrained(name: str) -> bool:
     """Whether `load(name)` gives pretrained weights; tables say `random` otherwise."""
-    return name not in _SMALL
+    return name not in _SMALL or shipped.there(name)
 
 
 @torch.no_grad()

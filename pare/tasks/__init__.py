@@ -6,10 +6,18 @@ from pare.errors import RequestError
 from pare.tasks.task import Task
 
 _MODULES = {
+    "cifar100": "pare.tasks.cifar100",
+    "cosmic": "pare.tasks.cosmic",
     "darcy": "pare.tasks.darcy",
+    "deepsea": "pare.tasks.deepsea",
     "ecg": "pare.tasks.ecg",
     "fractals": "pare.sources.fractals",
+    "fsd50k": "pare.tasks.fsd50k",
+    "ninapro": "pare.tasks.ninapro",
+    "psicov": "pare.tasks.psicov",
+    "satellite": "pare.tasks.satellite",
     "signals": "pare.sources.signals",
+    "spherical": "pare.tasks.spherical",
 }
 _SOURCES = frozenset({"fractals", "signals"})
 

@@ -67,6 +67,7 @@ class Darcy(Task):
         "body": "microsoft/swin-base-patch4-window7-224-in22k",
         "source": "fractals",
         "mix_weight": 0.3,
+        "tuning.body": "no_query_key",
         "curriculum.family": "linear",
         "curriculum.start": 0.319,  # 1,000 of 3,136 patches
         "curriculum.end": 0.16,  # 500
@@ -83,6 +84,7 @@ class Darcy(Task):
     }
     laptop: ClassVar[Mapping[str, Any]] = {
         "body": "swin-mini",
+        "tuning.body": "all",
         "epochs": 10,
         "optimizer.batch": 10,
         "optimizer.warmup": 0.1,

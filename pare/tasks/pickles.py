@@ -1,14 +1,19 @@
 """Pickled arrays from strangers: what is not an array or a plain container is refused, never executed."""
 
+import io
 import pickle
 from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from math import prod
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 
 from pare.errors import DataError
+
+Stream = IO[bytes] | io.BufferedIOBase
 
 _KINDS = "biufcSUO"
 """Plain numbers, text, and objects; a structured dtype could hide objects between numbers."""
@@ -31,6 +36,8 @@ class _Array(np.ndarray):
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, kind, fortran, data = state
+        if isinstance(data, str) and kind.dtype.kind != "O":
+            data = data.encode("latin1")
         holder, size = (list, 1) if kind.dtype.kind == "O" else (bytes, kind.dtype.itemsize)
         if not isinstance(data, holder) or min(shape, default=0) < 0 or len(data) != prod(shape) * size:
             raise pickle.UnpicklingError(f"an array {shape} of {kind.dtype} from {len(data)} bytes or objects")
@@ -42,8 +49,8 @@ def _reconstruct(*_: object) -> _Array:
     return np.ndarray.__new__(_Array, (0,))
 
 
-def _scalar(kind: _Dtype, data: bytes) -> Any:
-    return np.frombuffer(data, kind.dtype)[0]
+def _scalar(kind: _Dtype, data: bytes | str) -> Any:
+    return np.frombuffer(data.encode("latin1") if isinstance(data, str) else data, kind.dtype)[0]
 
 
 def _from_buffer(data: bytes | bytearray, kind: _Dtype, shape: tuple[int, ...], order: Literal["C", "F"]) -> np.ndarray:
@@ -87,25 +94,68 @@ class _Unpickler(pickle.Unpickler):
             raise _ForbiddenError(f"{module}.{name}") from None
 
 
-def dump_arrays(path: Path, value: Any) -> None:
+def _plainly(path: Path) -> AbstractContextManager[Stream]:
+    return path.open("rb")
+
+
+def dump_arrays(file: Path | Stream, value: Any) -> None:
     """Pickle arrays and plain containers as the official files are pickled."""
-    with path.open("wb") as file:
-        pickle.dump(value, file, protocol=4)
+    if isinstance(file, Path):
+        with file.open("wb") as opened:
+            return dump_arrays(opened, value)
+    pickle.dump(value, file, protocol=4)
+    return None
 
 
-def load_arrays(path: Path) -> Any:
+def load_arrays(path: Path, opened: Callable[[Path], AbstractContextManager[Stream]] = _plainly) -> Any:
     """The object pickled in `path`: numpy arrays and scalars in plain containers, by numpy 1 or 2, protocols 2 to 5.
+
+    `opened` is how to open it: `gzip.open` for a compressed file, or what leads to a member of an archive. Text of
+    Python 2, which knew no bytes, comes as str.
 
     Raises:
         DataError: the file is missing, truncated, or asks for anything else, which is refused unexecuted.
     """
+    with _told(path, "a whole pickle of arrays"), opened(path) as file:
+        value = _load(file)
+        # A compressed file compares its checksum at its end only.
+        while file.read(2**20):
+            pass
+        return value
+
+
+def load_npy(path: Path, opened: Callable[[Path], AbstractContextManager[Stream]] = _plainly) -> np.ndarray:
+    """The array of an .npy file; one of objects is a pickle inside, which is loaded as by `load_arrays`.
+
+    Raises:
+        DataError: the file is missing, truncated, no .npy file, or its pickle asks for anything but arrays.
+    """
+    with _told(path, "a whole .npy file"), opened(path) as file:
+        old = np.lib.format.read_magic(file) == (1, 0)
+        read_header = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read_header(file)
+        if dtype.hasobject:
+            array = _load(file)
+            if dtype.kind != "O" or not isinstance(array, np.ndarray) or array.shape != shape:
+                raise ValueError(f"an array {shape} of {dtype} is announced and another follows")
+            return array
+        file.seek(0)
+        return np.lib.format.read_array(file, allow_pickle=False)
+
+
+def _load(file: Stream) -> Any:
+    return _Unpickler(file, encoding="latin1").load()
+
+
+@contextmanager
+def _told(path: Path, expected: str) -> Iterator[None]:
+    """Tell in one line what was wrong with a file that should hold `expected`."""
     try:
-        with path.open("rb") as file:
-            return _Unpickler(file).load()
+        yield
     except _ForbiddenError as forbidden:
         raise DataError(f"{path} is refused: it asks for {forbidden} and should hold arrays only") from forbidden
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    except Exception as error:  # a damaged pickle raises whatever its first wrong byte happens to mean
+    except Exception as error:  # a damaged file raises whatever its first wrong byte happens to mean
+        if isinstance(error, OSError) and error.strerror:
+            raise DataError(f"{path} cannot be read: {error.strerror}") from error
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise DataError(f"{path} is not a whole pickle of arrays ({reason})") from error
+        raise DataError(f"{path} is not {expected} ({reason})") from error

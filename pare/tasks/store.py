@@ -1,5 +1,6 @@
 """Prepared data at rest: one Arrow file per split, memory-mapped on reading, under a key that says what made it."""
 
+import functools
 import hashlib
 import json
 import os
@@ -7,7 +8,7 @@ import platform
 import secrets
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -17,15 +18,16 @@ import numpy as np
 import pyarrow as pa
 
 from pare.errors import DataError, RequestError
+from pare.tasks import archives, columns
 from pare.tasks.task import SPLITS, Kind, Progress, Provenance, Raw, Recipe, Split, Task
 
 _FORMAT = 1
 """Raised whenever the files below change their layout."""
 
-_COLUMNS = ("x", "y", "group")
 _META = "meta.json"
 _STATISTICS = "statistics.npz"
 _PARTIAL = ".partial-"
+_PARTS = ".splits-"
 _DAY = 86400.0
 
 
@@ -50,8 +52,7 @@ class Prepared:
         """
         folder = self.root / self.key
         try:
-            batch = pa.ipc.open_file(pa.memory_map(str(folder / f"{name}.arrow"))).get_batch(0)
-            return Split(*(_array(batch.column(column)) for column in _COLUMNS))
+            return columns.read(folder / f"{name}.arrow")
         except (OSError, KeyError, pa.ArrowException) as error:
             raise _damaged(folder, f"{name}.arrow", error) from error
 
@@ -59,7 +60,8 @@ class Prepared:
 def prepare(task: Task, root: Path, preset: str, progress: Progress) -> Prepared:
     """Make the task's data ready below `root`, from official files in `root/<task>/raw` or else by synthesis.
 
-    What is ready already is returned at once; what is not appears whole or not at all.
+    What is ready already is returned at once; what is not appears whole or not at all. A preparation that was killed
+    goes on, within a day, after the last split that it had finished.
 
     Raises:
         DataError: official files are missing and cannot be synthesised, or are not what they should be.
@@ -74,8 +76,16 @@ def prepare(task: Task, root: Path, preset: str, progress: Progress) -> Prepared
             if source is None:
                 source = root / task.name / f"{provenance}-{digest}"
                 _whole(source, lambda folder: task.synthesise(folder, recipe, progress))
-            raw = task.read(source, progress)
-            _whole(root / key, lambda folder: _write(folder, task, raw, provenance, recipe))
+            parts = root / task.name / f"{_PARTS}{digest}"
+            try:
+                raw = task.read(source, progress)
+                for name in SPLITS:
+                    _whole(parts / name, functools.partial(_write_split, task, name, raw))
+                _whole(root / key, functools.partial(_join, task, parts, provenance, recipe))
+            except Exception:
+                shutil.rmtree(parts, ignore_errors=True)
+                raise
+            shutil.rmtree(parts, ignore_errors=True)
     except OSError as error:
         raise RequestError(f"cannot prepare {task.name} below {root}: {error}: give a writable data root") from error
     return load(root, key)
@@ -115,9 +125,10 @@ def _damaged(folder: Path, name: str, error: Exception) -> DataError:
 def _origin(task: Task, root: Path, preset: str) -> tuple[Path | None, Provenance, Recipe, list[list[Any]]]:
     """The folder of the official files (None: to be synthesised), provenance, recipe, and stamps of those files."""
     folder = root / task.name / "raw"
-    missing = [name for name in task.files if not (folder / name).is_file()]
+    found = [archives.find(folder, name) for name in task.files]
+    missing = [name for name, path in zip(task.files, found, strict=True) if path is None]
     if not missing:
-        stats = [(folder / name).stat() for name in task.files]
+        stats = [path.stat() for path in found if path]
         return folder, "real", {}, [[n, s.st_size, s.st_mtime_ns] for n, s in zip(task.files, stats, strict=True)]
     if len(missing) < len(task.files):
         raise DataError(f"{folder / missing[0]} is missing beside the other official files: get it from {task.where}")
@@ -129,44 +140,49 @@ def _origin(task: Task, root: Path, preset: str) -> tuple[Path | None, Provenanc
     return None, task.synthetic, dict(task.recipes[preset]), []
 
 
-def _write(folder: Path, task: Task, raw: Raw, provenance: Provenance, recipe: Recipe) -> None:
-    splits: dict[str, Split] = {name: getattr(raw, name) for name in SPLITS}
-    for name, split in splits.items():
-        # One batch, so that reading back yields one contiguous array per column without copying.
-        batch = pa.record_batch([_column(getattr(split, column)) for column in _COLUMNS], names=list(_COLUMNS))
-        with pa.ipc.new_file(str(folder / f"{name}.arrow"), batch.schema) as file:
-            file.write_batch(batch)
+def _write_split(task: Task, name: str, raw: Raw, folder: Path) -> None:
+    """Write one split and, as it may have made them on its way, the statistics."""
+    chunks: Split | Iterable[Split] = getattr(raw, name)
+    classes = np.zeros(0 if task.kind == "dense" else task.outputs[0], dtype=int)
+    count = columns.write(
+        folder / f"{name}.arrow",
+        [chunks] if isinstance(chunks, Split) else chunks,
+        functools.partial(_count_classes, task.kind, classes),
+    )
+    if count == 0:
+        raise DataError(f"{task.name} has no sample for {name}: its raw files are not the official ones")
+    (folder / _META).write_text(json.dumps({"count": count, "classes": classes.tolist()}), encoding="utf-8")
     arrays: dict[str, Any] = dict(raw.statistics)
     np.savez(folder / _STATISTICS, **arrays)
-    meta = {
+
+
+def _join(task: Task, parts: Path, provenance: Provenance, recipe: Recipe, folder: Path) -> None:
+    """Put the splits together, some of which an earlier life of this preparation may have written."""
+    arrays: dict[str, Any] = {}
+    meta: dict[str, dict[str, Any]] = {}
+    for name in SPLITS:
+        os.link(parts / name / f"{name}.arrow", folder / f"{name}.arrow")
+        meta[name] = json.loads((parts / name / _META).read_text(encoding="utf-8"))
+        with np.load(parts / name / _STATISTICS, allow_pickle=False) as file:
+            arrays |= dict(file)
+    np.savez(folder / _STATISTICS, **arrays)
+    text = {
         "format": _FORMAT,
         "task": task.name,
         "version": task.version,
         "provenance": provenance,
         "recipe": recipe,
-        "counts": {name: len(split) for name, split in splits.items()},
-        "classes": {name: _class_counts(task.kind, split.y, task.outputs[0]) for name, split in splits.items()},
+        "counts": {name: of["count"] for name, of in meta.items()},
+        "classes": {name: of["classes"] for name, of in meta.items()},
     }
-    (folder / _META).write_text(json.dumps(meta, indent=2) + "\n", encoding="utf-8")
+    (folder / _META).write_text(json.dumps(text, indent=2) + "\n", encoding="utf-8")
 
 
-def _class_counts(kind: Kind, y: np.ndarray, classes: int) -> list[int]:
-    if kind == "dense":
-        return []
-    counts: np.ndarray = np.bincount(y, minlength=classes) if kind == "classification" else y.sum(axis=0, dtype=int)
-    return [int(count) for count in counts]
-
-
-def _column(values: np.ndarray) -> Any:
-    if values.ndim == 1:
-        return pa.array(values)
-    return pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(values))
-
-
-def _array(column: Any) -> np.ndarray:
-    tensor = isinstance(column, pa.FixedShapeTensorArray)
-    array: np.ndarray = column.to_numpy_ndarray() if tensor else column.to_numpy(zero_copy_only=True)
-    return array
+def _count_classes(kind: Kind, per_class: np.ndarray, chunk: Split) -> None:
+    if kind == "classification":
+        per_class += np.bincount(chunk.y, minlength=len(per_class))
+    elif kind == "multilabel":
+        per_class += chunk.y.sum(axis=0, dtype=int)
 
 
 def _whole(folder: Path, write: Callable[[Path], None]) -> None:
@@ -192,6 +208,9 @@ def _sweep(parent: Path) -> None:
     for partial in parent.glob(f"{_PARTIAL}*"):
         if _abandoned(partial):
             shutil.rmtree(partial, ignore_errors=True)
+    for parts in parent.glob(f"{_PARTS}*"):
+        if _old(parts):
+            shutil.rmtree(parts, ignore_errors=True)
 
 
 def _abandoned(partial: Path) -> bool:
@@ -204,7 +223,11 @@ def _abandoned(partial: Path) -> bool:
             return True
         except OSError:
             pass
+    return _old(partial)
+
+
+def _old(folder: Path) -> bool:
     try:
-        return time.time() - partial.stat().st_mtime > _DAY
+        return time.time() - folder.stat().st_mtime > _DAY
     except FileNotFoundError:
         return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -45,8 +45,9 @@ class Metric:
 class Split:
     """One split as arrays, memory-mapped where they come from the store.
 
-    `x` (n, *task.shape) float32; `y` (n,) int64 for classes, (n, classes) float32 for multi-label, (n, *outputs)
-    float32 for dense; `group` (n,) int64, the record (patient, protein, field) that a sample was cut from.
+    `x` (n, *task.shape) float32, or whatever `task.assemble` makes that of; `y` (n,) int64 for classes, (n, classes)
+    float32 for multi-label, (n, *outputs) float32 for dense or whatever the criterion and the metrics take; `group`
+    (n,) int64, the record (patient, protein, field) that a sample was cut from. Samples of a group lie together.
     """
 
     x: np.ndarray
@@ -59,25 +60,30 @@ class Split:
 
 @dataclass(frozen=True)
 class Published:
-    """A figure from the literature for the task's test metric, in the metric's own unit."""
+    """A figure from the literature for the task's test metric, in the metric's own unit.
+
+    `metric` names the one of `task.also` that it is of, where it is not of `task.metric`.
+    """
 
     method: str
     value: float
     source: str
     verified: bool
+    metric: str = ""
 
 
 @dataclass(frozen=True)
 class Raw:
     """Everything read from a task's raw files: three splits and what the model needs to know of the training set.
 
-    `statistics` may hold `input_mean`, `input_std`, `output_mean`, `output_std`, each broadcastable against a sample;
-    they are computed on the training split only.
+    A split larger than memory comes as chunks, taken in the order train, val, test. `statistics` may hold `input_mean`,
+    `input_std`, `output_mean`, `output_std`, each broadcastable against a sample; they are computed on the training
+    split only, and looked at last, so that who makes the chunks can fill them in.
     """
 
-    train: Split
-    val: Split
-    test: Split
+    train: Split | Iterable[Split]
+    val: Split | Iterable[Split]
+    test: Split | Iterable[Split]
     statistics: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
@@ -151,8 +157,12 @@ class Task(ABC):
             RequestError: the array cannot be a batch of this task's samples.
         """
 
+    def assemble(self, x: np.ndarray) -> np.ndarray:
+        """Turn rows of a split's `x` (n, …) into inputs (n, *shape) float32; by default they only change their type."""
+        return np.asarray(x, dtype=np.float32)
+
     def augment(self, x: np.ndarray, y: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Change a training batch x (B, *shape), y (B, …) at random; by default not at all.
+        """Change a training batch x, y (B, …), rows of a split before `assemble`, at random; by default not at all.
 
         `seeds` (B,) uint64 identify sample and epoch: all randomness comes from them, so that a batch is the same on
         one worker or many, and in a resumed run.

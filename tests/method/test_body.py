@@ -5,6 +5,7 @@ from transformers import RobertaConfig, RobertaModel, SwinConfig, SwinModel
 
 from pare.errors import RequestError
 from pare.method import body as bodies
+from pare.method import shipped
 from pare.method.embedder import adapt
 
 
@@ -124,3 +125,47 @@ def test_initialisation_is_scaled_to_the_width():
     linear = next(m for m in body.encoder.modules() if isinstance(m, nn.Linear))
     expected = (2 / (linear.in_features + linear.out_features)) ** 0.5
     assert linear.weight.std().item() == pytest.approx(expected, rel=0.1)
+
+
+SHIPPED = ("swin-mini", "roberta-mini")
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shipped_weights_are_loaded_unless_random_ones_are_asked_for(name):
+    assert bodies.is_pretrained(name)
+    first, second = bodies.load(name).state_dict(), bodies.load(name).state_dict()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    random = bodies.load(name, pretrained=False).state_dict()
+    assert {key: tensor.shape for key, tensor in random.items()} == {key: t.shape for key, t in first.items()}
+    assert not any(torch.equal(random[key], first[key]) for key in first if first[key].ndim > 1)
+    assert bodies.load(name, pretrained=False).config.to_dict() == bodies.load(name).config.to_dict()
+    assert not any(p.requires_grad for p in bodies.load(name).own.parameters())
+
+
+def test_a_small_body_without_weights_is_random(monkeypatch):
+    monkeypatch.setitem(bodies._SMALL, "swin-other", bodies._SMALL["swin-mini"])
+    assert not bodies.is_pretrained("swin-other")
+    assert bodies.load("swin-other").width == 32
+
+
+def test_hugging_face_reads_the_shipped_swin():
+    model = SwinModel.from_pretrained(shipped.folder("swin-mini"), add_pooling_layer=False).eval()
+    body = bodies.load("swin-mini").eval()
+    images = torch.rand(2, 3, 64, 64)
+    assert torch.equal(body(body.own(images)), model(images).last_hidden_state)
+
+
+def test_hugging_face_reads_the_shipped_roberta():
+    model = RobertaModel.from_pretrained(shipped.folder("roberta-mini"), add_pooling_layer=False).eval()
+    body = bodies.load("roberta-mini").eval()
+    signals = torch.randn(2, 1, 1000)
+    embeddings = body.own.projection(signals).transpose(1, 2)
+    expected = model(inputs_embeds=embeddings).last_hidden_state
+    assert torch.allclose(body(body.own(signals)), expected, atol=1e-5)
+    assert torch.equal(body.own.positions, body.positions)
+
+
+@pytest.mark.parametrize(("name", "make"), [("swin-mini", SwinModel), ("roberta-mini", RobertaModel)])
+def test_hugging_face_misses_no_tensor_of_the_shipped_bodies(name, make):
+    _, info = make.from_pretrained(shipped.folder(name), add_pooling_layer=False, output_loading_info=True)
+    assert not any(info.values())

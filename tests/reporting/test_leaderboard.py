@@ -62,6 +62,13 @@ def test_only_real_data_and_verified_figures_compare(out):
     assert (rows["darcy", "pare"].published, rows["darcy", "pare"].source[:6]) == (7e-3, "PaRe: ")
 
 
+def test_a_figure_of_another_metric_does_not_compare(tmp_path):
+    real = {"task": "cosmic", "provenance": "real", "body": "pretrained"}
+    run(Tables(tmp_path), record("confirm-pare-0", purpose="confirm", test=0.05, **real))
+    (row,) = build(tmp_path, {})
+    assert (row.published, row.comparable) == (0.121, "no: 1 - AUROC of decisions")
+
+
 def test_the_parquet_file_has_its_schema(out):
     rows = write(out, CONSTANTS)
     assert [field.name for field in fields(Row)] == schema.leaderboard().names

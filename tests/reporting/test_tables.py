@@ -68,7 +68,12 @@ def test_a_resumed_sweep_keeps_what_was_there(tmp_path):
     run(again, record("confirm-pare-1", purpose="confirm", test=0.5))
     study = read(tmp_path)
     assert study.trials.trial.tolist() == ["pare-0000", "pare-0001"]
-    assert study.curves.groupby("trial").size().to_dict() == {"pare-0000": 2, "pare-0001": 2, "confirm-pare-0": 2, "confirm-pare-1": 2}
+    assert study.curves.groupby("trial").size().to_dict() == {
+        "pare-0000": 2,
+        "pare-0001": 2,
+        "confirm-pare-0": 2,
+        "confirm-pare-1": 2,
+    }
     assert study.confirm.also.tolist() == [{"false negatives": 40.0}, {}]
 
 

@@ -173,7 +173,7 @@ def told(capsys):
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["--tasks", "mnist"], "'mnist': choose from darcy, ecg"),
+        (["--tasks", "mnist"], "'mnist': choose from cifar100,"),
         (["--preset", "huge"], '"huge"'),
         (["--trials", "x"], '"x"'),
         (["--out", "/dev/null/runs"], "'/dev/null/runs': Not a directory; give a directory that can be written"),

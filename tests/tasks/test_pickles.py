@@ -1,4 +1,6 @@
 import datetime
+import gzip
+import io
 import os
 import pickle
 import struct
@@ -9,7 +11,7 @@ import numpy as np
 import pytest
 
 from pare.errors import DataError
-from pare.tasks.pickles import load_arrays
+from pare.tasks.pickles import dump_arrays, load_arrays, load_npy
 
 
 def _content():
@@ -158,3 +160,69 @@ def test_other_files_are_refused(tmp_path):
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         load_arrays(tmp_path / "absent.pkl")
+
+
+def test_compressed_pickles_come_back(tmp_path):
+    path = tmp_path / "a.gz"
+    with gzip.open(path, "wb") as file:
+        dump_arrays(file, _content())
+    _assert_same(load_arrays(path, gzip.open), _content())
+    whole = path.read_bytes()
+    for damaged in (whole[:-9], whole[: len(whole) // 2], b"", pickle.dumps(_content())):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"a\.gz is not a whole pickle"):
+            load_arrays(path, gzip.open)
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(6.0).reshape(2, 3),
+        np.asfortranarray(np.arange(6, dtype=">i2").reshape(2, 3)),
+        np.array(_content(), dtype=object),
+        _content()["data"],
+    ],
+)
+def test_npy_files_come_back(tmp_path, array):
+    path = tmp_path / "a.npy"
+    np.save(path, array, allow_pickle=True)
+    found = load_npy(path)
+    assert found.shape == array.shape
+    _assert_same(found.item() if array.shape == () else found, array.item() if array.shape == () else array)
+
+
+def _npy_refusal(path, data):
+    path.write_bytes(data)
+    with pytest.raises(DataError) as error:
+        load_npy(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def _npy(array):
+    file = io.BytesIO()
+    np.save(file, array, allow_pickle=True)
+    return file.getvalue()
+
+
+def test_calls_in_npy_files_are_refused_unexecuted(tmp_path):
+    mark = tmp_path / "mark"
+    harmful = np.array({"data": _Calls(os.mkdir, str(mark))}, dtype=object)
+    assert "mkdir" in _npy_refusal(tmp_path / "a.npy", _npy(harmful))
+    assert not mark.exists()
+
+
+def test_truncated_npy_files_are_one_line(tmp_path):
+    for array in (np.arange(3), np.array({"a": np.arange(3)}, dtype=object)):
+        data = _npy(array)
+        for end in range(len(data)):
+            _npy_refusal(tmp_path / "a.npy", data[:end])
+
+
+def test_forged_npy_files_are_refused(tmp_path):
+    objects = _npy(np.array([None, None], dtype=object))
+    _npy_refusal(tmp_path / "a.npy", objects.replace(b"(2,)", b"(9,)"))
+    _npy_refusal(tmp_path / "a.npy", objects[:128] + pickle.dumps([1, 2]))
+    _npy_refusal(tmp_path / "a.npy", _npy(np.zeros(2, dtype=[("number", "f8"), ("thing", "O")])))
+    _npy_refusal(tmp_path / "a.npy", _npy(np.zeros(2)).replace(b"(2,)", b"(9,)"))

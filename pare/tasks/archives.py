@@ -1,0 +1,87 @@
+"""Official files as they are distributed: a zip, a tar, or the folder that one was unpacked to, read alike."""
+
+import os
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from pare.errors import DataError
+
+_SUFFIXES = (".zip", ".tar")
+
+Contents = tuple[list[str], Callable[[str], bytes]]
+"""The paths of an archive's files, and what reads one."""
+
+
+def find(folder: Path, name: str) -> Path | None:
+    """The official file `name` in `folder`; for an archive also the folder of its name without the suffix."""
+    path = folder / name
+    if path.is_file():
+        return path
+    return path.with_suffix("") if path.suffix in _SUFFIXES and path.with_suffix("").is_dir() else None
+
+
+class Archive:
+    """The files in a zip, in a plain tar or below a folder, by their paths; threads may read it together.
+
+    `landmark` is the beginning of a path that must be there, such as `chunks/`: `names` count from where it lies, for
+    archives and unpacked folders differ in what lies above.
+
+    Raises:
+        DataError: the archive is missing or damaged, or does not hold `landmark`.
+    """
+
+    def __init__(self, folder: Path, name: str, landmark: str) -> None:
+        self.path = find(folder, name) or folder / name
+        with self._told(self.path):
+            opener = _folder if self.path.is_dir() else _tar if self.path.suffix == ".tar" else _zip
+            names, self._read = opener(self.path)
+        above = [f"/{each}".find(f"/{landmark}") for each in names]
+        tops = {each[:cut] for each, cut in zip(names, above, strict=True) if cut >= 0}
+        if not tops:
+            raise DataError(f"{self.path} holds no {landmark}: it is not the official {name}")
+        self._top = min(tops, key=len)
+        self.names = sorted(each.removeprefix(self._top) for each in names if each.startswith(self._top))
+
+    def read(self, name: str) -> bytes:
+        """The content of a file.
+
+        Raises:
+            DataError: there is none, or it is damaged.
+        """
+        with self._told(self.path / name):
+            return self._read(self._top + name)
+
+    @contextmanager
+    def _told(self, path: Path) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:  # damaged archives raise whatever their first wrong byte happens to mean
+            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            raise DataError(f"{path} cannot be read ({reason})") from error
+
+
+def _folder(path: Path) -> Contents:
+    names = [(Path(folder) / file).relative_to(path).as_posix() for folder, _, files in os.walk(path) for file in files]
+    return names, lambda name: (path / name).read_bytes()
+
+
+def _zip(path: Path) -> Contents:
+    archive = zipfile.ZipFile(path)
+    return [name for name in archive.namelist() if not name.endswith("/")], archive.read
+
+
+def _tar(path: Path) -> Contents:
+    """Reads by position: a TarFile has one for all threads."""
+    with tarfile.open(path, "r:") as archive:
+        places = {member.name: (member.offset_data, member.size) for member in archive if member.isfile()}
+
+    def read(name: str) -> bytes:
+        offset, size = places[name]
+        with path.open("rb") as file:
+            file.seek(offset)
+            return file.read(size)
+
+    return list(places), read

@@ -1,0 +1,102 @@
+"""`python -m pare.tasks.prepare TASK…`: bring and prepare data ahead of a sweep, on a machine without a GPU, say."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+from rich.console import Console
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
+
+from pare import tasks
+from pare.errors import RequestError
+from pare.tasks import fetch, store
+from pare.tasks.task import Progress
+
+_NAME = "pare.tasks.prepare"
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the user asks for; see `--help`."""
+
+    preset: Literal["laptop", "paper"] = "laptop"
+    """Sizes of what is made where official files are not there."""
+
+    data_root: Annotated[Path | None, Parameter(show_default=False)] = None
+    """Directory of raw and prepared data. [default: $PARE_DATA, else ~/.cache/pare]"""
+
+    from_: Annotated[str | None, Parameter(name="--from", show_default=False)] = None
+    """Folder, tar or zip, or s3:// URL, that official files are copied from, to DATA_ROOT/<task>/raw."""
+
+    @property
+    def root(self) -> Path:
+        """Directory of raw and prepared data."""
+        return (self.data_root or Path(os.environ.get("PARE_DATA") or Path.home() / ".cache/pare")).expanduser()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prepare the tasks of a command line; returns the exit code, 0 or, for what a user can mend, 2."""
+    app = App(
+        name=f"python -m {_NAME}", help=_HELP, help_format="plaintext", version_flags=[], result_action="return_value"
+    )
+
+    @app.default
+    def _(*task: str, options: Options = Options()) -> int:
+        if not task:
+            raise RequestError(f"no task: choose from {', '.join(tasks.names())}")
+        _prepare(task, options)
+        return 0
+
+    try:
+        code: int | None = app(sys.argv[1:] if arguments is None else arguments, exit_on_error=False, print_error=False)
+        return code or 0
+    except (RequestError, CycloptsError) as error:
+        print(f"{_NAME}: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+
+
+_HELP = """Prepare the data of TASKS: of official files if they are there, else of data made in their stead.
+
+Exit codes: 0, all is ready; 2, the request is wrong or cannot be met, said in one line."""
+
+
+def _prepare(names: Sequence[str], options: Options) -> None:
+    chosen = [tasks.get(name) for name in dict.fromkeys(names)]
+    console = Console()
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
+
+    with fetch.source(options.from_) if options.from_ else nullcontext() as source:
+        for task in chosen:
+            if source:
+                with _bar(console, f"copying {task.name}") as progress:
+                    copies = fetch.bring(task, source, options.root / task.name / "raw", progress)
+                for copy in copies:
+                    say(f"{copy.path}: {copy.size:,} bytes, {copy.sha256 or 'there already'}")
+            with _bar(console, f"preparing {task.name}") as progress:
+                ready = store.prepare(task, options.root, options.preset, progress)
+            counts = ", ".join(f"{count:,} {name}" for name, count in ready.counts.items())
+            say(f"{task.name}: {ready.provenance}, {counts} samples in {ready.root / ready.key}")
+
+
+@contextmanager
+def _bar(console: Console, title: str) -> Iterator[Progress]:
+    """A bar on a terminal while the context lasts; what it yields is told (done, total)."""
+    columns = TextColumn(title), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
+    with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
+        bar = bars.add_task(title, total=None)
+        yield lambda done, total: bars.update(bar, completed=done, total=total)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
