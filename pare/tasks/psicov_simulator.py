@@ -20,7 +20,7 @@ _KINDS = ("helix", "strand", "coil")
 _RISE = (1.5, 3.3, 3.0)  # Å along the axis per residue
 _LENGTHS = ((14, 28), (7, 12), (3, 6))  # residues
 _TURN, _RADIUS = np.deg2rad(100), 2.3  # of a helix, per residue and in Å
-_TRIES = 32
+_TRIES = 48
 _AMINO_ACIDS = "ARNDCQEGHILKMFPSTWYV"
 
 
@@ -85,8 +85,9 @@ def _chain(length: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarra
         count = int(rng.integers(*_LENGTHS[kind]))
         tries = places[-1] + np.stack([_segment(kind, count, rng) for _ in range(_TRIES)])
         outside = np.maximum(np.linalg.norm(tries, axis=2) - ball, 0).mean(1)
-        apart = cdist(tries.reshape(-1, 3), places[: max(1, len(places) - 8)]).reshape(_TRIES, count, -1)
-        crowded, beside = (apart < 4.5).sum((1, 2)) / count, (apart < 8).any(2).mean(1)
+        every_other = tries[:, ::2]
+        apart = cdist(every_other.reshape(-1, 3), places[: max(1, len(places) - 8)]).reshape(_TRIES, -(-count // 2), -1)
+        crowded, beside = (apart < 4.5).sum(2).mean(1), (apart < 8).any(2).mean(1)
         places = np.concatenate([places, tries[np.argmin(crowded + outside - 2 * beside)]])
         kinds = np.append(kinds, np.full(count, kind))
     return places[:length], kinds[:length]
