@@ -21,7 +21,8 @@ def card(run: Run, facts: Mapping[str, Any]) -> ModelCard:
     data = ModelCardData(
         library_name="pare",
         tags=["pare", "cross-modal-fine-tuning", run.task, f"data-{facts['provenance']}", f"body-{weights}"],
-        base_model=run.body if weights == "pretrained" else None,
+        # Only a name of the hub is one that the hub's pages can link to.
+        base_model=run.body if weights == "pretrained" and "/" in run.body else None,
     )
     body = {"pretrained": "pretrained weights", "random": "random weights: not a pretrained body"}[weights]
     lines = [

@@ -121,11 +121,12 @@ def pooled(y: np.ndarray, kind: Kind) -> np.ndarray:
     """Targets (n, …) → (n, at most 256) by average pooling; classes (n,) as they are."""
     if kind == "classification":
         return y
-    targets = torch.from_numpy(y).float()[:, None]
-    if y.ndim == 3:
-        small = F.adaptive_avg_pool2d(targets, (min(y.shape[1], _POOLED), min(y.shape[2], _POOLED)))
-    else:
-        small = F.adaptive_avg_pool1d(targets, min(y.shape[1], _POOLED**2))
+    targets = torch.from_numpy(y).float()
+    if y.ndim == 2:
+        return F.adaptive_avg_pool1d(targets[:, None], min(y.shape[1], _POOLED**2)).flatten(1).numpy()
+    # Of targets with a second map, an ignore map say, the first is what is to be predicted.
+    maps = targets if y.ndim == 3 else targets[:, 0]
+    small = F.adaptive_avg_pool2d(maps[:, None], (min(maps.shape[1], _POOLED), min(maps.shape[2], _POOLED)))
     return small.flatten(1).numpy()
 
 

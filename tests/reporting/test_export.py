@@ -89,7 +89,7 @@ def test_the_card_tells_data_body_results_and_use(folder):
     assert card.startswith("---\nlibrary_name: pare\ntags:\n- pare\n")
     for part in (
         "**simulated**, a stand-in of the same shape, never comparable with a paper",
-        "`roberta-mini`, starting from random weights",
+        "`roberta-mini`, starting from pretrained weights",
         "1 - macro-F1, lower is better",
         "Test metric: 0.41",
         "Seeds of the confirmation: 0, 1",

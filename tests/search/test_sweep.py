@@ -103,7 +103,7 @@ def test_records_tell_what_happened(make):
     whole = by_name["pare-0000"]
     assert (whole.state, whole.epochs, whole.objective, whole.seconds) == ("complete", 2, 0.5, 20.0)
     assert whole.gpu_hours == pytest.approx(20 * 0.5 / 3600)
-    assert (whole.provenance, whole.body) == ("real", "random")
+    assert (whole.provenance, whole.body) == ("real", "pretrained")
     assert whole.ended >= whole.started
     assert [r.trial for r in watcher.ended if r.purpose == "confirm"] == ["confirm-pare-1"]
     assert by_name["confirm-pare-1"].test == 0.6

@@ -51,6 +51,18 @@ def test_another_recipe_does_not_go_on(tmp_path):
         run("roberta-mini", Recipe(steps=6, batch=8), tmp_path)
 
 
+def test_a_finished_pretraining_leaves_its_files_and_is_not_repeated(tmp_path, capsys):
+    arguments = ["roberta-mini", "--steps", "2", "--batch", "8", "--out", str(tmp_path)]
+    assert main(arguments) == 0
+    written = {path.name: sha256(path) for path in tmp_path.iterdir()}
+    expected = {shipped.CONFIG, shipped.WEIGHTS, shipped.EMBEDDER, CARD, CURVE}
+    assert written.keys() == expected
+    capsys.readouterr()
+    assert main(arguments) == 0
+    assert "already" in capsys.readouterr().out
+    assert {path.name: sha256(path) for path in tmp_path.iterdir()} == written
+
+
 @pytest.mark.parametrize("name", BODIES)
 def test_what_is_left_loads_as_it_was_trained(name, tmp_path):
     work = Pretraining(name, SMALL)

@@ -89,3 +89,8 @@ def test_pseudo_classes_find_the_groups_of_dense_targets(size):
 
 def test_fewer_targets_than_pseudo_classes():
     assert len(pseudo_classes(np.arange(12, dtype=np.float32).reshape(4, 3), seed=0)) == 4
+
+
+def test_of_targets_with_an_ignore_map_only_the_mask_counts():
+    y = np.random.default_rng(0).random((5, 2, 40, 40)).astype(np.float32)
+    assert np.array_equal(pooled(y, "dense"), pooled(y[:, 0], "dense"))
