@@ -1,7 +1,7 @@
 import pytest
 import torch
 from torch import nn
-from transformers import RobertaConfig, RobertaModel, SwinConfig, SwinModel
+from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, SwinConfig, SwinModel
 
 from pare.errors import RequestError
 from pare.method import body as bodies
@@ -47,6 +47,15 @@ def test_roberta_features_are_those_of_the_whole_model():
     tokens = model.embeddings.LayerNorm(embeddings + body.positions[:30])
     expected = model(inputs_embeds=embeddings).last_hidden_state
     assert torch.allclose(body(tokens), expected, atol=1e-6)
+
+
+def test_bert_features_are_those_of_the_whole_model():
+    sizes = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    model = BertModel(BertConfig(vocab_size=11, max_position_embeddings=64, **sizes), add_pooling_layer=False).eval()
+    body = bodies.RobertaBody(model).eval()
+    ids = torch.randint(1, 11, (2, 30))
+    assert torch.equal(body(body.own(ids.float())), model(ids).last_hidden_state)
+    assert body.tokens((640,), 10) == 64, "all its positions, the first included"
 
 
 def test_text_and_signal_bodies_read_their_own_source():

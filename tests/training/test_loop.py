@@ -142,6 +142,10 @@ def test_bf16_runs_where_asked_for(make_run, root, tmp_path):
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_runs_on_a_gpu(make_run, root, tmp_path, precision):
-    trained, _ = follow(make_run("ecg", epochs=1, precision=precision), root, tmp_path)
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("task", TASKS)
+def test_runs_on_a_gpu(task, make_run, root, tmp_path, precision, compiled):
+    run = make_run(task, epochs=2, precision=precision, compile=compiled)
+    trained, reports = follow(run, root, tmp_path)
     assert next(trained.model.parameters()).is_cuda
+    assert reports[1]["loss"] < reports[0]["loss"]
