@@ -37,14 +37,14 @@ class PatchEmbedder(nn.Module):
 
 
 class TextEmbedder(nn.Module):
-    """Token ids (B, L), of any numeric type → tokens (B, L, D): a language model's own embedding layer."""
+    """Token ids (B, L) or (B, 1, L), of any numeric type → tokens (B, L, D): a language model's own embedding layer."""
 
     def __init__(self, embeddings: nn.Module) -> None:
         super().__init__()
         self.embeddings = embeddings
 
-    def forward(self, ids_BL: Tensor) -> Tensor:
-        return self.embeddings(ids_BL.long())
+    def forward(self, ids: Tensor) -> Tensor:
+        return self.embeddings(ids.flatten(1).long())
 
 
 @torch.no_grad()

@@ -6,9 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from pare.config import MethodName, Run
+from pare.errors import RequestError
 from pare.method import body as bodies
 from pare.method import tuning
 from pare.method.criterion import cross_entropy
+from pare.method.embedder import TextEmbedder
 from pare.method.model import CrossModalModel, Interface
 from pare.method.objective import Criterion, FineTuning, PatchReplacement
 
@@ -44,10 +46,19 @@ def build(
     source_statistics: Mapping[str, np.ndarray],
     source_criterion: Criterion = cross_entropy,
 ) -> FineTuning:
-    """The objective of a run, its model inside, with weights from the global random state of torch."""
+    """The objective of a run, its model inside, with weights from the global random state of torch.
+
+    Raises:
+        RequestError: body, target and source do not fit together.
+    """
     method = METHODS[run.method]
     body = bodies.load(run.body, pretrained=method.pretrained, drop_path=run.tuning.drop_path)
     model = CrossModalModel(target, body, run.patch, statistics)
+    if (method.mixes or method.aligns) and isinstance(body.own, TextEmbedder) != getattr(source, "text", False):
+        raise RequestError(
+            f"source is {run.source!r}: the body {run.body} was pretrained on "
+            f"{'text' if isinstance(body.own, TextEmbedder) else 'images or signals'}; give a source of that kind"
+        )
     tuning.restrict(body, run.tuning.body if method.trains_body else "norms", run.tuning.lora_rank)
     if method.mixes:
         return PatchReplacement(model, criterion, run.gate, run.mix_weight, source, source_criterion, source_statistics)

@@ -24,6 +24,7 @@ from rich.console import Console
 from pare import tasks
 from pare.config import Run
 from pare.errors import DataError, RequestError
+from pare.method import methods
 from pare.reporting import card, leaderboard, tables
 from pare.reporting.progress import Progress
 from pare.reporting.records import Observer
@@ -95,6 +96,7 @@ def _run(
                     with progress.preparing(needed) as show:
                         data[needed] = store.prepare(tasks.get(needed), request.root, preset_name, show)
             bases[task.name] = _base(task, settings, data, request)
+            _check(bases[task.name], data)
         _remember(out, name, request, preset_name, bases)
 
         plans = [_plan(task, bases[task.name], data[task.name], request, out, trials, seeds) for task in chosen]
@@ -173,6 +175,16 @@ def _base(task: Task, settings: Mapping[str, Any], data: Mapping[str, Prepared],
         seed=request.seed,
     ).replace(settings)
     return run.replace({"epochs": request.epochs}) if request.epochs else run
+
+
+def _check(run: Run, data: Mapping[str, Prepared]) -> None:
+    """Build the run's model once, here: what does not fit together, or cannot be had, is told before any trial.
+
+    Raises:
+        RequestError: the body cannot be loaded, or body, task and source do not fit together.
+    """
+    task, source = tasks.get(run.task), tasks.get(run.source)
+    methods.build(run, task, task.criterion, data[task.name].statistics, source, data[source.name].statistics)
 
 
 def _plan(task: Task, base: Run, data: Prepared, request: Request, out: Path, trials: int, seeds: int) -> TaskPlan:

@@ -115,6 +115,9 @@ class Task(ABC):
     also: ClassVar[tuple[Metric, ...]] = ()
     """Further metrics measured with the test: the published one, say, where a more honest one is `metric`."""
 
+    text: ClassVar[bool] = False
+    """Whether inputs (1, L) are token ids of a language model: of a source proxy for a body pretrained on text."""
+
     drawn_by_group: ClassVar[bool] = False
     """Whether a training epoch visits each group once, at a sample drawn anew (a chunk of a clip, a crop of a map)."""
 

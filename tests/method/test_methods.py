@@ -1,11 +1,17 @@
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
+import torch
 from torch import nn
+from transformers import RobertaConfig, RobertaModel
 
-from pare.config import MethodName
+from pare.config import MethodName, Run
+from pare.errors import RequestError
+from pare.method import methods
+from pare.method.criterion import cross_entropy
 from pare.method.methods import METHODS
-from pare.method.objective import FineTuning, PatchReplacement
+from pare.method.objective import FineTuning, Mixing, PatchReplacement
 
 
 def test_every_method_name_is_registered():
@@ -33,3 +39,23 @@ def test_same_seed_same_weights(case):
     first, second, other = case.objective(seed=3), case.objective(seed=3), case.objective(seed=4)
     assert all((a == b).all() for a, b in zip(first.parameters(), second.parameters(), strict=True))
     assert any((a != b).any() for a, b in zip(first.parameters(), other.parameters(), strict=True))
+
+
+def test_a_source_that_the_body_cannot_read_is_refused(tmp_path):
+    config = {"vocab_size": 11, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    RobertaModel(RobertaConfig(**config, max_position_embeddings=66), add_pooling_layer=False).save_pretrained(tmp_path)
+    target = SimpleNamespace(kind="classification", shape=(1, 60), outputs=(3,))
+
+    def build(method, text):
+        source = SimpleNamespace(kind="classification", shape=(1, 32), outputs=(8,), text=text)
+        run = Run(task="t", data="", body=str(tmp_path), source="signals", source_data="", method=method)
+        return methods.build(run, target, cross_entropy, {}, source, {})
+
+    with pytest.raises(RequestError, match=r"source is 'signals': the body .* was pretrained on text"):
+        build("pare", text=False)
+    build("nft", text=False)
+    objective = build("pare", text=True)
+    ids = torch.randint(2, 11, (2, 1, 32)).float()
+    mixing = Mixing(ids, torch.tensor([0, 7]), torch.tensor(5), None)
+    objective(torch.randn(2, 1, 60), torch.tensor([0, 2]), mixing).total.mean().backward()
+    assert objective.gate.score.weight.grad.abs().sum() > 0
