@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args, get_type_hints
@@ -199,9 +198,6 @@ class Run:
     def flat(self) -> dict[str, Any]:
         """Every value by its dotted name."""
         return _flat(self, "")
-
-    def to_json(self) -> str:
-        return json.dumps(self.flat(), ensure_ascii=False, indent=2)
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Any]) -> Run:

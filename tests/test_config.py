@@ -14,7 +14,7 @@ RUN = Run(task="ecg", data="d", body="b", source="s", source_data="sd")
 def test_flat_and_back():
     run = RUN.replace({"curriculum.start": 0.5, "optimizer.lr.body": 3e-4, "gate.threshold": 0.2, "method": "nft"})
     assert Run.from_flat(run.flat()) == run
-    assert Run.from_flat(json.loads(run.to_json())) == run
+    assert Run.from_flat(json.loads(json.dumps(run.flat()))) == run
     assert run.optimizer.lr.body == 3e-4
 
 

@@ -27,11 +27,6 @@ def names() -> tuple[str, ...]:
     return tuple(name for name in _MODULES if name not in _SOURCES)
 
 
-def sources() -> tuple[str, ...]:
-    """The registered source proxies."""
-    return tuple(sorted(_SOURCES))
-
-
 def get(name: str) -> Task:
     """The task (or source proxy) called `name`.
 

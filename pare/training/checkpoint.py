@@ -79,13 +79,6 @@ class Checkpoints:
         tensors, _ = _read(self._path(epoch))
         module.load_state_dict(_under("model.", tensors))
 
-    def clear(self) -> None:
-        """Remove them all: the run is over."""
-        for path in self._found():
-            path.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            self.folder.rmdir()
-
     def _path(self, epoch: int) -> Path:
         return self.folder / f"epoch-{epoch:05d}.safetensors"
 

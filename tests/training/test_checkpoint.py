@@ -73,10 +73,3 @@ def test_files_are_safetensors(tmp_path):
     with safe_open(tmp_path / "epoch-00001.safetensors", "pt") as file:
         assert any(name.startswith("model.") for name in file.keys())  # noqa: SIM118
         assert any(name.startswith("optimizer.") for name in file.keys())  # noqa: SIM118
-
-
-def test_clear_removes_everything(tmp_path):
-    checkpoints = Checkpoints(tmp_path / "run")
-    checkpoints.save(1, *pair(), Best(1, 0.0), {"epoch": 1})
-    checkpoints.clear()
-    assert not (tmp_path / "run").exists()
