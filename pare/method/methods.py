@@ -27,6 +27,11 @@ class Method:
     trains_body: bool = True
     aligns: bool = False
 
+    @property
+    def adapts(self) -> bool:
+        """Whether it fine-tunes the body of a pretrained model, of which it may train parts only."""
+        return self.pretrained and self.trains_body
+
 
 METHODS: Mapping[MethodName, Method] = {
     "pare": Method("gradual patch replacement (PaRe)", mixes=True),
@@ -54,12 +59,29 @@ def build(
     method = METHODS[run.method]
     body = bodies.load(run.body, pretrained=method.pretrained, drop_path=run.tuning.drop_path)
     model = CrossModalModel(target, body, run.patch, statistics)
-    if (method.mixes or method.aligns) and isinstance(body.own, TextEmbedder) != getattr(source, "text", False):
-        raise RequestError(
-            f"source is {run.source!r}: the body {run.body} was pretrained on "
-            f"{'text' if isinstance(body.own, TextEmbedder) else 'images or signals'}; give a source of that kind"
-        )
+    if method.mixes or method.aligns:
+        _check_source(run, body, source)
     tuning.restrict(body, run.tuning.body if method.trains_body else "norms", run.tuning.lora_rank)
     if method.mixes:
         return PatchReplacement(model, criterion, run.gate, run.mix_weight, source, source_criterion, source_statistics)
     return FineTuning(model, criterion)
+
+
+def _check_source(run: Run, body: bodies.Body, source: Interface) -> None:
+    """The body's own embedder must be able to read the source.
+
+    Raises:
+        RequestError: it reads something else.
+    """
+    own, text = body.own, getattr(source, "text", False)
+    if isinstance(own, TextEmbedder):
+        reads, fits = "text", text
+    else:
+        channels, dimensions = own.projection.in_channels, own.projection.weight.dim() - 1
+        reads = f"{'images' if dimensions == 3 else 'signals'} of {channels} channel{'s' if channels > 1 else ''}"
+        fits = not text and len(source.shape) == dimensions and source.shape[0] == channels
+    if not fits:
+        raise RequestError(
+            f"source is {run.source!r}: the body {run.body} was pretrained on {reads}; give a source of that kind"
+        )
+    body.source_tokens(source.shape[1:])

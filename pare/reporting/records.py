@@ -13,7 +13,8 @@ ALSO = "also/"
 """Before the names of a test's further metrics, where figures of all kinds are told together."""
 
 State = Literal["running", "complete", "pruned", "failed"]
-Purpose = Literal["search", "confirm"]
+Purpose = Literal["search", "confirm", "published"]
+"""A trial of the search, the chosen configuration on a fresh seed, or the published one on the same."""
 
 PROVENANCE: Mapping[Provenance, str] = {
     "real": "the official data",
@@ -59,7 +60,7 @@ class Record:
 
     task: str
     trial: str
-    """Unique within its task: `pare-0003`, or `confirm-pare-1` for the first seed of a confirmation."""
+    """Unique within its task: `pare-0003`, or `confirm-pare-1` for seed 1 of a confirmation."""
     method: str
     purpose: Purpose
     seed: int
@@ -72,7 +73,7 @@ class Record:
     ended: datetime | None = None
     state: State = "running"
     why: str = ""
-    """Of a failed trial: the reason."""
+    """The reason of a failed trial, or the cap that cut one short."""
     epochs: int = 0
     objective: float | None = None
     """Best validation metric so far; its direction is the task's."""

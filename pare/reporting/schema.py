@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any, get_type_hints
 
 import pyarrow as pa
@@ -13,12 +14,12 @@ from pare.reporting.records import describe
 from pare.tasks.task import Metric
 
 TIME = pa.timestamp("us", tz="UTC")
-TRIALS, CURVES, CONFIRM = "trials", "curves", "confirm"
+TRIALS, CURVES, CONFIRM, PUBLISHED = "trials", "curves", "confirm", "published"
 
 
 def schema(table: str, metric: Metric | None = None) -> Any:
-    """The schema of `trials`, `curves` or `confirm`; given a task's metric, the columns that hold it carry its unit."""
-    columns = {TRIALS: _trials, CURVES: _curves, CONFIRM: _confirm}[table](metric)
+    """The schema of one of the tables; given a task's metric, the columns that hold it carry its unit."""
+    columns = {TRIALS: _trials, CURVES: _curves, CONFIRM: _confirm, PUBLISHED: _validated}[table](metric)
     return pa.schema(columns, metadata={"metric": describe(metric)} if metric else None)
 
 
@@ -54,7 +55,7 @@ def _trials(metric: Metric | None) -> list[Any]:
     return [
         *_identity(),
         _field("state", pa.string(), "running, complete, pruned or failed"),
-        _field("why", pa.string(), "Of a failed trial: the reason"),
+        _field("why", pa.string(), "The reason of a failed trial, or the cap that cut one short"),
         _field("epochs", pa.int64(), "Epochs finished", "epochs"),
         _measured("objective", FIGURES["objective"], metric),
         *_costs(),
@@ -66,19 +67,26 @@ def _trials(metric: Metric | None) -> list[Any]:
 
 
 def _curves(metric: Metric | None) -> list[Any]:
-    purpose = _field("purpose", pa.string(), "search or confirm")
+    purpose = _field("purpose", pa.string(), "search, confirm or published")
     return [*_identity(), purpose, *(_measured(name, figure, metric) for name, figure in FIGURES.items())]
 
 
 def _confirm(metric: Metric | None) -> list[Any]:
+    tested = [
+        _measured("test", TEST, metric),
+        _field("also", pa.map_(pa.string(), pa.float64()), "The task's further metrics of the test, by name"),
+    ]
+    return _validated(metric, tested)
+
+
+def _validated(metric: Metric | None, tested: Sequence[Any] = ()) -> list[Any]:
     return [
         *_identity(),
         _field("seed", pa.int64(), "Seed of the run"),
-        _field("state", pa.string(), "complete or failed"),
-        _field("why", pa.string(), "Of a failed run: the reason"),
+        _field("state", pa.string(), "complete, pruned (by a cap) or failed"),
+        _field("why", pa.string(), "The reason of a failed run, or the cap that cut one short"),
         _measured("validation", FIGURES["objective"], metric),
-        _measured("test", TEST, metric),
-        _field("also", pa.map_(pa.string(), pa.float64()), "The task's further metrics of the test, by name"),
+        *tested,
         _field("epochs", pa.int64(), "Epochs finished", "epochs"),
         *_costs(),
         *_circumstances(),

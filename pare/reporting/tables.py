@@ -19,18 +19,22 @@ from pare import tasks
 from pare.errors import DataError
 from pare.reporting.figures import FIGURES
 from pare.reporting.records import Record
-from pare.reporting.schema import CONFIRM, CURVES, TRIALS, schema
+from pare.reporting.schema import CONFIRM, CURVES, PUBLISHED, TRIALS, schema
 
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Study:
-    """All that a sweep has measured, over its tasks: a row per search trial, per epoch, and per confirmation run."""
+    """All that a sweep has measured, over its tasks: a row per search trial, per epoch, and per confirmation run.
+
+    `published` are runs of the published configuration on the seeds of the confirmation, by validation only.
+    """
 
     trials: pd.DataFrame
     curves: pd.DataFrame
     confirm: pd.DataFrame
+    published: pd.DataFrame
 
 
 def read(out: Path | str) -> Study:
@@ -42,11 +46,13 @@ def read(out: Path | str) -> Study:
     out = Path(out)
     if not any(out.glob(f"*/{TRIALS}.parquet")):
         raise DataError(f"{out} holds no {TRIALS}.parquet of any task: give the --out of a sweep that has begun")
-    return Study(*(load(out, name).to_pandas(maps_as_pydicts="strict") for name in (TRIALS, CURVES, CONFIRM)))
+    return Study(
+        *(load(out, name).to_pandas(maps_as_pydicts="strict") for name in (TRIALS, CURVES, CONFIRM, PUBLISHED))
+    )
 
 
 def load(out: Path, table: str) -> Any:
-    """One of the tables (`trials`, `curves`, `confirm`) as an Arrow table over all tasks, empty where there is none.
+    """One of the tables (see `pare.reporting.schema`) as an Arrow table over all tasks, empty where there is none.
 
     Raises:
         DataError: a table is damaged; names the file.
@@ -75,6 +81,7 @@ class _TaskTables:
     curves: dict[str, dict[int, Row]] = field(default_factory=dict)
     """By trial and epoch."""
     confirm: dict[str, Row] = field(default_factory=dict)
+    published: dict[str, Row] = field(default_factory=dict)
     written: float = -math.inf
     """When the curves were last written, on the monotonic clock."""
 
@@ -95,7 +102,7 @@ class Tables:
         self._tasks: dict[str, _TaskTables] = {}
         for path in sorted(out.glob("*/*.parquet")):
             tables = self._tasks.setdefault(path.parent.name, _TaskTables())
-            if path.stem in (TRIALS, CONFIRM):
+            if path.stem in (TRIALS, CONFIRM, PUBLISHED):
                 getattr(tables, path.stem).update((row["trial"], row) for row in _rows(path))
             elif path.stem == CURVES:
                 for row in _rows(path):
@@ -126,8 +133,10 @@ class Tables:
             tables.trials[record.trial] = _row(record)
             self._write(record.task, TRIALS, tables.trials.values())
         else:
-            tables.confirm[record.trial] = _row(record) | {"validation": record.objective}
-            self._write(record.task, CONFIRM, tables.confirm.values())
+            table = CONFIRM if record.purpose == "confirm" else PUBLISHED
+            rows = getattr(tables, table)
+            rows[record.trial] = _row(record) | {"validation": record.objective}
+            self._write(record.task, table, rows.values())
         self._write_curves(record.task, tables)
 
     def _write_curves(self, task: str, tables: _TaskTables) -> None:

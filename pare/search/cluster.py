@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import ray
 
 from pare.errors import RequestError
+from pare.search import prices
 from pare.search.request import Request
 from pare.training.launch import Workers
 
@@ -18,6 +22,9 @@ ENVIRONMENT = {
     "TOKENIZERS_PARALLELISM": "false",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
 }
+
+_LOOK = 10.0
+"""Seconds between two looks at which nodes there are."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +58,29 @@ def connect(address: str | None, **resources: int) -> None:
         raise RequestError(
             f"--address is {address!r}: no Ray answers there ({error}); leave it out to start one"
         ) from None
+
+
+def price(request: Request) -> Callable[[], float]:
+    """What says how many dollars an hour of all nodes costs now; asked often, it looks every ten seconds.
+
+    Raises:
+        RequestError: there is a cap in dollars, and a node whose price nobody knows.
+    """
+    _, unknown = prices.per_hour(ray.nodes())
+    if request.max_usd is not None and unknown:
+        raise RequestError(
+            f"--max-usd is {request.max_usd:g}: nobody knows the price of {', '.join(unknown)}; give its node type the "
+            f"label {prices.PRICE_LABEL} in the cluster's YAML, or cap --max-hours"
+        )
+    known, looked = 0.0, -math.inf
+
+    def per_hour() -> float:
+        nonlocal known, looked
+        if time.monotonic() - looked > _LOOK:
+            known, looked = prices.per_hour(ray.nodes())[0], time.monotonic()
+        return known
+
+    return per_hour
 
 
 def slots(request: Request) -> Slots:

@@ -2,46 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import platform
+import errno
 import shutil
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
-from datetime import datetime
-from importlib import metadata
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import ray
-from filelock import FileLock, Timeout
 from rich.console import Console
 
 from pare import tasks
 from pare.config import Run
-from pare.errors import DataError, RequestError
+from pare.errors import RequestError
 from pare.method import methods
-from pare.reporting import card, leaderboard, tables
+from pare.reporting import keep, leaderboard, schema, tables
 from pare.reporting.progress import Progress
-from pare.reporting.records import Observer
+from pare.reporting.records import Observer, Purpose
 from pare.reporting.tensorboard import TensorBoard
-from pare.search import cluster, space, tune
+from pare.search import cluster, place, space, tune
+from pare.search.budget import Budget
 from pare.search.request import Preset, PresetName, Request, parse
 from pare.search.study import Study
 from pare.search.sweep import Sweep, TaskPlan
-from pare.search.trial import MODEL
 from pare.tasks import store
 from pare.tasks.store import Prepared
 from pare.tasks.task import Task
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
-
-_VERSIONS = ("pare-sweep", "ray", "torch", "transformers", "optuna")
 
 
 def main(
@@ -58,6 +48,12 @@ def main(
     except RequestError as error:
         print(f"{name}: {error}", file=sys.stderr)
         return 2
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        where = error.filename or "the disk of --out"
+        print(f"{name}: {where} is full: free some space; the same command goes on from here", file=sys.stderr)
+        return 1
     finally:
         ray.shutdown()
 
@@ -65,8 +61,10 @@ def main(
 def _sweep(name: str, request: Request, presets: Mapping[PresetName, Preset]) -> int:
     console = Console()
     chosen = [tasks.get(task) for task in request.tasks]
-    out = _writable(request.out or Path("runs") / name)
-    with _alone(out):
+    out = place.writable(request.out or Path("runs") / name)
+    if request.fresh and (aside := place.set_aside(out)):
+        console.print(f"the earlier sweep now lies in {aside}", highlight=False, soft_wrap=True)
+    with place.alone(out):
         return _run(name, request, presets, chosen, out, console)
 
 
@@ -83,7 +81,7 @@ def _run(
     preset_name, why = _preset(request)
     preset = presets[preset_name]
     chosen = chosen or [tasks.get(task) for task in preset.tasks]
-    trials, seeds = request.trials or preset.trials, request.seeds or preset.seeds
+    budget = Budget(out / "spent.json", request.caps, cluster.price(request))
     console.print(f"preset {preset_name}: {why}", highlight=False)
 
     with Progress(console=console) as progress:
@@ -91,21 +89,26 @@ def _run(
         bases = {}
         for task in chosen:
             settings = {**task.paper, **(task.laptop if preset_name == "laptop" else {})}
+            settings["source"] = request.source or settings["source"]
             for needed in (task.name, settings["source"]):
                 if needed not in data:
                     with progress.preparing(needed) as show:
                         data[needed] = store.prepare(tasks.get(needed), request.root, preset_name, show)
             bases[task.name] = _base(task, settings, data, request)
             _check(bases[task.name], data)
-        _remember(out, name, request, preset_name, bases)
+        sweep_id = place.remember(out, name, request, preset_name, bases)
 
-        plans = [_plan(task, bases[task.name], data[task.name], request, out, trials, seeds) for task in chosen]
-        domains = {plan.task.name: space.for_run(bases[plan.task.name], plan.task.modality).domains() for plan in plans}
+        plans = [_plan(task, bases[task.name], data[task.name], request, preset, out, sweep_id) for task in chosen]
+        domains = {plan.task.name: plan.study.space.domains() for plan in plans}
         progress.expect(sum(plan.study.left for plan in plans))
         observers: list[Observer] = [tables.Tables(out), TensorBoard(out, domains), progress]
-        sweep = Sweep(plans, out, observers, slots.concurrent, slots.workers.gpus * slots.workers.count)
-        if not sweep.finished:
-            tune.run(sweep, slots.workers, request.root, out / ".ray")
+        gpus = slots.workers.gpus * slots.workers.count
+        sweep = Sweep(plans, out, observers, slots.concurrent, gpus, budget, request.warm_start)
+        try:
+            if not sweep.finished:
+                tune.run(sweep, slots.workers, request.root, out / ".ray")
+        finally:
+            budget.persist()
     shutil.rmtree(out / ".ray", ignore_errors=True)
     if not sweep.finished:
         # Ctrl-C: Ray Tune has ended the trials under way, and their checkpoints lie where the next sitting finds them.
@@ -114,47 +117,13 @@ def _run(
 
     rows = leaderboard.write(out, {plan.task.name: _constant(plan) for plan in plans})
     for plan in plans:
-        _keep_best(out, plan.task)
+        keep.keep_best(out, plan.task)
     console.print(leaderboard.render(rows, console.width))
+    if sweep.capped:
+        console.print(f"budget reached: {sweep.capped}; a larger one goes on from here", highlight=False)
     console.print(f"tables, models and leaderboard.md: {out}", highlight=False, soft_wrap=True)
     console.print(f"compare the trials: tensorboard --logdir {out / 'tb'}", highlight=False, soft_wrap=True)
     return 1 if sweep.failures else 0
-
-
-def _writable(out: Path) -> Path:
-    """The sweep's directory, made if need be."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        probe = out / f".writable-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        raise RequestError(f"--out is {str(out)!r}: {error.strerror}; give a directory that can be written") from None
-    return out.resolve()
-
-
-@contextlib.contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Hold the directory against a second sweep. The lock dies with its process, so none is ever stale.
-
-    Raises:
-        RequestError: a sweep is at work there; names its owner.
-    """
-    path = out / ".lock"
-    lock = FileLock(path.with_suffix(".held"))
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        owner = path.read_text() if path.exists() else "another process"
-        raise RequestError(
-            f"--out is {str(out)!r}: a sweep is at work there ({owner}); wait, or give another"
-        ) from None
-    try:
-        path.write_text(f"process {os.getpid()} on {platform.node()} since {datetime.now():%Y-%m-%d %H:%M}")
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        lock.release()
 
 
 def _preset(request: Request) -> tuple[PresetName, str]:
@@ -187,28 +156,34 @@ def _check(run: Run, data: Mapping[str, Prepared]) -> None:
     methods.build(run, task, task.criterion, data[task.name].statistics, source, data[source.name].statistics)
 
 
-def _plan(task: Task, base: Run, data: Prepared, request: Request, out: Path, trials: int, seeds: int) -> TaskPlan:
+def _plan(
+    task: Task, base: Run, data: Prepared, request: Request, preset: Preset, out: Path, sweep_id: str
+) -> TaskPlan:
     folder = out / task.name
     folder.mkdir(exist_ok=True)
     study = Study(
-        task,
+        # A database may hold many sweeps; a file of OUT's own holds one.
+        f"{out.name}-{sweep_id}-{task.name}" if request.study_storage else task.name,
+        request.study_storage or f"sqlite:///{folder / 'study.db'}",
+        task.metric.direction,
         base,
         space.for_run(base, task.modality),
         request.methods or ("pare",),
-        trials,
-        request.study_storage or f"sqlite:///{folder / 'study.db'}",
+        request.trials or preset.trials,
         request.seed,
+        request.sampler,
+        request.scheduler,
     )
-    confirmed = {(row["method"], row["seed"]) for row in _confirmations(out, task) if row["state"] == "complete"}
+    seeds = request.seeds or preset.seeds
+    after_search: tuple[tuple[Purpose, str], ...] = (("confirm", schema.CONFIRM), ("published", schema.PUBLISHED))
+    done = {
+        (purpose, row["method"], row["seed"]): keep.run_of(row).flat()
+        for purpose, table in after_search
+        for row in tables.load(out, table).to_pylist(maps_as_pydicts="strict")
+        if row["task"] == task.name and row["state"] == "complete"
+    }
     # The search's own seed is not among them: its trials were chosen on it.
-    return TaskPlan(task, data, study, range(request.seed + 1, request.seed + 1 + seeds), confirmed)
-
-
-def _confirmations(out: Path, task: Task) -> list[dict[str, Any]]:
-    if not (out / task.name / "confirm.parquet").exists():
-        return []
-    rows: list[dict[str, Any]] = tables.load(out, "confirm").to_pylist()
-    return [row for row in rows if row["task"] == task.name]
+    return TaskPlan(task, data, study, range(request.seed + 1, request.seed + 1 + seeds), done)
 
 
 def _constant(plan: TaskPlan) -> tuple[float, float]:
@@ -220,75 +195,3 @@ def _constant(plan: TaskPlan) -> tuple[float, float]:
         predictions = np.broadcast_to(prediction, (len(split), *prediction.shape))
         scores.append(plan.task.score(plan.task.metric, predictions, split))
     return scores[0], scores[1]
-
-
-def _keep_best(out: Path, task: Task) -> None:
-    """Leave the best confirmed model by validation in `best/`, its card telling of all seeds; drop the others."""
-    running = out / task.name / "running"
-    models = [row for row in _confirmations(out, task) if (running / row["trial"] / MODEL).is_dir()]
-    if models:
-        pick = min if task.metric.direction == "minimize" else max
-        chosen = pick(models, key=lambda row: row["validation"])
-        same = [row for row in _confirmations(out, task) if row["method"] == chosen["method"]]
-        tests = [row["test"] for row in same if row["test"] is not None]
-        source, best = running / chosen["trial"] / MODEL, out / task.name / "best"
-        run = Run.from_flat(json.loads((source / "run.json").read_text())["run"])
-        facts = {
-            "validation": chosen["validation"],
-            "test": float(np.mean(tests)),
-            "spread": float(np.std(tests, ddof=1)) if len(tests) > 1 else None,
-            "seeds": [row["seed"] for row in same],
-            "gpu_hours": sum(row["gpu_hours"] for row in same),
-            "provenance": chosen["provenance"],
-        }
-        card.card(run, facts).save(source / "README.md")
-        shutil.rmtree(best, ignore_errors=True)
-        source.rename(best)
-    shutil.rmtree(running, ignore_errors=True)
-
-
-def _remember(out: Path, name: str, request: Request, preset: str, bases: Mapping[str, Run]) -> None:
-    """Write sweep.json; what an earlier sitting left there must be the same sweep.
-
-    Raises:
-        RequestError: the directory holds another sweep.
-    """
-    path = out / "sweep.json"
-    identity = {"script": name, "preset": preset, "seed": request.seed}
-    if path.exists():
-        try:
-            earlier = json.loads(path.read_text())
-            changed = [key for key, value in identity.items() if earlier[key] != value]
-            changed += [
-                f"settings of {task}"
-                for task, run in bases.items()
-                if earlier["base"].get(task, run.flat()) != run.flat()
-            ]
-        except (ValueError, KeyError, TypeError) as error:
-            raise DataError(f"{path} is damaged ({error!r}): give another --out, or remove it") from None
-        if changed:
-            raise RequestError(f"--out is {str(out)!r}: it holds a sweep of other {', '.join(changed)}; give another")
-        bases = {task: Run.from_flat(flat) for task, flat in earlier["base"].items()} | dict(bases)
-    text = {
-        **identity,
-        "request": {key: str(value) if isinstance(value, Path) else value for key, value in asdict(request).items()},
-        "base": {task: run.flat() for task, run in bases.items()},
-        "versions": {"python": platform.python_version(), **{each: metadata.version(each) for each in _VERSIONS}},
-        "commit": _commit(),
-        "machine": {"system": platform.platform(), "resources": ray.cluster_resources()},
-    }
-    temporary = path.with_name(f".sweep.json.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(text, indent=2, ensure_ascii=False))
-    temporary.replace(path)
-
-
-def _commit() -> str | None:
-    """The commit of a source checkout; None of an installed package."""
-    git = shutil.which("git")
-    if git is None:
-        return None
-    here = Path(__file__).parent
-    answer = subprocess.run(  # noqa: S603 - fixed arguments
-        [git, "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
-    )
-    return answer.stdout.strip() or None

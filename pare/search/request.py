@@ -10,8 +10,11 @@ from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
+from pare import tasks
 from pare.config import MethodName
 from pare.errors import RequestError
+from pare.search.budget import UNLIMITED, Amounts
+from pare.search.strategy import SamplerName, SchedulerName
 
 PresetName = Literal["laptop", "paper"]
 
@@ -40,6 +43,9 @@ class Request:
     methods: Annotated[tuple[MethodName, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = ()
     """Methods to search, in turn. One trial of nft is always among them. [default: pare]"""
 
+    source: Annotated[str | None, Parameter(show_default=False)] = None
+    """Source proxy that patches come from, of what the body was pretrained on. [default: the task's]"""
+
     trials: Annotated[int | None, Parameter(show_default=False)] = None
     """Trials per task in total, a resumed sweep included. [default: the preset's]"""
 
@@ -64,6 +70,31 @@ class Request:
     max_concurrent: Annotated[int | None, Parameter(show_default=False)] = None
     """Trials at the same time. [default: as many as the cluster holds]"""
 
+    max_hours: Annotated[float | None, Parameter(show_default=False)] = None
+    """Hours that the sweep may take in all, earlier sittings included. No trial starts past a cap, those under way end
+    at their next epoch, and the share of the final confirmation is kept back. [default: no cap]"""
+
+    max_gpu_hours: Annotated[float | None, Parameter(show_default=False)] = None
+    """GPU-hours that its trials may hold in all. [default: no cap]"""
+
+    max_usd: Annotated[float | None, Parameter(show_default=False)] = None
+    """Dollars that its nodes may cost in all while it runs. [default: no cap]"""
+
+    plan: Annotated[bool, Parameter(negative="")] = False
+    """Measure a few steps of each task, print tasks, trials, hours, GPU-hours and dollars, and start nothing."""
+
+    fresh: Annotated[bool, Parameter(negative="")] = False
+    """Start anew; what lies in OUT moves to OUT.1, OUT.2… Without it the same command goes on where it ended."""
+
+    sampler: SamplerName = "tpe"
+    """What proposes the next trial: Optuna's TPE, Gaussian process, CMA-ES, or chance."""
+
+    scheduler: SchedulerName = "asha"
+    """What cuts trials short: asynchronous successive halving, the median rule, Hyperband, or nothing."""
+
+    warm_start: bool = True
+    """Whether a task's search begins with what the finished ones found."""
+
     address: Annotated[str | None, Parameter(show_default=False)] = None
     """Ray cluster to use, such as auto. [default: Ray on this machine, started for the sweep]"""
 
@@ -86,13 +117,28 @@ class Request:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise RequestError(f"--{name.replace('_', '-')} is {value}: give {least} or more")
+        for name in ("max_hours", "max_gpu_hours", "max_usd"):
+            cap = getattr(self, name)
+            if cap is not None and not cap > 0:
+                raise RequestError(f"--{name.replace('_', '-')} is {cap:g}: give more than 0")
         gpus = self.gpus_per_trial
         if gpus is not None and gpus > 1 and gpus != int(gpus):
             raise RequestError(f"--gpus-per-trial is {gpus}: above 1 give a whole number")
+        if self.source is not None and self.source not in tasks.sources():
+            raise RequestError(f"--source is {self.source!r}: choose from {', '.join(tasks.sources())}")
         for name in ("tasks", "methods"):
             names = getattr(self, name)
             if len(set(names)) < len(names):
                 raise RequestError(f"--{name} is {' '.join(names)}: name each once")
+
+    @property
+    def caps(self) -> Amounts:
+        """The hard caps, infinite where none was given."""
+        return Amounts(
+            hours=self.max_hours or UNLIMITED.hours,
+            gpu_hours=self.max_gpu_hours or UNLIMITED.gpu_hours,
+            usd=self.max_usd or UNLIMITED.usd,
+        )
 
     @property
     def root(self) -> Path:

@@ -6,10 +6,12 @@ the value of an earlier dimension (`when`), so that nothing is searched that ano
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+import numpy as np
 from optuna import Trial
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -26,8 +28,8 @@ class Dimension:
 
     name: str
     values: BaseDistribution
-    needs: Literal["mixes", "aligns"] | None = None
-    """What a method must do to have it: replace patches, or align features."""
+    needs: Literal["mixes", "aligns", "adapts"] | None = None
+    """What a method must do to have it: replace patches, align features, or adapt a pretrained body."""
     when: tuple[str, tuple[Any, ...]] | None = None
 
     def applies(self, method: MethodName, chosen: Mapping[str, Any]) -> bool:
@@ -59,6 +61,30 @@ class Space:
                 chosen[dimension.name] = _nearest(dimension.values, flat[dimension.name])
         return chosen
 
+    def near(self, centre: Values, method: MethodName, random: np.random.Generator) -> Values:
+        """Values around `centre`: numbers moved by a seventh of their interval or so, one choice in five drawn anew."""
+        chosen: Values = {}
+        for dimension in self.dimensions:
+            if dimension.applies(method, chosen):
+                chosen[dimension.name] = _near(dimension.values, centre.get(dimension.name), random)
+        return chosen
+
+    def transferred(self, values: Values, method: MethodName, of: Space) -> Values:
+        """Values of another task's space, here: a number keeps its place in its interval, a choice its name.
+
+        Learning rates are searched around each task's published one, so that what moves is the ratio to it.
+        """
+        theirs = {dimension.name: dimension.values for dimension in of.dimensions}
+        chosen: Values = {}
+        for dimension in self.dimensions:
+            if dimension.applies(method, chosen):
+                name, own = dimension.name, dimension.values
+                if name in values and isinstance(own, FloatDistribution | IntDistribution):
+                    chosen[name] = _at(own, _place(theirs[name], values[name]))
+                elif name in values and isinstance(own, CategoricalDistribution) and values[name] in own.choices:
+                    chosen[name] = values[name]
+        return chosen
+
     def domains(self) -> dict[str, Domain]:
         """What each searched setting can be, by its name in the study; for TensorBoard."""
         return {dimension.name: _domain(dimension.values) for dimension in self.dimensions}
@@ -77,6 +103,21 @@ def for_run(base: Run, modality: str) -> Space:
         ),
         Dimension("optimizer.weight_decay", FloatDistribution(1e-5, 0.3, log=True)),
         Dimension("optimizer.warmup", FloatDistribution(0.0, 0.3)),
+        # What of a pretrained body trains: as published, all of it, or low-rank adapters.
+        Dimension(
+            "tuning.body",
+            CategoricalDistribution(tuple(dict.fromkeys((base.tuning.body, "all", "lora")))),
+            needs="adapts",
+        ),
+        Dimension(
+            "tuning.lora_rank", CategoricalDistribution((4, 8, 16)), needs="adapts", when=("tuning.body", ("lora",))
+        ),
+        Dimension(
+            "tuning.layer_decay",
+            FloatDistribution(0.5, 1.0),
+            needs="adapts",
+            when=("tuning.body", ("all", "no_query_key")),
+        ),
         # The curriculum. The end is searched as a share of the start, so that it never lies above it.
         Dimension("curriculum.family", CategoricalDistribution(get_args(Family)), needs="mixes"),
         Dimension("curriculum.start", FloatDistribution(0.02, 0.9), needs="mixes"),
@@ -158,6 +199,32 @@ def _nearest(values: BaseDistribution, value: Any) -> Any:
         return value
     assert isinstance(values, FloatDistribution | IntDistribution)  # noqa: S101
     return min(max(value, values.low), values.high)
+
+
+def _near(values: BaseDistribution, centre: Any, random: np.random.Generator) -> Any:
+    if isinstance(values, CategoricalDistribution):
+        keeps = centre in values.choices and random.random() > 0.2
+        return centre if keeps else values.choices[random.integers(len(values.choices))]
+    place = 0.5 if centre is None else _place(values, centre)
+    return _at(values, float(np.clip(random.normal(place, 0.15), 0, 1)))
+
+
+def _place(values: BaseDistribution, value: float) -> float:
+    """Where a number lies in its interval, 0 to 1, in the interval's own scale."""
+    assert isinstance(values, FloatDistribution | IntDistribution)  # noqa: S101
+    low, high, value = (math.log(x) if values.log else x for x in (values.low, values.high, value))
+    return (value - low) / (high - low)
+
+
+def _at(values: BaseDistribution, place: float) -> float:
+    """The number at a place of an interval, the inverse of `_place`."""
+    assert isinstance(values, FloatDistribution | IntDistribution)  # noqa: S101
+    low, high = (math.log(x) if values.log else x for x in (values.low, values.high))
+    value = low + place * (high - low)
+    if isinstance(values, IntDistribution):
+        return round(value)
+    # Rounding must not lead out of the interval.
+    return min(max(math.exp(value) if values.log else value, values.low), values.high)
 
 
 def _domain(values: BaseDistribution) -> Domain:

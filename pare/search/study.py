@@ -1,28 +1,32 @@
 """The study of one task: an Optuna study that is told the truth, and which is all that a sweep needs to go on.
 
 A trial that was cut short is PRUNED with its intermediate values, a crashed or diverged one FAIL with its reason, and
-what was RUNNING when a driver died is taken up again under its own number. The pruner is Optuna's asynchronous
-successive halving rather than Tune's: its rungs live in the study, so a resumed sweep prunes as an undisturbed one.
+what was RUNNING when a driver died is taken up again under its own number. The pruners are Optuna's rather than Tune's:
+their memory lies in the study, so a resumed sweep prunes as an undisturbed one.
 """
 
 from __future__ import annotations
 
 import json
-import warnings
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 import optuna
+from optuna.distributions import CategoricalDistribution
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from pare.config import MethodName, Run
-from pare.search.space import Space
-from pare.tasks.task import Task
+from pare.errors import RequestError
+from pare.search.space import Space, Values, to_run
+from pare.search.strategy import METHOD, STARTUP, SamplerName, SchedulerName, pruner, sampler
+from pare.tasks.task import Direction
 
-REDUCTION = 3
-"""ASHA: one trial in so many goes on to the next rung."""
+_RUN, _WHY = "run", "why"
 
-_METHOD, _RUN, _WHY = "method", "run", "why"
+Hints = Callable[[MethodName], Sequence[tuple[Space, Values]]]
+"""What other tasks found best for a method: their spaces and values in it."""
 
 
 class Asked(NamedTuple):
@@ -32,88 +36,91 @@ class Asked(NamedTuple):
     method: MethodName
     run: Run
     searched: Mapping[str, Any]
-
-
-class WithinMethod(optuna.pruners.BasePruner):
-    """Prunes a trial against those of its own method only.
-
-    A curriculum starts with most patches replaced, behind plain fine-tuning in its first epochs by design: measured
-    against that, every trial of PaRe would be cut.
-    """
-
-    def __init__(self, pruner: optuna.pruners.BasePruner) -> None:
-        self._pruner = pruner
-
-    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        return self._pruner.prune(_OfMethod(study, trial.user_attrs[_METHOD]), trial)  # type: ignore[arg-type]
-
-
-class _OfMethod:
-    """A study in which only one method's trials are seen."""
-
-    def __init__(self, study: optuna.Study, method: str) -> None:
-        self._study, self._method = study, method
-
-    def get_trials(self, *args: Any, **kwargs: Any) -> list[FrozenTrial]:
-        return [t for t in self._study.get_trials(*args, **kwargs) if t.user_attrs.get(_METHOD) == self._method]
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._study, name)
+    reported: Mapping[int, float]
+    """Objective by epoch, of a trial that an earlier sitting began."""
 
 
 class Study:
-    """Trials of one task: asked for, reported, ended. `trials` is their number in total, earlier sittings included."""
+    """Trials of one task: asked for, reported, ended. `trials` is their number in total, earlier sittings included.
+
+    Each method begins with what is known: its published configuration, then what other tasks found (`hints`), then, as
+    long as its sampler has nothing to go by, every other trial near the published one.
+
+    Raises:
+        RequestError: the storage holds a study whose choices are not those of the space.
+    """
 
     def __init__(
         self,
-        task: Task,
+        name: str,
+        storage: str,
+        direction: Direction,
         base: Run,
         space: Space,
         methods: Sequence[MethodName],
         trials: int,
-        storage: str,
         seed: int,
+        sampler: SamplerName = "tpe",
+        scheduler: SchedulerName = "asha",
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        self._base, self._space, self._seed, self._trials = base, space, seed, trials
-        self._methods = schedule_methods(methods, trials)
+        self.space, self.epochs = space, base.epochs
+        self.hints: Hints = lambda _: ()
+        self._base, self._seed, self._trials, self._sampler = base, seed, trials, sampler
+        self._wanted = methods
         self._study = optuna.create_study(
-            study_name=task.name,
+            study_name=name,
             storage=storage,
-            direction=task.metric.direction,
-            pruner=WithinMethod(optuna.pruners.SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION)),
+            direction=direction,
+            pruner=pruner(scheduler, base.epochs),
             load_if_exists=True,
         )
         self._live: dict[int, Trial] = {}
-        self._unfinished = [
-            trial for trial in self._study.get_trials(deepcopy=False) if trial.state == TrialState.RUNNING
-        ]
+        known = self._study.get_trials(deepcopy=False)
+        self._unfinished = [trial for trial in known if trial.state == TrialState.RUNNING]
+        _require_same_choices(space, known, storage)
 
-    def ask(self) -> Asked | None:
+    def ask(self, unfinished_only: bool = False) -> Asked | None:
         """The next trial: what an earlier sitting left unfinished, then new ones; None when all were given out."""
         if self._unfinished:
-            return self._define(Trial(self._study, self._unfinished.pop(0)._trial_id))
+            trial = Trial(self._study, self._unfinished.pop(0)._trial_id)
+            return self._define(trial, self._methods()[trial.number])
+        if unfinished_only:
+            return None
         trials = self._study.get_trials(deepcopy=False)
         number = sum(trial.state != TrialState.WAITING for trial in trials)
         if number >= self._trials:
             return None
-        method = self._methods[number]
-        if number == len(trials) and method not in self._methods[:number]:
-            # The published configuration is each method's first trial.
-            self._study.enqueue_trial(self._space.published(self._base, method))
+        turns = self._methods()
+        method = turns[number]
+        known = self._known(method, number, turns[:number].count(method))
+        if known is not None and number == len(trials):
+            self._study.enqueue_trial(known)
         # A sampler of its own for every trial: what it proposes depends on the study alone, not on who asked before.
-        self._study.sampler = sampler(self._seed + number)
-        return self._define(self._study.ask())
+        self._study.sampler = sampler(self._sampler, self._seed + number, method)
+        return self._define(self._study.ask(), method)
 
-    def _define(self, trial: Trial) -> Asked:
+    def _known(self, method: MethodName, number: int, turn: int) -> Values | None:
+        """What the `turn`-th trial of a method starts from; None where that is left to the sampler."""
+        published = self.space.published(self._base, method)
+        if turn == 0:
+            return published
+        hints = self.hints(method)
+        if turn <= len(hints):
+            space, values = hints[turn - 1]
+            return self.space.transferred(values, method, space)
+        if turn < STARTUP and turn % 2:
+            return self.space.near(published, method, np.random.default_rng((self._seed, number)))
+        return None
+
+    def _define(self, trial: Trial, method: MethodName) -> Asked:
         """Settle what a trial runs; what an earlier sitting had settled of it stays."""
         self._live[trial.number] = trial
-        method = self._methods[trial.number]
-        values = self._space.suggest(trial, method)
-        run = self._base.replace({**values, "method": method})
-        trial.set_user_attr(_METHOD, method)
-        trial.set_user_attr(_RUN, json.dumps(run.flat()))
-        return Asked(trial.number, method, run, dict(trial.params))
+        if _RUN not in trial.user_attrs:
+            trial.set_user_attr(METHOD, method)
+            run = self._base.replace({**self.space.suggest(trial, method), "method": method})
+            trial.set_user_attr(_RUN, json.dumps(run.flat()))
+        return _asked(self._study.get_trials(deepcopy=False)[trial.number])
 
     def report(self, number: int, epoch: int, objective: float) -> bool:
         """Tell the study of an epoch, once; returns whether the trial is worth another."""
@@ -127,22 +134,31 @@ class Study:
     def complete(self, number: int, objective: float) -> None:
         self._study.tell(self._live.pop(number), objective)
 
-    def prune(self, number: int) -> None:
-        self._study.tell(self._live.pop(number), state=TrialState.PRUNED)
+    def prune(self, number: int, why: str = "") -> None:
+        self._end(number, TrialState.PRUNED, why)
 
     def fail(self, number: int, why: str) -> None:
+        self._end(number, TrialState.FAIL, why)
+
+    def _end(self, number: int, state: TrialState, why: str) -> None:
         trial = self._live.pop(number)
-        trial.set_user_attr(_WHY, why)
-        self._study.tell(trial, state=TrialState.FAIL)
+        if why:
+            trial.set_user_attr(_WHY, why)
+        self._study.tell(trial, state=state)
 
     def ended(self) -> list[FrozenTrial]:
         """Every trial that is over."""
         return [trial for trial in self._study.get_trials(deepcopy=False) if trial.state.is_finished()]
 
     @property
+    def unfinished(self) -> int:
+        """How many trials an earlier sitting left unfinished and this one has not taken up."""
+        return len(self._unfinished)
+
+    @property
     def left(self) -> int:
         """How many trials of the request have not ended."""
-        return max(self._trials - len(self.ended()), 0)
+        return max(self._trials - len(self.ended()), len(self._unfinished) + len(self._live))
 
     @property
     def over(self) -> bool:
@@ -156,39 +172,57 @@ class Study:
             candidates = [
                 (trial.value, trial)
                 for trial in self.ended()
-                if trial.state == state and trial.user_attrs.get(_METHOD) == method and trial.value is not None
+                if trial.state == state and trial.user_attrs.get(METHOD) == method and trial.value is not None
             ]
             if candidates:
                 pick = min if minimise else max
                 return _asked(pick(candidates, key=lambda pair: pair[0])[1])
         return None
 
+    def published(self, method: MethodName) -> Run:
+        """The method's published configuration: the one that its first trial runs."""
+        values = to_run(self.space.published(self._base, method))
+        return self._base.replace({**values, "method": method})
+
     @property
     def methods(self) -> tuple[MethodName, ...]:
         """The methods among its trials, each once, in the order of their first."""
-        return tuple(dict.fromkeys(self._methods))
+        return tuple(dict.fromkeys(self._methods()))
+
+    def _methods(self) -> list[MethodName]:
+        """The method of every trial, those to come included."""
+        trials = self._study.get_trials(deepcopy=False)
+        turns: list[MethodName] = [trial.user_attrs[METHOD] for trial in trials if METHOD in trial.user_attrs]
+        return schedule_methods(self._wanted, self._trials, turns)
 
 
-def schedule_methods(methods: Sequence[MethodName], trials: int) -> list[MethodName]:
-    """Which method each trial runs: in turn, with one trial of naive fine-tuning second where nobody asked for it.
+def schedule_methods(
+    methods: Sequence[MethodName], trials: int, earlier: Sequence[MethodName] = ()
+) -> list[MethodName]:
+    """Which method each trial runs: the one of `methods` that had the fewest, so that late ones catch up.
 
-    A sweep of one trial has no room for a comparison.
+    One trial of naive fine-tuning comes second where nobody asked for it; a sweep of one trial has no room for it.
     """
-    turns = [methods[number % len(methods)] for number in range(trials)]
-    if "nft" not in methods and trials > 1:
-        turns = [turns[0], "nft", *turns[1:-1]]
+    turns = list(earlier)
+    while len(turns) < trials:
+        had = Counter(turns)
+        comparison = "nft" not in methods and not had["nft"] and turns
+        turns.append("nft" if comparison else min(methods, key=lambda method: had[method]))
     return turns
 
 
-def sampler(seed: int) -> optuna.samplers.BaseSampler:
-    """TPE, multivariate; conditional settings in groups, running trials taken for bad ones so that workers spread."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        return optuna.samplers.TPESampler(
-            multivariate=True, group=True, constant_liar=True, n_startup_trials=5, seed=seed
-        )
+def _require_same_choices(space: Space, trials: Sequence[FrozenTrial], storage: str) -> None:
+    """Intervals may widen from sitting to sitting; Optuna's choices may not."""
+    choices = {d.name: d.values for d in space.dimensions if isinstance(d.values, CategoricalDistribution)}
+    for trial in trials:
+        for name, values in trial.distributions.items():
+            if name in choices and choices[name] != values:
+                raise RequestError(
+                    f"{storage}: its trials chose {name} from other values than {choices[name].choices}; give another "
+                    "--out (or --study-storage), or start anew with --fresh"
+                )
 
 
 def _asked(trial: FrozenTrial) -> Asked:
     run = Run.from_flat(json.loads(trial.user_attrs[_RUN]))
-    return Asked(trial.number, trial.user_attrs[_METHOD], run, dict(trial.params))
+    return Asked(trial.number, trial.user_attrs[METHOD], run, dict(trial.params), dict(trial.intermediate_values))

@@ -1,16 +1,20 @@
-"""A sweep: all tasks' trials, then the confirmation of the best, then the once-only test. No Ray in it.
+"""A sweep: which job comes next and what its reports mean. It knows neither Ray nor files of results.
 
-Whoever runs trials asks for the `next` job, `report`s its epochs and says when it has `end`ed. Trials of all tasks
-share the slots in turn, so that none stands idle while one task's last trial runs. When a task's trials have all ended,
-the best configuration of each method is trained again on several seeds, and only there the test split is opened.
+Whoever runs trials asks for the `next` job, `report`s its epochs and says when it has `end`ed. Tasks come one after
+another, so that a later one can begin where the earlier ones ended; none leaves a slot idle while its last trials run.
+When a task's trials have all ended, the best configuration of each method is trained again on several seeds, and only
+there the test split is opened. The published configuration, where it is not the best, is trained on the same seeds, by
+validation only: a choice that is no better than it on fresh seeds was luck.
 """
 
 from __future__ import annotations
 
 import shutil
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,8 @@ from pare.config import MethodName, Run
 from pare.method.body import is_pretrained
 from pare.method.methods import METHODS
 from pare.reporting.records import ALSO, Observer, Purpose, Record
+from pare.search.budget import NOTHING, Amounts, Budget
+from pare.search.space import Space, Values
 from pare.search.study import Study
 from pare.tasks.store import Prepared
 from pare.tasks.task import Task
@@ -34,8 +40,9 @@ class Job:
     folder: Path
     record: Record
     number: int | None
-    """Of its trial in the study; None for a confirmation."""
-    failed: str = ""
+    """Of its trial in the study; None after the search."""
+    cut: str = ""
+    """The cap of the budget that ended it early."""
 
 
 @dataclass
@@ -46,14 +53,31 @@ class TaskPlan:
     data: Prepared
     study: Study
     seeds: Sequence[int]
-    confirmed: set[tuple[str, int]] = field(default_factory=set)
-    """(method, seed) that an earlier sitting has confirmed."""
-    waiting: list[tuple[MethodName, int, Run]] | None = None
-    """Confirmations not yet given out; None until the search is over."""
+    confirmed: Mapping[tuple[Purpose, MethodName, int], Mapping[str, Any]] = field(default_factory=dict)
+    """What earlier sittings ran after the search: purpose, method and seed → `Run.flat()`."""
+    waiting: list[tuple[Purpose, MethodName, Run]] | None = None
+    """Runs after the search that were not yet given out; None until it is over."""
+    began: Amounts | None = None
+    """What the sweep had spent when this sitting's first trial of the task began."""
+    stopped: str = ""
+    """The cap that ended its search."""
+
+
+@dataclass
+class Cost:
+    """What epochs of a method took on a task."""
+
+    seconds: float = 0.0
+    epochs: int = 0
+
+    @property
+    def per_epoch(self) -> float:
+        """Seconds; 0 as long as none was seen."""
+        return self.seconds / self.epochs if self.epochs else 0.0
 
 
 class Sweep:
-    """The jobs of a request, in order. `failures` counts confirmations that failed: those should not."""
+    """The jobs of a request, in order, within its budget. `gpus` are those of one slot."""
 
     def __init__(
         self,
@@ -62,30 +86,38 @@ class Sweep:
         observers: Sequence[Observer],
         concurrent: int,
         gpus: float,
+        budget: Budget,
+        warm_start: bool = True,
     ) -> None:
         self._plans = {plan.task.name: plan for plan in plans}
-        self._turn = list(self._plans)
-        self._out, self._observers, self._concurrent, self._gpus = out, observers, concurrent, gpus
+        self._out, self._observers, self._budget = out, observers, budget
+        self._concurrent, self._gpus = concurrent, gpus
         self._jobs: dict[str, Job] = {}
+        self._costs: dict[tuple[str, str], Cost] = defaultdict(Cost)
+        """By task and method."""
         self.failures = 0
+        """Confirmations that failed: those should not."""
+        self.capped = ""
+        """The cap that ended the sweep or a task's search early."""
+        if warm_start:
+            for plan in plans:
+                plan.study.hints = partial(self._hints, plan)
 
     @property
     def finished(self) -> bool:
-        """Whether every job has been given out and has ended."""
+        """Whether every job that the budget allows has been given out and has ended."""
         return not self._jobs and all(
-            plan.study.over and not self._confirmations(plan) for plan in self._plans.values()
+            self._searched(plan) and not self._after_search(plan) for plan in self._plans.values()
         )
 
     def next(self) -> Job | None:
         """The next job, or None while there is none: all slots are taken, or a task waits for its last trial."""
+        self._tick()
         if len(self._jobs) >= self._concurrent:
             return None
-        for name in list(self._turn):
-            plan = self._plans[name]
+        for plan in self._plans.values():
             job = self._trial(plan) or self._confirmation(plan)
             if job is not None:
-                self._turn.remove(name)
-                self._turn.append(name)
                 self._jobs[job.id] = job
                 for observer in self._observers:
                     observer.begin(job.record)
@@ -94,6 +126,7 @@ class Sweep:
 
     def report(self, id: str, figures: Mapping[str, Any]) -> bool:  # noqa: A002
         """Take in the figures of an epoch, or the test of a confirmation; returns whether the job is to go on."""
+        self._tick()
         job = self._jobs[id]
         if "test_metric" in figures:
             job.record.test = float(figures["test_metric"])
@@ -102,61 +135,131 @@ class Sweep:
             }
             return True
         record = job.record
+        self._learn_cost(record, figures)
         record.epochs, record.objective = int(figures["epoch"]), float(figures["objective"])
         record.seconds = float(figures["seconds"])
         record.gpu_hours = record.seconds * self._gpus / 3600
         for observer in self._observers:
             observer.epoch(record, figures)
-        if job.number is None:
+        go_on = True
+        if job.number is not None:
+            go_on = self._plans[record.task].study.report(job.number, record.epochs, record.objective)
+        if record.epochs == job.run.epochs:
             return True
-        go_on = self._plans[record.task].study.report(job.number, record.epochs, record.objective)
-        return go_on or record.epochs == job.run.epochs
+        if go_on:
+            job.cut = self._budget.reached() if job.number is None else self._stop(self._plans[record.task])
+        return go_on and not job.cut
 
     def end(self, id: str, why: str = "") -> None:  # noqa: A002
         """A job is over: run to its end, cut short, or failed for the reason given."""
+        self._tick()
         job = self._jobs.pop(id)
         record, study = job.record, self._plans[job.record.task].study
-        record.ended, record.why = datetime.now(UTC), why
+        record.ended, record.why = datetime.now(UTC), why or job.cut
         whole = record.epochs == job.run.epochs and record.objective is not None
         record.state = "failed" if why else "complete" if whole else "pruned"
         if job.number is None:
-            self.failures += record.state != "complete"
+            self.failures += record.state != "complete" and not job.cut
         elif why:
             study.fail(job.number, why)
         elif whole:
             study.complete(job.number, float(record.objective or 0.0))
         else:
-            study.prune(job.number)
-        if job.purpose == "search":
+            study.prune(job.number, job.cut)
+        self.capped = self.capped or job.cut
+        if job.purpose != "confirm":
             shutil.rmtree(job.folder, ignore_errors=True)
         for observer in self._observers:
             observer.end(record)
 
     def _trial(self, plan: TaskPlan) -> Job | None:
-        asked = plan.study.ask()
+        if plan.began is None and not plan.study.over:
+            plan.began = self._budget.spent
+        stopped = self._stop(plan)
+        asked = plan.study.ask(unfinished_only=bool(stopped))
         if asked is None:
             return None
-        return self._job(plan, f"{asked.method}-{asked.number:04d}", asked.run, "search", asked.number, asked.searched)
+        trial = f"{asked.method}-{asked.number:04d}"
+        job = self._job(plan, trial, asked.run, "search", asked.number, asked.searched)
+        if asked.reported:
+            job.record.epochs, job.record.objective = max(asked.reported), asked.reported[max(asked.reported)]
+        if stopped:
+            # An earlier sitting left it unfinished, and there is nothing left to go on with.
+            job.cut = stopped
+            self._jobs[job.id] = job
+            for observer in self._observers:
+                observer.begin(job.record)
+            self.end(job.id)
+            return self._trial(plan)
+        return job
 
     def _confirmation(self, plan: TaskPlan) -> Job | None:
-        if not plan.study.over:
+        if not self._searched(plan):
             return None
-        waiting = self._confirmations(plan)
+        waiting = self._after_search(plan)
         if not waiting:
             return None
-        method, seed, run = waiting.pop(0)
-        return self._job(plan, f"confirm-{method}-{seed}", run.replace({"seed": seed}), "confirm", None, {})
+        purpose, method, run = waiting.pop(0)
+        return self._job(plan, f"{purpose}-{method}-{run.seed}", run, purpose, None, {})
 
-    def _confirmations(self, plan: TaskPlan) -> list[tuple[MethodName, int, Run]]:
+    def _searched(self, plan: TaskPlan) -> bool:
+        """Whether the task's search is over, all its trials ended."""
+        running = any(job.number is not None and job.record.task == plan.task.name for job in self._jobs.values())
+        return not running and (plan.study.over or bool(plan.stopped and not plan.study.unfinished))
+
+    def _after_search(self, plan: TaskPlan) -> list[tuple[Purpose, MethodName, Run]]:
+        """The runs that a task still needs once its search is over; none when the budget is spent."""
         if plan.waiting is None:
-            best = [(method, plan.study.best(method)) for method in plan.study.methods]
-            plan.waiting = [
-                (method, seed, asked.run)
-                for seed in plan.seeds
-                for method, asked in best
-                if asked is not None and (method, seed) not in plan.confirmed
-            ]
+            plan.waiting = _after_search(plan)
+        if plan.waiting:
+            # Every confirmation comes before any run of a published configuration.
+            cap = self._budget.reached(NOTHING if plan.waiting[0][0] == "confirm" else self._reserve())
+            self.capped = self.capped or cap
+            if cap:
+                return []
         return plan.waiting
+
+    def _stop(self, plan: TaskPlan) -> str:
+        """The cap that ends the task's search: its share of what was left when it began, confirmations set aside."""
+        if not plan.stopped and plan.began is not None:
+            others = [p for p in self._plans.values() if p is not plan and p.began is None and not p.study.over]
+            plan.stopped = self._budget.reached(self._reserve(), plan.began, 1 + len(others))
+            self.capped = self.capped or plan.stopped
+        return plan.stopped
+
+    def _reserve(self) -> Amounts:
+        """What the confirmations to come will cost, by the epochs seen so far."""
+        seconds = 0.0
+        for name, plan in self._plans.items():
+            if plan.waiting is None:
+                runs = [(method, len(plan.seeds) * plan.study.epochs) for method in plan.study.methods]
+            else:
+                runs = [(method, run.epochs) for purpose, method, run in plan.waiting if purpose == "confirm"]
+            for method, epochs in runs:
+                seconds += epochs * self._costs[name, method].per_epoch
+        hours = seconds / 3600
+        return Amounts(hours / self._concurrent, hours * self._gpus, hours / self._concurrent * self._budget.price())
+
+    def _learn_cost(self, record: Record, figures: Mapping[str, Any]) -> None:
+        """Note what epochs of a method cost on a task; not from those that an earlier sitting ran."""
+        epochs = int(figures["epoch"]) - record.epochs
+        if epochs > 0 and (record.seconds or not record.epochs):
+            cost = self._costs[record.task, record.method]
+            cost.epochs += epochs
+            cost.seconds += float(figures["seconds"]) - record.seconds
+
+    def _hints(self, plan: TaskPlan, method: MethodName) -> list[tuple[Space, Values]]:
+        """What the finished searches of tasks of the same modality found best for a method."""
+        found = []
+        for other in self._plans.values():
+            if other is not plan and other.task.modality == plan.task.modality and other.study.over:
+                best = other.study.best(method)
+                if best is not None:
+                    found.append((other.study.space, dict(best.searched)))
+        return found
+
+    def _tick(self) -> None:
+        self._budget.tick(len(self._jobs) * self._gpus)
 
     def _job(
         self, plan: TaskPlan, trial: str, run: Run, purpose: Purpose, number: int | None, searched: Mapping[str, Any]
@@ -176,3 +279,23 @@ class Sweep:
             searched=searched,
         )
         return Job(f"{task}/{trial}", run, purpose, self._out / task / "running" / trial, record, number)
+
+
+def _after_search(plan: TaskPlan) -> list[tuple[Purpose, MethodName, Run]]:
+    """Every method's chosen configuration on every seed, then the published one where that is another."""
+    runs: list[tuple[Purpose, MethodName, Run]] = []
+    for purpose in ("confirm", "published"):
+        for seed in plan.seeds:
+            for method in plan.study.methods:
+                best = plan.study.best(method)
+                if best is None:
+                    continue
+                published = plan.study.published(method).replace({"epochs": best.run.epochs})
+                run = best.run if purpose == "confirm" else published
+                if purpose == "confirm" or published != best.run:
+                    runs.append((purpose, method, run.replace({"seed": seed})))
+    return [
+        (purpose, method, run)
+        for purpose, method, run in runs
+        if plan.confirmed.get((purpose, method, run.seed)) != run.flat()
+    ]

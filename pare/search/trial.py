@@ -12,6 +12,7 @@ from pare import tasks
 from pare.config import Run
 from pare.errors import TrainingError
 from pare.reporting import export
+from pare.reporting.keep import MODEL
 from pare.reporting.records import ALSO
 from pare.tasks import store
 from pare.training.evaluate import predict
@@ -19,12 +20,9 @@ from pare.training.launch import Launch, Workers
 from pare.training.loop import Report, train
 from pare.training.world import World
 
-MODEL = "model"
-"""Where a confirmation leaves its model, in its folder."""
-
 
 def search(run: Run, root: Path, folder: Path, report: Report) -> None:
-    """A trial of the search: train and validate."""
+    """A trial of the search, or a run of the published configuration: train and validate."""
     train(run, root, folder, report)
 
 

@@ -23,6 +23,7 @@ def test_help_teaches_every_option(capsys):
         "tasks",
         "preset",
         "methods",
+        "source",
         "trials",
         "epochs",
         "out",
@@ -43,6 +44,7 @@ def test_help_teaches_every_option(capsys):
     [
         (["--preset", "huge"], '"huge"'),
         (["--methods", "magic"], '"magic"'),
+        (["--source", "magic"], "choose from fractals, "),
         (["--trials", "many"], '"many"'),
         (["--trials", "0"], "--trials is 0"),
         (["--epochs", "-1"], "--epochs is -1"),

@@ -4,7 +4,6 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from pare import tasks
 from pare.config import Run
 from pare.search import space
 from pare.search.study import Study, schedule_methods
@@ -18,8 +17,8 @@ RUN = Run(
 def make(tmp_path):
     url = f"sqlite:///{tmp_path}/study.db"
 
-    def study(trials=6, methods=("pare",), seed=0):
-        return Study(tasks.get("ecg"), RUN, space.for_run(RUN, "1d"), methods, trials, url, seed)
+    def study(trials=6, methods=("pare",), seed=0, **options):
+        return Study("ecg", url, "minimize", RUN, space.for_run(RUN, "1d"), methods, trials, seed, **options)
 
     study.frozen = lambda: optuna.load_study(study_name="ecg", storage=url).trials
     return study
@@ -94,7 +93,7 @@ def test_a_driver_that_died_while_asking_loses_nothing(make, monkeypatch):
     study = make(trials=2)
     real = study._define
 
-    def die(trial):
+    def die(trial, method):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(study, "_define", die)
@@ -114,9 +113,8 @@ def test_a_resumed_study_proposes_what_an_undisturbed_one_would(tmp_path):
         folder.mkdir()
         asked = []
         for trials in sittings:
-            study = Study(
-                tasks.get("ecg"), RUN, space.for_run(RUN, "1d"), ("pare",), trials, f"sqlite:///{folder}/s.db", 7
-            )
+            url = f"sqlite:///{folder}/s.db"
+            study = Study("ecg", url, "minimize", RUN, space.for_run(RUN, "1d"), ("pare",), trials, 7)
             asked += run_out(study, value=lambda a, epoch: a.run.optimizer.lr.body + 1 / epoch)
         return [a.run for a in asked]
 

@@ -4,6 +4,7 @@ import pytest
 
 from pare import tasks
 from pare.search import space
+from pare.search.budget import UNLIMITED, Budget
 from pare.search.study import Study
 from pare.search.sweep import Sweep, TaskPlan
 from pare.tasks import store
@@ -25,16 +26,25 @@ class Watcher:
 
 @pytest.fixture
 def make(make_run, root, tmp_path):
-    def sweep(names=("ecg", "darcy"), trials=3, seeds=(1, 2), concurrent=2, confirmed=()):
+    def sweep(
+        names=("ecg", "darcy"),
+        trials=3,
+        seeds=(1, 2),
+        concurrent=2,
+        confirmed=(),
+        caps=UNLIMITED,
+        clock=lambda: 0.0,
+        **options,
+    ):
         plans = []
         for name in names:
             base, task = make_run(name, epochs=2), tasks.get(name)
-            study = Study(
-                task, base, space.for_run(base, task.modality), ("pare",), trials, f"sqlite:///{tmp_path}/{name}.db", 0
-            )
-            plans.append(TaskPlan(task, store.load(root, base.data), study, seeds, set(confirmed)))
+            url, searched = f"sqlite:///{tmp_path}/{name}.db", space.for_run(base, task.modality)
+            study = Study(name, url, task.metric.direction, base, searched, ("pare",), trials, 0)
+            plans.append(TaskPlan(task, store.load(root, base.data), study, seeds, dict(confirmed)))
         watcher = Watcher()
-        return Sweep(plans, tmp_path, [watcher], concurrent, gpus=0.5), watcher
+        budget = Budget(tmp_path / "spent.json", caps, clock=clock)
+        return Sweep(plans, tmp_path, [watcher], concurrent, 0.5, budget, **options), watcher
 
     return sweep
 

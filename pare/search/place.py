@@ -1,0 +1,139 @@
+"""The directory of a sweep: one sweep at a time, the same one every time, or a fresh start beside the old."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import uuid
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import datetime
+from importlib import metadata
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import ray
+from filelock import FileLock, Timeout
+
+from pare.config import Run
+from pare.errors import DataError, RequestError
+from pare.search.request import Request
+
+_VERSIONS = ("pare-sweep", "ray", "torch", "transformers", "optuna")
+
+
+def writable(out: Path) -> Path:
+    """The directory, made if need be.
+
+    Raises:
+        RequestError: it cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        probe = out / f".writable-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise RequestError(f"--out is {str(out)!r}: {error.strerror}; give a directory that can be written") from None
+    return out.resolve()
+
+
+@contextlib.contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Hold the directory against a second sweep. The lock dies with its process, so none is ever stale.
+
+    Raises:
+        RequestError: a sweep is at work there; names its owner.
+    """
+    path = out / ".lock"
+    lock = FileLock(path.with_suffix(".held"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        owner = path.read_text() if path.exists() else "another process"
+        raise RequestError(
+            f"--out is {str(out)!r}: a sweep is at work there ({owner}); wait, or give another"
+        ) from None
+    try:
+        path.write_text(f"process {os.getpid()} on {platform.node()} since {datetime.now():%Y-%m-%d %H:%M}")
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        lock.release()
+
+
+def set_aside(out: Path) -> Path | None:
+    """Move what an earlier sweep left to the first free name beside it, and return that; None if there is nothing."""
+    with alone(out):
+        if not (out / "sweep.json").exists():
+            return None
+        aside = next(path for n in count(1) if not (path := out.with_name(f"{out.name}.{n}")).exists())
+        out.rename(aside)
+    out.mkdir()
+    (aside / ".lock").unlink(missing_ok=True)
+    return aside
+
+
+def remember(out: Path, script: str, request: Request, preset: str, bases: Mapping[str, Run]) -> str:
+    """Write sweep.json; what an earlier sitting left there must be the same sweep. Returns the sweep's identifier.
+
+    Raises:
+        RequestError: the directory holds another sweep.
+        DataError: the file of an earlier sitting is damaged.
+    """
+    path = out / "sweep.json"
+    identity = {"script": script, "preset": preset, "seed": request.seed}
+    name = uuid.uuid4().hex[:8]
+    if path.exists():
+        try:
+            earlier = json.loads(path.read_text())
+            name = earlier["id"]
+            changed = [key for key, value in identity.items() if earlier[key] != value]
+            changed += [
+                f"settings of {task}"
+                for task, run in bases.items()
+                if task in earlier["base"] and not _extends(run, earlier["base"][task])
+            ]
+        except (ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{path} is damaged ({error!r}): give another --out, or remove it") from None
+        if changed:
+            raise RequestError(
+                f"--out is {str(out)!r}: it holds a sweep of other {', '.join(changed)}; give another, or start anew "
+                "with --fresh"
+            )
+        bases = {task: Run.from_flat(flat) for task, flat in earlier["base"].items()} | dict(bases)
+    text = {
+        "id": name,
+        **identity,
+        "request": {key: str(value) if isinstance(value, Path) else value for key, value in asdict(request).items()},
+        "base": {task: run.flat() for task, run in bases.items()},
+        "versions": {"python": platform.python_version(), **{each: metadata.version(each) for each in _VERSIONS}},
+        "commit": _commit(),
+        "machine": {"system": platform.platform(), "resources": ray.cluster_resources()},
+    }
+    temporary = path.with_name(f".sweep.json.{os.getpid()}.tmp")
+    temporary.write_text(json.dumps(text, indent=2, ensure_ascii=False))
+    temporary.replace(path)
+    return name
+
+
+def _extends(run: Run, earlier: Mapping[str, Any]) -> bool:
+    """Whether a run is an earlier one, or that with another number of epochs."""
+    return run.replace({"epochs": earlier["epochs"]}).flat() == earlier
+
+
+def _commit() -> str | None:
+    """The commit of a source checkout; None of an installed package."""
+    git = shutil.which("git")
+    if git is None:
+        return None
+    here = Path(__file__).parent
+    answer = subprocess.run(  # noqa: S603 - fixed arguments
+        [git, "-C", str(here), "rev-parse", "HEAD"], capture_output=True, text=True, check=False
+    )
+    return answer.stdout.strip() or None
