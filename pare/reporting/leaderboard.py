@@ -17,12 +17,20 @@ from rich.table import Table
 from rich.text import Text
 
 from pare import tasks
+from pare.config import MethodName
 from pare.reporting import schema, tables
+from pare.reporting.comparison import against_default, paired
 from pare.reporting.records import PROVENANCE, describe
 from pare.tasks.task import Provenance, Published, Task
+from pare.tasks.trivial import Score
+
+_NONE: Mapping[str, Score] = {}
 
 CONSTANT = "constant"
 """The row of the best prediction that ignores the input."""
+
+REFERENCE: MethodName = "nft"
+"""What every other method is measured against, seed by seed."""
 
 
 @dataclass(frozen=True)
@@ -35,9 +43,14 @@ class Row:
     pruned: int
     failed: int
     validation: float | None
+    default: float | None
+    overtuned: bool
     test: float | None
     spread: float | None
     seeds: int
+    difference: float | None
+    difference_low: float | None
+    difference_high: float | None
     provenance: Provenance
     body: str
     published: float | None
@@ -49,15 +62,15 @@ class Row:
     unit: str
 
 
-def write(out: Path, constants: Mapping[str, tuple[float, float]]) -> list[Row]:
+def write(out: Path, constants: Mapping[str, tuple[float, float]], trivial: Mapping[str, Score] = _NONE) -> list[Row]:
     """Write `leaderboard.parquet` and `leaderboard.md` from the tables in `out`; returns their rows.
 
-    `constants` holds the constant prediction's (validation, test) by task.
+    `constants` holds the constant prediction's (validation, test) by task, `trivial` what trivial predictors reached.
 
     Raises:
         DataError: a table is damaged; names the file.
     """
-    rows = build(out, constants)
+    rows = build(out, constants, trivial)
     tables.write((asdict(row) for row in rows), schema.leaderboard(), out / "leaderboard.parquet")
     temporary = out / f".leaderboard.md.{os.getpid()}.tmp"
     temporary.write_text(markdown(rows), encoding="utf-8")
@@ -65,27 +78,38 @@ def write(out: Path, constants: Mapping[str, tuple[float, float]]) -> list[Row]:
     return rows
 
 
-def build(out: Path, constants: Mapping[str, tuple[float, float]]) -> list[Row]:
+def build(out: Path, constants: Mapping[str, tuple[float, float]], trivial: Mapping[str, Score] = _NONE) -> list[Row]:
     """The rows of the leaderboard, task by task, best test metric first, untested methods last."""
-    trials, confirm = (tables.load(out, table).to_pylist() for table in (schema.TRIALS, schema.CONFIRM))
+    names = (schema.TRIALS, schema.CONFIRM, schema.PUBLISHED)
+    trials, confirm, published = (tables.load(out, table).to_pylist() for table in names)
     rows: list[Row] = []
     for name in sorted({row["task"] for row in trials + confirm}):
         task = tasks.get(name)
-        searched, confirmed = ([row for row in table if row["task"] == name] for table in (trials, confirm))
-        methods = dict.fromkeys(row["method"] for row in searched + confirmed)
-        own = [
-            _row(task, method, *([row for row in table if row["method"] == method] for table in (searched, confirmed)))
-            for method in methods
-        ]
+        own_tables = [[row for row in table if row["task"] == name] for table in (trials, confirm, published)]
+        methods = dict.fromkeys(row["method"] for row in own_tables[0] + own_tables[1])
+        by_method = {
+            method: [[row for row in table if row["method"] == method] for table in own_tables] for method in methods
+        }
+        reference = by_method.get(REFERENCE, [[], [], []])[1]
+        own = [_row(task, method, *its, [] if method == REFERENCE else reference) for method, its in by_method.items()]
         if name in constants:
-            own.append(_constant(task, own[-1].provenance, *constants[name]))
+            own.append(_baseline(task, own[-1].provenance, CONSTANT, *constants[name]))
+        if name in trivial:
+            own.append(_baseline(task, own[-1].provenance, *trivial[name]))
         sign = 1 if task.metric.direction == "minimize" else -1
         rows += sorted(own, key=lambda row: (row.test is None, sign * (row.test or 0.0)))
     return rows
 
 
-def _row(task: Task, method: str, trials: Sequence[tables.Row], confirm: Sequence[tables.Row]) -> Row:
-    """What `trials` of the search and `confirm` runs say of a method."""
+def _row(
+    task: Task,
+    method: str,
+    trials: Sequence[tables.Row],
+    confirm: Sequence[tables.Row],
+    defaults: Sequence[tables.Row],
+    reference: Sequence[tables.Row],
+) -> Row:
+    """What the search's `trials`, its `confirm` runs and those of the published configuration say of a method."""
     states = [trial["state"] for trial in trials]
     tested = [run for run in confirm if run["test"] is not None]
     tests = [run["test"] for run in tested]
@@ -95,6 +119,8 @@ def _row(task: Task, method: str, trials: Sequence[tables.Row], confirm: Sequenc
         complete = [t["objective"] for t in trials if t["state"] == "complete" and t["objective"] is not None]
         validations = [best(complete)] if complete else []
     last = (tested or confirm or trials)[-1]
+    default, overtuned = against_default(task.metric, tested, defaults)
+    difference, low, high = paired(tested, reference)
     published = _published(task, method)
     return Row(
         task=task.name,
@@ -103,30 +129,40 @@ def _row(task: Task, method: str, trials: Sequence[tables.Row], confirm: Sequenc
         pruned=states.count("pruned"),
         failed=states.count("failed"),
         validation=statistics.fmean(validations) if validations else None,
+        default=default,
+        overtuned=overtuned,
         test=statistics.fmean(tests) if tests else None,
         spread=statistics.stdev(tests) if len(tests) > 1 else None,
         seeds=len(tests),
+        difference=difference,
+        difference_low=low,
+        difference_high=high,
         provenance=last["provenance"],
         body=last["body"],
         published=published.value if published else None,
         source=f"{published.method}: {published.source}" if published else "",
         comparable=_comparable(last["provenance"], published),
-        gpu_hours=sum(row["gpu_hours"] for row in [*trials, *confirm]),
+        gpu_hours=sum(row["gpu_hours"] for row in [*trials, *confirm, *defaults]),
         **_measure(task),
     )
 
 
-def _constant(task: Task, provenance: Provenance, validation: float, test: float) -> Row:
+def _baseline(task: Task, provenance: Provenance, name: str, validation: float, test: float) -> Row:
     return Row(
         task=task.name,
-        method=CONSTANT,
+        method=name,
         trials=0,
         pruned=0,
         failed=0,
         validation=validation,
+        default=None,
+        overtuned=False,
         test=test,
         spread=None,
         seeds=0,
+        difference=None,
+        difference_low=None,
+        difference_high=None,
         provenance=provenance,
         body="",
         published=None,
@@ -162,7 +198,7 @@ def _number(value: float | None) -> str:
 
 
 def _test(row: Row) -> str:
-    if row.test is None or row.method == CONSTANT:
+    if row.test is None or not row.seeds:
         return _number(row.test)
     if not row.spread:
         return f"{_number(row.test)} ({row.seeds})"
@@ -171,11 +207,23 @@ def _test(row: Row) -> str:
     return f"{row.test:.{decimals}f} ± {row.spread:.{decimals}f} ({row.seeds})"
 
 
+def _difference(row: Row) -> str:
+    if row.difference is None or row.difference_low is None or row.difference_high is None:
+        return "–" if row.difference is None else f"{row.difference:+.2g}"
+    return f"{row.difference:+.2g} ({row.difference_low:+.2g} to {row.difference_high:+.2g})"
+
+
+def _default_text(row: Row) -> str:
+    return _number(row.default) + (" (better!)" if row.overtuned else "")
+
+
 # The more a column matters, the further to the front: a narrow terminal shows as many as fit.
 _COLUMNS: Mapping[str, Callable[[Row], str]] = {
     "method": lambda row: row.method,
     "test ± spread (n)": _test,
+    f"− {REFERENCE} (95 %)": _difference,
     "validation": lambda row: _number(row.validation),
+    "default": _default_text,  # a flag where tuning made it worse
     "comparable": lambda row: row.comparable,  # before the figure that it speaks of
     "published": lambda row: _number(row.published),
     "body": lambda row: row.body or "–",
@@ -186,7 +234,13 @@ _COLUMNS: Mapping[str, Callable[[Row], str]] = {
     "data": lambda row: row.provenance,
     "source": lambda row: row.source or "–",
 }
-_LEFT = ("method", "body", "comparable", "data", "source")
+LEFT = ("method", "body", "comparable", "data", "source")
+"""Columns of words; the others hold figures."""
+
+
+def texts(row: Row) -> dict[str, str]:
+    """A row as every leaderboard shows it, by column."""
+    return {name: text(row) for name, text in _COLUMNS.items()}
 
 
 def render(rows: Sequence[Row], width: int = 80) -> RenderableType:
@@ -207,7 +261,7 @@ def markdown(rows: Sequence[Row]) -> str:
         title, *facts = _heading(task, own)
         lines += ["", f"## {title}", "", *(f"{fact}  " for fact in facts), ""]
         lines.append(f"| {' | '.join(_COLUMNS)} |")
-        lines.append(f"| {' | '.join(':--' if name in _LEFT else '--:' for name in _COLUMNS)} |")
+        lines.append(f"| {' | '.join(':--' if name in LEFT else '--:' for name in _COLUMNS)} |")
         lines += [f"| {' | '.join(text(row).replace('|', '/') for text in _COLUMNS.values())} |" for row in own]
     return "\n".join(lines) + "\n"
 
@@ -232,7 +286,7 @@ def _fitting(rows: Sequence[Row], width: int) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
         columns = dict(list(_COLUMNS.items())[:count])
         for name in columns:
-            table.add_column(name, justify="left" if name in _LEFT else "right", no_wrap=True)
+            table.add_column(name, justify="left" if name in LEFT else "right", no_wrap=True)
         for row in rows:
             table.add_row(*(Text(text(row)) for text in columns.values()))
         if Console(width=10_000).measure(table).maximum <= width:

@@ -35,9 +35,14 @@ def leaderboard() -> Any:
             _field(
                 "validation", pa.float64(), "Mean over seeds; without a confirmation the best of the search", "unit"
             ),
+            _field("default", pa.float64(), "Validation of the published configuration on the same seeds", "unit"),
+            _field("overtuned", pa.bool_(), "Whether the chosen configuration is worse than the published one there"),
             _field("test", pa.float64(), "Mean over seeds", "unit"),
             _field("spread", pa.float64(), "Standard deviation of test over seeds", "unit"),
             _field("seeds", pa.int64(), "Confirmation runs behind the means", "runs"),
+            _field("difference", pa.float64(), "Mean of test minus nft's on the same seeds", "unit"),
+            _field("difference_low", pa.float64(), "Lower end of its 95 % interval (paired, Student's t)", "unit"),
+            _field("difference_high", pa.float64(), "Upper end of its 95 % interval", "unit"),
             _field("provenance", pa.string(), "Of the data: real, generated or simulated"),
             _field("body", pa.string(), "Weights of the body at the start: random or pretrained"),
             _field("published", pa.float64(), "Published test metric of the same method", "unit"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,23 +14,28 @@ from rich.console import Console
 
 from pare import tasks
 from pare.config import Run
-from pare.errors import RequestError
+from pare.errors import RequestError, is_disk_full
 from pare.method import methods
 from pare.reporting import keep, leaderboard, schema, tables
 from pare.reporting.progress import Progress
 from pare.reporting.records import Observer, Purpose
 from pare.reporting.tensorboard import TensorBoard
-from pare.search import cluster, place, space, tune
-from pare.search.budget import Budget
+from pare.search import cluster, place, prices, space, tune
+from pare.search import plan as planning
+from pare.search.budget import OPTIONS, Budget
+from pare.search.report import Report
 from pare.search.request import Preset, PresetName, Request, parse
 from pare.search.study import Study
 from pare.search.sweep import Sweep, TaskPlan
 from pare.tasks import store
+from pare.tasks import trivial as trivially
 from pare.tasks.store import Prepared
 from pare.tasks.task import Task
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
+
+_GOES_ON = "interrupted: the same command goes on from here"
 
 
 def main(
@@ -45,15 +49,18 @@ def main(
     try:
         request = parse(name, description, sys.argv[1:] if arguments is None else arguments)
         return 0 if request is None else _sweep(name, request, presets)
-    except RequestError as error:
+    except KeyboardInterrupt:
+        print(_GOES_ON)
+        return INTERRUPTED
+    except Exception as error:
+        if is_disk_full(error):
+            where = getattr(error, "filename", None) or "the disk of --out or --data-root"
+            print(f"{name}: {where} is full: free some space; the same command goes on from here", file=sys.stderr)
+            return 1
+        if not isinstance(error, RequestError):
+            raise
         print(f"{name}: {error}", file=sys.stderr)
         return 2
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        where = error.filename or "the disk of --out"
-        print(f"{name}: {where} is full: free some space; the same command goes on from here", file=sys.stderr)
-        return 1
     finally:
         ray.shutdown()
 
@@ -96,12 +103,18 @@ def _run(
                         data[needed] = store.prepare(tasks.get(needed), request.root, preset_name, show)
             bases[task.name] = _base(task, settings, data, request)
             _check(bases[task.name], data)
-        sweep_id = place.remember(out, name, request, preset_name, bases)
+        sweep_id = "" if request.plan else place.remember(out, name, request, preset_name, bases)
 
         plans = [_plan(task, bases[task.name], data[task.name], request, preset, out, sweep_id) for task in chosen]
+        if request.plan:
+            with progress.preparing("the plan") as show:
+                costs = planning.measure(plans, slots, request.root, show)
+            _tell_plan(planning.estimate(plans, costs, slots, request.scheduler, budget.price()), request, console)
+            return 0
         domains = {plan.task.name: plan.study.space.domains() for plan in plans}
         progress.expect(sum(plan.study.left for plan in plans))
-        observers: list[Observer] = [tables.Tables(out), TensorBoard(out, domains), progress]
+        page = Report(out, name, plans)
+        observers: list[Observer] = [tables.Tables(out), TensorBoard(out, domains), progress, page]
         gpus = slots.workers.gpus * slots.workers.count
         sweep = Sweep(plans, out, observers, slots.concurrent, gpus, budget, request.warm_start)
         try:
@@ -112,18 +125,34 @@ def _run(
     shutil.rmtree(out / ".ray", ignore_errors=True)
     if not sweep.finished:
         # Ctrl-C: Ray Tune has ended the trials under way, and their checkpoints lie where the next sitting finds them.
-        console.print("interrupted: the same command goes on from here", highlight=False)
+        page.write()
+        console.print(_GOES_ON, highlight=False)
         return INTERRUPTED
 
-    rows = leaderboard.write(out, {plan.task.name: _constant(plan) for plan in plans})
+    trivial = {plan.task.name: score for plan in plans if (score := trivially.score(plan.task, plan.data))}
+    rows = leaderboard.write(out, {plan.task.name: _constant(plan) for plan in plans}, trivial)
+    page.write()
     for plan in plans:
         keep.keep_best(out, plan.task)
     console.print(leaderboard.render(rows, console.width))
     if sweep.capped:
         console.print(f"budget reached: {sweep.capped}; a larger one goes on from here", highlight=False)
-    console.print(f"tables, models and leaderboard.md: {out}", highlight=False, soft_wrap=True)
+    console.print(f"report.html, tables, models and leaderboard.md: {out}", highlight=False, soft_wrap=True)
     console.print(f"compare the trials: tensorboard --logdir {out / 'tb'}", highlight=False, soft_wrap=True)
     return 1 if sweep.failures else 0
+
+
+def _tell_plan(estimates: Sequence[planning.Estimate], request: Request, console: Console) -> None:
+    unknown = prices.per_hour(ray.nodes())[1]
+    console.print(planning.table(estimates, not unknown))
+    if unknown:
+        label = f"give nodes the label {prices.PRICE_LABEL} in the cluster's YAML"
+        console.print(f"the price of {', '.join(unknown)} is unknown: {label}", highlight=False, soft_wrap=True)
+    for name, cap in vars(request.caps).items():
+        most = sum(getattr(estimate.most, name) for estimate in estimates)
+        if most > cap:
+            console.print(f"{OPTIONS[name]} {cap:g} may end it early: without a cap it takes up to {most:.3g}")
+    console.print("nothing was started: leave out --plan to start", highlight=False)
 
 
 def _preset(request: Request) -> tuple[PresetName, str]:
@@ -160,11 +189,15 @@ def _plan(
     task: Task, base: Run, data: Prepared, request: Request, preset: Preset, out: Path, sweep_id: str
 ) -> TaskPlan:
     folder = out / task.name
-    folder.mkdir(exist_ok=True)
+    storage = request.study_storage or f"sqlite:///{folder / 'study.db'}"
+    if request.plan and not (folder / "study.db").exists():
+        storage = "sqlite:///:memory:"  # a plan starts nothing
+    else:
+        folder.mkdir(exist_ok=True)
     study = Study(
         # A database may hold many sweeps; a file of OUT's own holds one.
         f"{out.name}-{sweep_id}-{task.name}" if request.study_storage else task.name,
-        request.study_storage or f"sqlite:///{folder / 'study.db'}",
+        storage,
         task.metric.direction,
         base,
         space.for_run(base, task.modality),

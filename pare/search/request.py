@@ -126,6 +126,9 @@ class Request:
             raise RequestError(f"--gpus-per-trial is {gpus}: above 1 give a whole number")
         if self.source is not None and self.source not in tasks.sources():
             raise RequestError(f"--source is {self.source!r}: choose from {', '.join(tasks.sources())}")
+        for name in self.tasks:
+            if name in tasks.sources():
+                raise RequestError(f"--tasks is {name!r}, which is a source: choose from {', '.join(tasks.names())}")
         for name in ("tasks", "methods"):
             names = getattr(self, name)
             if len(set(names)) < len(names):

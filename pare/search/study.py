@@ -23,7 +23,7 @@ from pare.search.space import Space, Values, to_run
 from pare.search.strategy import METHOD, STARTUP, SamplerName, SchedulerName, pruner, sampler
 from pare.tasks.task import Direction
 
-_RUN, _WHY = "run", "why"
+_RUN, _WHY, _CUT = "run", "why", "cut"
 
 Hints = Callable[[MethodName], Sequence[tuple[Space, Values]]]
 """What other tasks found best for a method: their spaces and values in it."""
@@ -83,8 +83,12 @@ class Study:
     def ask(self, unfinished_only: bool = False) -> Asked | None:
         """The next trial: what an earlier sitting left unfinished, then new ones; None when all were given out."""
         if self._unfinished:
-            trial = Trial(self._study, self._unfinished.pop(0)._trial_id)
-            return self._define(trial, self._methods()[trial.number])
+            unfinished = self._unfinished.pop(0)
+            method = self._methods()[unfinished.number]
+            self._study.sampler = sampler(self._sampler, self._seed + unfinished.number, method)
+            trial = Trial(self._study, unfinished._trial_id)
+            self._repeat_draws(trial)
+            return self._define(trial, method)
         if unfinished_only:
             return None
         trials = self._study.get_trials(deepcopy=False)
@@ -113,6 +117,14 @@ class Study:
             return self.space.near(published, method, np.random.default_rng((self._seed, number)))
         return None
 
+    def _repeat_draws(self, trial: Trial) -> None:
+        """Draw again what a trial had drawn when its driver died over it, so that the rest comes as it would have."""
+        for name, distribution in trial.distributions.items() if _RUN not in trial.user_attrs else ():
+            known = trial._is_fixed_param(name, distribution) or trial._is_relative_param(name, distribution)
+            if not known and not distribution.single():
+                frozen = self._study.get_trials(deepcopy=False)[trial.number]
+                self._study.sampler.sample_independent(self._study, frozen, name, distribution)
+
     def _define(self, trial: Trial, method: MethodName) -> Asked:
         """Settle what a trial runs; what an earlier sitting had settled of it stays."""
         self._live[trial.number] = trial
@@ -125,11 +137,16 @@ class Study:
     def report(self, number: int, epoch: int, objective: float) -> bool:
         """Tell the study of an epoch, once; returns whether the trial is worth another."""
         trial = self._live[number]
-        known = self._study.get_trials(deepcopy=False)[number].intermediate_values
-        if epoch not in known:
-            # An epoch comes again where a trial went on from its checkpoint.
+        if epoch in self._study.get_trials(deepcopy=False)[number].intermediate_values:
+            # It comes again where a trial went on from its checkpoint; a pruner asked again would answer otherwise.
+            if _CUT in trial.user_attrs:
+                return False
+        else:
             trial.report(objective, epoch)
-        return not trial.should_prune()
+        if trial.should_prune():
+            trial.set_user_attr(_CUT, True)
+            return False
+        return True
 
     def complete(self, number: int, objective: float) -> None:
         self._study.tell(self._live.pop(number), objective)
@@ -188,6 +205,12 @@ class Study:
     def methods(self) -> tuple[MethodName, ...]:
         """The methods among its trials, each once, in the order of their first."""
         return tuple(dict.fromkeys(self._methods()))
+
+    @property
+    def coming(self) -> Sequence[MethodName]:
+        """The method of every trial of the request that has not ended."""
+        begun = len(self.ended())
+        return self._methods()[begun:]
 
     def _methods(self) -> list[MethodName]:
         """The method of every trial, those to come included."""

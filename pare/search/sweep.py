@@ -153,11 +153,14 @@ class Sweep:
     def end(self, id: str, why: str = "") -> None:  # noqa: A002
         """A job is over: run to its end, cut short, or failed for the reason given."""
         self._tick()
-        job = self._jobs.pop(id)
+        job = self._jobs[id]
         record, study = job.record, self._plans[job.record.task].study
         record.ended, record.why = datetime.now(UTC), why or job.cut
         whole = record.epochs == job.run.epochs and record.objective is not None
         record.state = "failed" if why else "complete" if whole else "pruned"
+        # The study comes last: a driver that dies before it ends this job again, and no table lacks a trial for ever.
+        for observer in self._observers:
+            observer.end(record)
         if job.number is None:
             self.failures += record.state != "complete" and not job.cut
         elif why:
@@ -166,11 +169,10 @@ class Sweep:
             study.complete(job.number, float(record.objective or 0.0))
         else:
             study.prune(job.number, job.cut)
+        del self._jobs[id]
         self.capped = self.capped or job.cut
         if job.purpose != "confirm":
             shutil.rmtree(job.folder, ignore_errors=True)
-        for observer in self._observers:
-            observer.end(record)
 
     def _trial(self, plan: TaskPlan) -> Job | None:
         if plan.began is None and not plan.study.over:

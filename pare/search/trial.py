@@ -10,7 +10,7 @@ from ray import tune
 
 from pare import tasks
 from pare.config import Run
-from pare.errors import TrainingError
+from pare.errors import DiskFull, TrainingError
 from pare.reporting import export
 from pare.reporting.keep import MODEL
 from pare.reporting.records import ALSO
@@ -64,10 +64,15 @@ class TrialActor(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """The next report; `failed` holds the reason of a run that cannot go on, which no retry would mend."""
+        """The next report; `failed` holds the reason of a run that cannot go on, which no retry would mend.
+
+        `full` says that it could not go on for want of disk space.
+        """
         assert self._launch is not None  # noqa: S101 - Tune calls setup first
         try:
             figures = self._launch.next()
+        except DiskFull:
+            return {"done": True, "full": True}
         except TrainingError as error:
             return {"done": True, "failed": str(error)}
         return {"done": True} if figures is None else dict(figures)

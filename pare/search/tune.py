@@ -1,4 +1,4 @@
-"""Where Ray Tune meets a sweep: three thin adapters, and the call that runs them.
+"""Where Ray Tune meets a sweep: thin adapters, and the call that runs them.
 
 Tune places trials on the cluster, reuses their actors and restarts those whose node died. What a trial is, whether it
 goes on and how it ended is the sweep's to say.
@@ -6,9 +6,11 @@ goes on and how it ended is the sweep's to say.
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from ray import tune
 from ray.tune.execution.placement_groups import PlacementGroupFactory
@@ -16,7 +18,9 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
-from pare.search.sweep import Sweep
+from pare.reporting.figures import PICTURES
+from pare.search.orphans import Orphans
+from pare.search.sweep import Job, Sweep
 from pare.search.trial import TrialActor
 from pare.training.launch import Workers
 
@@ -24,6 +28,8 @@ RETRIES = 3
 """How often a trial whose actor or node died starts again, from its last checkpoint."""
 
 HEAD = "node:__internal_head__"
+
+Answer = TypeVar("Answer")
 
 
 class _Unsaved:
@@ -36,19 +42,48 @@ class _Unsaved:
         return {}
 
 
+class Guard(_Unsaved, tune.Callback):
+    """Calls the sweep. An error in it, or in one of its observers, ends the experiment and is raised by it as it is.
+
+    Left to Tune it would be counted against whichever trial was being told of. What runs then stays unfinished in its
+    study, for the next sitting.
+    """
+
+    def __init__(self) -> None:
+        self._error: Exception | None = None
+
+    def __call__(self, tell: Callable[..., Answer], *arguments: Any, otherwise: Answer) -> Answer:
+        if self._error is None:
+            try:
+                return tell(*arguments)
+            except Exception as error:
+                self._error = error
+        return otherwise
+
+    def check(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:  # noqa: ARG002
+        self.check()
+
+
 class SweepSearcher(_Unsaved, Searcher):
     """Asks the sweep for the next job, and tells it of every end."""
 
-    def __init__(self, sweep: Sweep, shared: dict[str, Any]) -> None:
+    def __init__(self, sweep: Sweep, guard: Guard, shared: dict[str, Any]) -> None:
         super().__init__(metric="objective", mode="min")
-        self._sweep, self._shared = sweep, shared
-        self._jobs: dict[str, str] = {}
+        self._sweep, self._guard, self._shared = sweep, guard, shared
+        self._jobs: dict[str, Job] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        return self._guard(self._next, trial_id, otherwise=None)
+
+    def _next(self, trial_id: str) -> dict[str, Any] | str | None:
         job = self._sweep.next()
         if job is None:
             return Searcher.FINISHED if self._sweep.finished else None
-        self._jobs[trial_id] = job.id
+        self._jobs[trial_id] = job
         return {
             "job": job.id,
             "run": job.run.flat(),
@@ -58,10 +93,15 @@ class SweepSearcher(_Unsaved, Searcher):
         }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        why = str((result or {}).get("failed", ""))
+        self._guard(self._end, self._jobs.pop(trial_id), result or {}, error, otherwise=None)
+
+    def _end(self, job: Job, result: dict[str, Any], error: bool) -> None:
+        if "full" in result:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(job.folder))
+        why = str(result.get("failed", ""))
         if error and not why:
             why = f"its process died, {RETRIES + 1} times in all"
-        self._sweep.end(self._jobs.pop(trial_id), why)
+        self._sweep.end(job.id, why)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to keep, see `_Unsaved`."""
@@ -73,13 +113,28 @@ class SweepSearcher(_Unsaved, Searcher):
 class SweepScheduler(_Unsaved, FIFOScheduler):
     """Passes every report to the sweep and its verdict to Tune."""
 
-    def __init__(self, sweep: Sweep) -> None:
+    def __init__(self, sweep: Sweep, guard: Guard) -> None:
         super().__init__()
-        self._sweep = sweep
+        self._sweep, self._guard = sweep, guard
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:  # noqa: ARG002
-        go_on = self._sweep.report(trial.config["job"], result)
+        go_on = self._guard(self._sweep.report, trial.config["job"], result, otherwise=False)
         return TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP
+
+
+class Lighten(tune.Callback):
+    """Takes a report's arrays out of it once the sweep has seen them: Tune saves the last report of every trial."""
+
+    def on_trial_result(
+        self,
+        iteration: int,  # noqa: ARG002
+        trials: list[Trial],  # noqa: ARG002
+        trial: Trial,  # noqa: ARG002
+        result: dict[str, Any],
+        **info: Any,  # noqa: ARG002
+    ) -> None:
+        for name in [name for name in result if name.startswith(PICTURES)]:
+            del result[name]
 
 
 def _folder(trial: Trial) -> str:
@@ -87,7 +142,7 @@ def _folder(trial: Trial) -> str:
 
 
 def run(sweep: Sweep, workers: Workers, root: Path, storage: Path) -> None:
-    """Run a sweep to its end on the Ray that is connected."""
+    """Run a sweep to its end on the Ray that is connected; an error in the sweep or its observers is raised again."""
     os.environ |= {
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
         # A run's last report says only that it is over.
@@ -104,12 +159,13 @@ def run(sweep: Sweep, workers: Workers, root: Path, storage: Path) -> None:
         "workers": {"count": workers.count, "cpus": workers.cpus, "gpus": workers.gpus},
         "storage": str(storage / "train"),
     }
+    guard = Guard()
     tuner = tune.Tuner(
         tune.with_resources(TrialActor, PlacementGroupFactory([bundle])),
         tune_config=tune.TuneConfig(
             num_samples=-1,
-            search_alg=SweepSearcher(sweep, shared),
-            scheduler=SweepScheduler(sweep),
+            search_alg=SweepSearcher(sweep, guard, shared),
+            scheduler=SweepScheduler(sweep, guard),
             reuse_actors=True,
             trial_dirname_creator=_folder,
         ),
@@ -117,8 +173,10 @@ def run(sweep: Sweep, workers: Workers, root: Path, storage: Path) -> None:
             name="tune",
             storage_path=str(storage),
             verbose=0,
+            callbacks=[guard, Lighten(), *([Orphans()] if workers.count > 1 else [])],
             failure_config=tune.FailureConfig(max_failures=RETRIES),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
         ),
     )
     tuner.fit()
+    guard.check()

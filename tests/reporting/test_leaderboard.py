@@ -8,6 +8,7 @@ from rich.console import Console
 from pare.reporting import leaderboard, schema
 from pare.reporting.leaderboard import Row, build, render, write
 from pare.reporting.tables import Tables
+from pare.tasks.trivial import Score
 from tests.reporting.fakes import record, run
 
 CONSTANTS = {"ecg": (0.8, 0.81), "darcy": (0.7, 0.71)}
@@ -62,6 +63,28 @@ def test_only_real_data_and_verified_figures_compare(out):
     assert (rows["darcy", "pare"].published, rows["darcy", "pare"].source[:6]) == (7e-3, "PaRe: ")
 
 
+def test_other_methods_stand_against_nft_on_the_same_seeds(out):
+    for seed, test in enumerate((0.5, 0.4)):
+        run(Tables(out), record(f"confirm-nft-{seed}", method="nft", purpose="confirm", test=test, seed=seed))
+    rows = {row.method: row for row in build(out, CONSTANTS) if row.task == "ecg"}
+    assert rows["pare"].difference == pytest.approx(-0.1)
+    assert rows["pare"].difference_low < -0.1 < rows["pare"].difference_high
+    assert rows["nft"].difference is None
+
+
+def test_a_choice_that_was_luck_is_flagged(out):
+    for seed in range(2):
+        run(Tables(out), record(f"published-pare-{seed}", purpose="published", seed=seed), metric=0.3)
+    row = next(row for row in write(out, CONSTANTS) if (row.task, row.method) == ("ecg", "pare"))
+    assert (row.default, row.overtuned) == (pytest.approx(0.3), True)
+    assert "0.3 (better!)" in (out / "leaderboard.md").read_text(encoding="utf-8")
+
+
+def test_a_trivial_predictor_has_its_row(out):
+    rows = build(out, CONSTANTS, {"darcy": Score("steady solve", 0.2, 0.005)})
+    assert [row.method for row in rows if row.task == "darcy"] == ["steady solve", "pare", "constant"]
+
+
 def test_a_figure_of_another_metric_does_not_compare(tmp_path):
     real = {"task": "cosmic", "provenance": "real", "body": "pretrained"}
     run(Tables(tmp_path), record("confirm-pare-0", purpose="confirm", test=0.05, **real))
@@ -83,7 +106,10 @@ def test_the_page_tells_metric_direction_and_data_of_every_task(out):
     assert "data: real, the official data" in darcy
     assert "1 - macro-F1, lower is better" in ecg
     assert "data: simulated, a stand-in" in ecg
-    assert "| pare | 0.350 ± 0.071 (2) | 0.35 | no: simulated | 0.28 | random | 4 | 1.75 | 1 | 1 | simulated |" in ecg
+    figures = (
+        "| pare | 0.350 ± 0.071 (2) | – | 0.35 | – | no: simulated | 0.28 | random | 4 | 1.75 | 1 | 1 | simulated |"
+    )
+    assert figures in ecg
 
 
 @pytest.mark.parametrize("width", [40, 80, 300])
@@ -94,7 +120,7 @@ def test_a_terminal_drops_columns_and_wraps_nothing(out, width):
     assert len(lines) == 2 * (1 + 3 + 1) + 2 + 3 + (2 if width < 300 else 0)
     assert sum("data: simulated" in line for line in lines) == 1
     header = next(line for line in lines if line.startswith("method"))
-    assert ("source" in header, "published" in header) == (width == 300, width >= 80)
+    assert ("source" in header, "validation" in header) == (width == 300, width >= 80)
 
 
 def test_a_sweep_of_nothing_has_an_empty_leaderboard(tmp_path):

@@ -44,7 +44,8 @@ def test_help_teaches_every_option(capsys):
     [
         (["--preset", "huge"], '"huge"'),
         (["--methods", "magic"], '"magic"'),
-        (["--source", "magic"], "choose from fractals, "),
+        (["--tasks", "fractals"], "--tasks is 'fractals', which is a source: choose from "),
+        (["--source", "magic"], "--source is 'magic': choose from"),
         (["--trials", "many"], '"many"'),
         (["--trials", "0"], "--trials is 0"),
         (["--epochs", "-1"], "--epochs is -1"),

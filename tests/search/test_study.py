@@ -1,11 +1,17 @@
 """The study is told the truth, and it is all that a sweep needs to go on."""
 
+import math
+
+import numpy as np
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 
 from pare.config import Run
+from pare.errors import RequestError
 from pare.search import space
+from pare.search.space import Dimension, Space
 from pare.search.study import Study, schedule_methods
 
 RUN = Run(
@@ -17,8 +23,9 @@ RUN = Run(
 def make(tmp_path):
     url = f"sqlite:///{tmp_path}/study.db"
 
-    def study(trials=6, methods=("pare",), seed=0, **options):
-        return Study("ecg", url, "minimize", RUN, space.for_run(RUN, "1d"), methods, trials, seed, **options)
+    def study(trials=6, methods=("pare",), seed=0, name="ecg", base=RUN, searched=None, **options):
+        searched = searched or space.for_run(base, "1d")
+        return Study(name, url, "minimize", base, searched, methods, trials, seed, **options)
 
     study.frozen = lambda: optuna.load_study(study_name="ecg", storage=url).trials
     return study
@@ -129,6 +136,63 @@ def test_more_trials_extend(make):
     assert make(trials=2).over
 
 
+def test_more_epochs_extend_and_what_was_begun_keeps_its_own(make):
+    study = make(trials=2)
+    first = study.ask()
+    study.report(first.number, 1, 0.5)
+    longer = make(trials=2, base=RUN.replace({"epochs": 20}))
+    assert longer.ask().run == first.run
+    assert longer.ask().run.epochs == 20
+
+
+def test_another_method_catches_up(make):
+    run_out(make(trials=4))
+    study = make(trials=7, methods=("pare", "orca"))
+    asked = run_out(study)
+    assert [a.method for a in asked] == ["orca", "orca", "orca"]
+    assert study.methods == ("pare", "nft", "orca")
+
+
+def test_other_choices_are_refused(make):
+    run_out(make(trials=1))
+    other = [
+        Dimension(d.name, CategoricalDistribution(("linear", "cosine"))) if d.name == "curriculum.family" else d
+        for d in space.for_run(RUN, "1d").dimensions
+    ]
+    with pytest.raises(RequestError, match=r"its trials chose curriculum.family from other values"):
+        make(trials=2, searched=Space(other))
+
+
+def test_a_wider_interval_is_taken(make):
+    run_out(make(trials=2))
+    wider = [
+        Dimension(d.name, FloatDistribution(0.0, 0.9), d.needs) if d.name == "gate.threshold" else d
+        for d in space.for_run(RUN, "1d").dimensions
+    ]
+    assert len(run_out(make(trials=8, searched=Space(wider)))) == 6
+
+
+def test_start_up_trials_lie_near_the_published_one_by_turns(make):
+    published = space.for_run(RUN, "1d").published(RUN, "pare")
+
+    def distance(asked):
+        return abs(math.log(asked.searched["optimizer.lr.body"] / published["optimizer.lr.body"]))
+
+    sweeps = [run_out(make(trials=5, seed=seed, name=f"seed {seed}")) for seed in range(12)]
+    pare = [[asked for asked in sweep if asked.method == "pare"] for sweep in sweeps]
+    assert np.mean([distance(own[1]) for own in pare]) < 0.75 * np.mean([distance(own[2]) for own in pare])
+
+
+def test_hints_come_after_the_published_configuration(make):
+    study = make(trials=4)
+    hinted = {**study.space.published(RUN, "pare"), "gate.threshold": 0.3, "curriculum.start": 0.11}
+    study.hints = lambda method: [(study.space, hinted)] if method == "pare" else []
+    asked = run_out(study)
+    assert asked[2].searched["gate.threshold"] == pytest.approx(0.3)
+    assert asked[2].run.curriculum.start == pytest.approx(0.11)
+    assert asked[0].run.curriculum.start == pytest.approx(RUN.curriculum.start)
+
+
 def test_best_prefers_whole_trials(make):
     study = make(trials=4, methods=("pare",))
     asked = [study.ask() for _ in range(4)]
@@ -155,3 +219,35 @@ def test_best_prefers_whole_trials(make):
 )
 def test_methods_take_turns_and_nft_is_always_there(methods, trials, turns):
     assert schedule_methods(methods, trials) == turns
+
+
+def test_a_verdict_is_not_asked_for_twice(make):
+    """A driver may die between the verdict and the trial's end: the epoch is then reported again."""
+    study = make(trials=12)
+    run_out(study, value=lambda asked, epoch: 0.1 * asked.number + 1 / epoch)
+    study = make(trials=13)
+    trial = study.ask()
+    assert study.report(trial.number, 1, 9.0) is False
+    again = make(trials=13)
+    assert again.ask().number == trial.number
+    assert again.report(trial.number, 1, 9.0) is False
+
+
+@pytest.mark.parametrize("drawn", [0, 1, 4])
+def test_a_driver_that_dies_over_a_proposal_takes_it_up_again(make, monkeypatch, drawn):
+    undisturbed = run_out(make(trials=4, name="undisturbed"))[3]
+    run_out(make(trials=3))
+    suggest = optuna.trial.Trial._suggest
+    left = iter([True] * drawn)
+
+    def dying(trial, name, distribution):
+        if not next(left, False):
+            raise KeyboardInterrupt
+        return suggest(trial, name, distribution)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(optuna.trial.Trial, "_suggest", dying)
+        with pytest.raises(KeyboardInterrupt):
+            make(trials=4).ask()
+    assert len(make.frozen()[3].params) == drawn
+    assert make(trials=4).ask() == undisturbed

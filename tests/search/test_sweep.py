@@ -4,7 +4,7 @@ import pytest
 
 from pare import tasks
 from pare.search import space
-from pare.search.budget import UNLIMITED, Budget
+from pare.search.budget import UNLIMITED, Amounts, Budget
 from pare.search.study import Study
 from pare.search.sweep import Sweep, TaskPlan
 from pare.tasks import store
@@ -73,10 +73,10 @@ def run_out(sweep, failing=()):
     return [job.id for job in given]
 
 
-def test_tasks_take_turns_then_confirm_on_every_seed(make):
+def test_a_task_comes_after_the_other_then_each_is_confirmed_on_every_seed(make):
     sweep, watcher = make()
     given = run_out(sweep)
-    assert given[:4] == ["ecg/pare-0000", "darcy/pare-0000", "ecg/nft-0001", "darcy/nft-0001"]
+    assert given[:4] == ["ecg/pare-0000", "ecg/nft-0001", "ecg/pare-0002", "darcy/pare-0000"]
     assert sorted(g for g in given if "confirm" in g) == sorted(
         f"{task}/confirm-{method}-{seed}" for task in ("ecg", "darcy") for method in ("pare", "nft") for seed in (1, 2)
     )
@@ -134,16 +134,142 @@ def test_only_confirmations_see_the_confirmation_seeds(make):
     assert {r.seed for r in watcher.ended if r.purpose == "confirm"} == {1, 2}
 
 
+def after_search(watcher):
+    """What the runs after the search were, as a later sitting reads it from the tables."""
+    return {(r.purpose, r.method, r.seed): dict(r.config) for r in watcher.ended if r.purpose != "search"}
+
+
 def test_what_was_confirmed_is_not_confirmed_again(make):
-    run_out(make(names=("ecg",))[0])
-    sweep, _ = make(names=("ecg",), confirmed={("pare", 1), ("nft", 2)})
+    sweep, watcher = make(names=("ecg",))
+    run_out(sweep)
+    done = after_search(watcher)
+    left = [("confirm", "nft", 1), ("confirm", "pare", 2)]
+    sweep, _ = make(names=("ecg",), confirmed={key: run for key, run in done.items() if key not in left})
     assert run_out(sweep) == ["ecg/confirm-nft-1", "ecg/confirm-pare-2"]
 
 
+def test_another_choice_is_confirmed_anew(make):
+    sweep, watcher = make(names=("ecg",))
+    run_out(sweep)
+    done = after_search(watcher)
+    done["confirm", "nft", 1]["mix_weight"] = 0.123
+    sweep, _ = make(names=("ecg",), confirmed=done)
+    assert run_out(sweep) == ["ecg/confirm-nft-1"]
+
+
+def test_the_published_configuration_runs_on_the_same_seeds_where_another_was_chosen(make):
+    sweep, watcher = make(names=("ecg",), trials=3)
+    better = iter([0.5, 0.6, 0.1])
+    while not sweep.finished:
+        job = sweep.next()
+        value = next(better) if job.purpose == "search" else 0.3
+        for epoch in (1, 2):
+            sweep.report(job.id, figures(job, epoch, value))
+        sweep.end(job.id)
+    extra = [r for r in watcher.ended if r.purpose == "published"]
+    assert [(r.trial, r.seed) for r in extra] == [("published-pare-1", 1), ("published-pare-2", 2)]
+    first, third = watcher.ended[0].config, watcher.ended[2].config
+    assert all(dict(r.config) | {"seed": 0} == first != third for r in extra)
+    assert watcher.ended[-1] is extra[-1], "they come last"
+
+
+@pytest.mark.parametrize("warm_start", [True, False])
+def test_a_task_begins_with_what_the_finished_one_found(make, warm_start, monkeypatch):
+    monkeypatch.setattr(type(tasks.get("darcy")), "modality", "1d")  # hints stay within a modality
+    sweep, _ = make(trials=4, concurrent=1, warm_start=warm_start)
+    given = {}
+    while not sweep.finished:
+        job = sweep.next()
+        given[job.id] = job.run
+        for epoch in (1, 2):
+            sweep.report(job.id, figures(job, epoch, 0.2 if job.id == "ecg/pare-0003" else 0.5))
+        sweep.end(job.id)
+    best, second = given["ecg/pare-0003"], given["darcy/pare-0002"]
+    assert (second.curriculum == best.curriculum) == warm_start
+
+
+class Clock:
+    """An hour passes with every epoch."""
+
+    def __init__(self):
+        self.hours = 0.0
+
+    def __call__(self):
+        return 3600.0 * self.hours
+
+
+def run_hourly(sweep, clock):
+    given = []
+    while not sweep.finished:
+        job = sweep.next()
+        given.append(job)
+        for epoch in (1, 2):
+            clock.hours += 1
+            if not sweep.report(job.id, {"epoch": epoch, "objective": 0.5, "seconds": 3600.0 * epoch}):
+                break
+        if job.purpose == "confirm" and not job.cut:
+            sweep.report(job.id, {"test_metric": 0.6})
+        sweep.end(job.id)
+    return given
+
+
+def test_a_cap_ends_the_search_in_time_for_the_confirmation(make):
+    clock = Clock()
+    caps = Amounts(hours=12.5, gpu_hours=float("inf"), usd=float("inf"))
+    sweep, watcher = make(names=("ecg",), trials=50, seeds=(1, 2), concurrent=1, caps=caps, clock=clock)
+    given = run_hourly(sweep, clock)
+    confirmed = [job for job in given if job.purpose == "confirm"]
+    # Two methods, two seeds, two epochs: eight hours are kept back as soon as both methods' costs are known.
+    assert len(confirmed) == 4
+    assert all(job.record.state == "complete" for job in confirmed)
+    assert clock.hours <= 13
+    assert sweep.capped.startswith("--max-hours 12.5")
+    assert sweep.failures == 0
+    cut = [job for job in given if job.cut]
+    assert all(job.record.state == "pruned" and job.record.why == job.cut for job in cut)
+
+
+def test_a_hard_cap_ends_confirmations_too(make):
+    clock = Clock()
+    caps = Amounts(hours=float("inf"), gpu_hours=0.9, usd=float("inf"))  # half a GPU a slot
+    sweep, watcher = make(names=("ecg",), trials=1, seeds=(1, 2, 3), concurrent=1, caps=caps, clock=clock)
+    given = run_hourly(sweep, clock)
+    assert clock.hours == 2
+    assert [(job.purpose, job.record.state) for job in given] == [("search", "pruned"), ("confirm", "pruned")]
+    assert sweep.failures == 0
+    assert sweep.capped.startswith("--max-gpu-hours 0.9")
+
+
+def test_tasks_share_a_budget(make):
+    clock = Clock()
+    caps = Amounts(hours=24.0, gpu_hours=float("inf"), usd=float("inf"))
+    sweep, _ = make(trials=50, seeds=(1,), concurrent=1, caps=caps, clock=clock)
+    given = run_hourly(sweep, clock)
+    searched = [job.record.task for job in given if job.purpose == "search"]
+    assert abs(searched.count("ecg") - searched.count("darcy")) <= 2
+    assert clock.hours <= 25
+
+
+def test_a_spent_budget_leaves_nothing_running(make):
+    clock = Clock()
+    sweep, _ = make(names=("ecg",), trials=3, concurrent=1, clock=clock)
+    job = sweep.next()
+    clock.hours += 1
+    sweep.report(job.id, {"epoch": 1, "objective": 0.4, "seconds": 3600.0})  # here the driver dies
+    sweep._budget.persist()
+    spent = Amounts(hours=1.0, gpu_hours=float("inf"), usd=float("inf"))
+    again, watcher = make(names=("ecg",), trials=3, concurrent=1, caps=spent, clock=clock)
+    assert again.next() is None
+    assert again.finished
+    (record,) = watcher.ended
+    assert (record.trial, record.state, record.epochs, record.objective) == ("pare-0000", "pruned", 1, 0.4)
+    assert record.why.startswith("--max-hours 1")
+
+
 def test_a_finished_sweep_has_nothing_to_do(make):
-    run_out(make(names=("ecg",))[0])
-    everything = {(method, seed) for method in ("pare", "nft") for seed in (1, 2)}
-    sweep, watcher = make(names=("ecg",), confirmed=everything)
+    sweep, watcher = make(names=("ecg",))
+    run_out(sweep)
+    sweep, watcher = make(names=("ecg",), confirmed=after_search(watcher))
     assert sweep.finished
     assert sweep.next() is None
     assert watcher.begun == []

@@ -120,6 +120,44 @@ def test_the_same_command_again_does_nothing_and_a_larger_one_extends(finished, 
 
 
 @pytest.mark.ray
+def test_a_plan_starts_nothing(finished, root, tmp_path, capsys):
+    _, out = finished
+    before = read(out)
+    assert sweep("--plan", "--tasks", "ecg", *SMALL, "--out", tmp_path / "new", "--data-root", root) == 0
+    said = capsys.readouterr().out
+    row = next(line for line in said.splitlines() if line.split()[:2] == ["ecg", "real"])
+    assert row.split()[2] == "4"
+    assert "unknown" in row, "nobody knows what this machine costs"
+    assert not list((tmp_path / "new").rglob("*.parquet"))
+    assert not (tmp_path / "new" / "sweep.json").exists()
+    assert sweep("--plan", "--tasks", "ecg", *SMALL, "--out", out, "--data-root", root) == 0
+    assert "0.00" in capsys.readouterr().out, "everything asked for has been done"
+    assert read(out).trials.equals(before.trials)
+
+
+@pytest.mark.ray
+def test_a_budget_ends_a_sweep_well_and_a_larger_one_goes_on(root, tmp_path, capsys):
+    arguments = ["--tasks", "ecg", "--trials", "6", "--epochs", "3", "--seeds", "1", "--preset", "laptop"]
+    places = ["--out", tmp_path, "--data-root", root]
+    assert sweep(*arguments, *places, "--max-hours", "0.0005") == 0
+    assert "budget reached: --max-hours 0.0005" in capsys.readouterr().out
+    first = read(tmp_path)
+    assert len(first.trials) < 6
+    assert set(first.trials.state) <= {"complete", "pruned"}
+    assert sweep(*arguments, *places, "--max-hours", "5") == 0
+    assert len(read(tmp_path).trials) == 6
+    assert set(read(tmp_path).confirm.method) == {"pare", "nft"}
+    frozen = optuna.load_study(study_name="ecg", storage=f"sqlite:///{tmp_path}/ecg/study.db").trials
+    assert all(trial.state.is_finished() for trial in frozen)
+
+
+@pytest.mark.ray
+def test_a_cap_in_dollars_needs_prices(root, tmp_path, capsys):
+    assert sweep("--tasks", "ecg", *SMALL, "--max-usd", "5", "--out", tmp_path, "--data-root", root) == 2
+    assert "--max-usd is 5: nobody knows the price of" in told(capsys)
+
+
+@pytest.mark.ray
 def test_another_sweep_in_the_same_place_is_refused(finished, root, capsys):
     _, out = finished
     other = [*SMALL, "--out", out, "--data-root", root, "--tasks", "ecg", "--seed", "3"]
@@ -236,6 +274,13 @@ def test_a_pickle_with_more_than_arrays_is_refused_and_not_run(capsys, tmp_path)
     assert "challenge2017.pkl" in line
     assert "posix.system" in line
     assert not trap.exists()
+
+
+@pytest.mark.ray
+def test_a_source_that_does_not_fit_the_body_is_refused(capsys, root, tmp_path):
+    assert sweep("--tasks", "ecg", *SMALL, "--source", "fractals", "--out", tmp_path, "--data-root", root) == 2
+    assert "source is 'fractals'" in told(capsys)
+    assert not (tmp_path / "ecg").exists()
 
 
 @pytest.mark.ray

@@ -1,0 +1,45 @@
+"""What may be said of one method beside another, and of a chosen configuration beside the published one."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from scipy.stats import t as student
+
+from pare.tasks.task import Metric
+
+CONFIDENCE = 0.95
+
+Row = Mapping[str, Any]
+
+
+def paired(tested: Sequence[Row], reference: Sequence[Row]) -> tuple[float | None, float | None, float | None]:
+    """Mean difference of the test metric to the reference on the same seeds, and the ends of its 95 % interval.
+
+    The interval is Student's, over seeds; None where there are too few.
+    """
+    theirs = {row["seed"]: row["test"] for row in reference if row["test"] is not None}
+    differences = [row["test"] - theirs[row["seed"]] for row in tested if row["seed"] in theirs]
+    if not differences:
+        return None, None, None
+    mean, count = statistics.fmean(differences), len(differences)
+    if count == 1:
+        return mean, None, None
+    half = float(student.ppf((1 + CONFIDENCE) / 2, count - 1)) * statistics.stdev(differences) / math.sqrt(count)
+    return mean, mean - half, mean + half
+
+
+def against_default(metric: Metric, tested: Sequence[Row], defaults: Sequence[Row]) -> tuple[float | None, bool]:
+    """Mean validation of the published configuration, and whether the chosen one is worse on the same fresh seeds.
+
+    A choice that is worse there was luck on the search's own seed (overtuning).
+    """
+    of_default = {row["seed"]: row["validation"] for row in defaults if row["state"] == "complete"}
+    pairs = [(row["validation"], of_default[row["seed"]]) for row in tested if row["seed"] in of_default]
+    if not pairs:
+        return None, False
+    chosen, default = (statistics.fmean(values) for values in zip(*pairs, strict=True))
+    return default, metric.better(default, chosen)

@@ -1,0 +1,50 @@
+"""Placement groups whose owner died. Ray keeps them as long as the driver lives, and with them what they reserve.
+
+A worker group's is owned by an actor of Ray Train, which goes with the trial's own; see ray-project/ray#54305. Ray Train's
+remedy looks when the group has started, and by way of the dashboard; here Ray itself is asked, at any time.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import ray
+from ray import tune
+from ray._private.state import state
+from ray.core.generated.gcs_pb2 import PlacementGroupTableData
+from ray.util.placement_group import PlacementGroup, remove_placement_group
+
+_LOOK = 2.0
+"""Seconds between two looks."""
+
+
+class Orphans(tune.Callback):
+    """Removes, while Tune runs, the placement groups of this driver's job whose owner died."""
+
+    def __init__(self) -> None:
+        self._looked = 0.0
+
+    def on_step_begin(self, iteration: int, trials: list[Any], **info: Any) -> None:  # noqa: ARG002
+        if time.monotonic() - self._looked >= _LOOK:
+            remove_orphans()
+            self._looked = time.monotonic()
+
+
+def remove_orphans() -> int:
+    """Remove the placement groups of this driver's job whose owner, an actor, died; returns how many there were."""
+    job = ray.get_runtime_context().get_job_id()
+    # The public table does not tell the owner.
+    rows = state._connect_and_get_accessor().get_placement_group_table()
+    removed = 0
+    for group in map(PlacementGroupTableData.FromString, rows):
+        owner = ray.ActorID(group.creator_actor_id) if group.creator_actor_id else ray.ActorID.nil()
+        if (
+            group.creator_job_id.hex() == job
+            and group.state != PlacementGroupTableData.REMOVED
+            and not owner.is_nil()
+            and group.creator_actor_dead
+        ):
+            remove_placement_group(PlacementGroup(ray.PlacementGroupID(group.placement_group_id)))
+            removed += 1
+    return removed
