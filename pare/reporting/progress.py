@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Self
+from typing import Any, Self
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -30,10 +30,12 @@ class Progress:
     def __init__(self, total: int = 0, console: Console | None = None) -> None:
         self.total = total
         self.console = console or Console()
+        self.spent: Callable[[], str] = str
+        """Says what the sweep has spent of its budget; empty where it costs nothing."""
         self.ended: Counter[State] = Counter()
         self._running: dict[tuple[str, str], Record] = {}
-        self._best: dict[str, tuple[float, str]] = {}
-        """By task: the best validation metric of a complete trial, and its name."""
+        self._best: dict[str, Record] = {}
+        """By task: the complete trial that is best by validation."""
         self._began = time.monotonic()
         self._bars = Bars(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=self.console)
         self._live: Live | None = None
@@ -71,7 +73,7 @@ class Progress:
     def begin(self, record: Record) -> None:
         self._running[record.task, record.trial] = record
 
-    def epoch(self, record: Record, figures: Mapping[str, float]) -> None:  # noqa: ARG002 - the record says enough
+    def epoch(self, record: Record, figures: Mapping[str, Any]) -> None:  # noqa: ARG002 - the record says enough
         self._running[record.task, record.trial] = record
 
     def end(self, record: Record) -> None:
@@ -84,11 +86,12 @@ class Progress:
 
     def _note(self, record: Record) -> None:
         """Remember the record if it is the best complete trial of its task."""
-        value = record.objective
-        if record.state != "complete" or value is None:
+        if record.state != "complete" or record.objective is None:
             return
-        if record.task not in self._best or tasks.get(record.task).metric.better(value, self._best[record.task][0]):
-            self._best[record.task] = value, record.trial
+        best = self._best.get(record.task)
+        metric = tasks.get(record.task).metric
+        if best is None or best.objective is None or metric.better(record.objective, best.objective):
+            self._best[record.task] = record
 
     def _line(self, record: Record) -> str:
         """What there is to say of an ended trial."""
@@ -102,8 +105,8 @@ class Progress:
         facts += [f"{record.epochs} epochs", f"{record.seconds:.0f} s"]
         if record.purpose == "search":
             facts.append(f"{self.ended.total()} of {self.total} trials")
-            if record.task in self._best:
-                facts.append("best {:.4g} ({})".format(*self._best[record.task]))
+            if best := self._best.get(record.task):
+                facts.append(f"best {best.objective:.4g} ({best.trial})")
         return ", ".join(facts)
 
     def _display(self) -> RenderableType:
@@ -120,15 +123,20 @@ class Progress:
         parts = [f"{ended} of {self.total} trials", *states, *running]
         parts += [f"confirming {confirming}"] if confirming else []
         parts.append(f"{_clock(elapsed)} elapsed")
+        parts += [spent] if (spent := self.spent()) else []
         if 0 < ended < self.total:
             parts.append(f"about {_clock(elapsed / ended * (self.total - ended))} left")
         return " · ".join(parts)
 
     def _bests(self) -> list[str]:
-        best = sorted(self._best.copy().items())
-        return [
-            f"{task}: best {value:.4g} ({trial}); {describe(tasks.get(task).metric)}" for task, (value, trial) in best
-        ]
+        lines = []
+        for name, best in sorted(self._best.copy().items()):
+            task = tasks.get(name)
+            figures = [figure for figure in task.published if figure.method.lower() == "pare" and not figure.metric]
+            # Beside anything but the official data a published figure would say nothing.
+            published = f", published {figures[0].value:.4g}" if figures and best.provenance == "real" else ""
+            lines.append(f"{name}: best {best.objective:.4g} ({best.trial}){published}; {describe(task.metric)}")
+        return lines
 
     def _lines(self, what: str) -> Callable[[int, int], None]:
         """A callback that says a line per tenth of the way, the last one left to whoever finishes."""

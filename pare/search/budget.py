@@ -82,6 +82,17 @@ class Budget:
                 return f"{OPTIONS[name]} {cap:g} ({spent:.3g} spent)"
         return ""
 
+    def describe(self) -> str:
+        """What was spent, of what there is where there is a cap; nothing of what costs nothing."""
+        texts = []
+        for name, form in (("hours", "{} h"), ("gpu_hours", "{} GPU-hours"), ("usd", "${}")):
+            spent, cap = getattr(self.spent, name), getattr(self.caps, name)
+            if cap < math.inf:
+                texts.append(f"{form.format(f'{spent:.2f}')} of {cap:g}")
+            elif spent and name != "hours":
+                texts.append(form.format(f"{spent:.2f}"))
+        return ", ".join(texts)
+
     def price(self) -> float:
         """Dollars of all nodes for an hour, now."""
         return self._price()

@@ -112,6 +112,7 @@ def _run(
             _tell_plan(planning.estimate(plans, costs, slots, request.scheduler, budget.price()), request, console)
             return 0
         domains = {plan.task.name: plan.study.space.domains() for plan in plans}
+        progress.spent = budget.describe
         progress.expect(sum(plan.study.left for plan in plans))
         page = Report(out, name, plans)
         observers: list[Observer] = [tables.Tables(out), TensorBoard(out, domains), progress, page]

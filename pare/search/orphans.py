@@ -1,7 +1,7 @@
 """Placement groups whose owner died. Ray keeps them as long as the driver lives, and with them what they reserve.
 
-A worker group's is owned by an actor of Ray Train, which goes with the trial's own; see ray-project/ray#54305. Ray Train's
-remedy looks when the group has started, and by way of the dashboard; here Ray itself is asked, at any time.
+A worker group's is owned by an actor of Ray Train, which goes with the trial's own; see ray-project/ray#54305. The
+remedy in Ray Train itself begins when the group has started, and asks the dashboard; here Ray's own table is asked.
 """
 
 from __future__ import annotations

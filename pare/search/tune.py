@@ -7,6 +7,7 @@ goes on and how it ended is the sweep's to say.
 from __future__ import annotations
 
 import errno
+import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -149,6 +150,8 @@ def run(sweep: Sweep, workers: Workers, root: Path, storage: Path) -> None:
         "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
         "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     }
+    # A process that died comes with pages of its last words; the trial goes on, or its record says why it failed.
+    logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     bundle = {"CPU": workers.cpus} | ({"GPU": workers.gpus} if workers.gpus else {})
     if workers.count > 1:
         # The actor only follows its worker group, which brings its own placement group. It must hold something, and it

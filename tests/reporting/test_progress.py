@@ -61,6 +61,23 @@ def test_a_terminal_shows_the_sweep_live():
     assert "ecg: best 0.5 (pare-0000); 1 - macro-F1, lower is better" in shown
 
 
+def test_the_published_figure_stands_beside_official_data_only():
+    console = terminal()
+    with Progress(8, console) as progress:
+        run(progress, record("pare-0000", task="darcy", provenance="real"), metric=0.01)
+        run(progress, record("pare-0000", task="ecg", provenance="simulated"), metric=0.3)
+    assert "darcy: best 0.01 (pare-0000), published 0.007;" in text(console)
+    assert "ecg: best 0.3 (pare-0000); " in text(console)
+
+
+def test_a_terminal_shows_what_was_spent():
+    console = terminal()
+    with Progress(8, console) as progress:
+        progress.spent = lambda: "$1.20 of 5"
+        run(progress, record())
+    assert "$1.20 of 5" in text(console)
+
+
 def test_a_terminal_says_failures_too():
     console = terminal()
     with Progress(8, console) as progress:

@@ -85,6 +85,16 @@ def test_a_task_may_use_its_share_of_what_was_left(make):
     assert budget.reached(Amounts(hours=2.0), since, sharers=2)
 
 
+def test_what_costs_nothing_is_not_told_of(make):
+    free, capped = make(price=0.0), make(hours=2.0, usd=5.0)
+    for budget, hours in ((free, 1.0), (capped, 0.5)):
+        budget.clock.hours += hours
+        budget.tick(gpus=0)
+    assert free.describe() == ""
+    capped.tick(gpus=0)
+    assert capped.describe() == "1.50 h of 2, $3.00 of 5"
+
+
 def test_a_damaged_record_is_named(make, tmp_path):
     (tmp_path / "spent.json").write_text("{")
     with pytest.raises(DataError, match=r"spent.json is damaged"):

@@ -1,14 +1,13 @@
 """Where Ray Tune meets a sweep, without Ray: an error of the sweep's own is not the trial's of which it was told."""
 
 import errno
+from types import SimpleNamespace
 
 import pytest
 
 from pare.search.tune import Guard, SweepScheduler, SweepSearcher
 
-
-class Trial:
-    config = {"job": "ecg/pare-0000"}
+TRIAL = SimpleNamespace(config={"job": "ecg/pare-0000"})
 
 
 class Broken:
@@ -28,7 +27,7 @@ class Broken:
 def test_an_error_is_raised_as_it_is_at_the_next_step():
     guard = Guard()
     guard.on_step_begin(0, [])
-    assert SweepScheduler(Broken(), guard).on_trial_result(None, Trial(), {}) == "STOP"
+    assert SweepScheduler(Broken(), guard).on_trial_result(None, TRIAL, {}) == "STOP"
     with pytest.raises(OSError, match="No space left"):
         guard.on_step_begin(1, [])
 
@@ -38,5 +37,5 @@ def test_a_broken_sweep_is_asked_and_told_nothing_more():
     searcher = SweepSearcher(sweep, guard, {})
     assert searcher.suggest("1") is None
     assert searcher.suggest("2") is None
-    SweepScheduler(sweep, guard).on_trial_result(None, Trial(), {})
+    SweepScheduler(sweep, guard).on_trial_result(None, TRIAL, {})
     assert sweep.asked == ["next"]
