@@ -85,13 +85,11 @@ def build(out: Path, constants: Mapping[str, tuple[float, float]], trivial: Mapp
     rows: list[Row] = []
     for name in sorted({row["task"] for row in trials + confirm}):
         task = tasks.get(name)
-        own_tables = [[row for row in table if row["task"] == name] for table in (trials, confirm, published)]
-        methods = dict.fromkeys(row["method"] for row in own_tables[0] + own_tables[1])
-        by_method = {
-            method: [[row for row in table if row["method"] == method] for table in own_tables] for method in methods
-        }
-        reference = by_method.get(REFERENCE, [[], [], []])[1]
-        own = [_row(task, method, *its, [] if method == REFERENCE else reference) for method, its in by_method.items()]
+        its = [[row for row in table if row["task"] == name] for table in (trials, confirm, published)]
+        own = [
+            _row(task, method, its[0], its[1], its[2])
+            for method in dict.fromkeys(row["method"] for row in its[0] + its[1])
+        ]
         if name in constants:
             own.append(_baseline(task, own[-1].provenance, CONSTANT, *constants[name]))
         if name in trivial:
@@ -106,10 +104,13 @@ def _row(
     method: str,
     trials: Sequence[tables.Row],
     confirm: Sequence[tables.Row],
-    defaults: Sequence[tables.Row],
-    reference: Sequence[tables.Row],
+    published_runs: Sequence[tables.Row],
 ) -> Row:
-    """What the search's `trials`, its `confirm` runs and those of the published configuration say of a method."""
+    """What a task's trials, confirmations and runs of published configurations say of a method."""
+    reference = [row for row in confirm if row["method"] == REFERENCE != method]
+    trials, confirm, defaults = (
+        [row for row in table if row["method"] == method] for table in (trials, confirm, published_runs)
+    )
     states = [trial["state"] for trial in trials]
     tested = [run for run in confirm if run["test"] is not None]
     tests = [run["test"] for run in tested]
