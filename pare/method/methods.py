@@ -60,15 +60,15 @@ def build(
     body = bodies.load(run.body, pretrained=method.pretrained, drop_path=run.tuning.drop_path)
     model = CrossModalModel(target, body, run.patch, statistics)
     if method.mixes or method.aligns:
-        _check_source(run, body, source)
+        _check_source(run, body, source, source_statistics)
     tuning.restrict(body, run.tuning.body if method.trains_body else "norms", run.tuning.lora_rank)
     if method.mixes:
         return PatchReplacement(model, criterion, run.gate, run.mix_weight, source, source_criterion, source_statistics)
     return FineTuning(model, criterion)
 
 
-def _check_source(run: Run, body: bodies.Body, source: Interface) -> None:
-    """The body's own embedder must be able to read the source.
+def _check_source(run: Run, body: bodies.Body, source: Interface, statistics: Mapping[str, np.ndarray]) -> None:
+    """The body's own embedder must be able to read the source, whose statistics tell the size of its `vocabulary`.
 
     Raises:
         RequestError: it reads something else.
@@ -83,5 +83,11 @@ def _check_source(run: Run, body: bodies.Body, source: Interface) -> None:
     if not fits:
         raise RequestError(
             f"source is {run.source!r}: the body {run.body} was pretrained on {reads}; give a source of that kind"
+        )
+    words = statistics.get("vocabulary")
+    if words is not None and words != body.config.vocab_size:
+        raise RequestError(
+            f"source is {run.source!r}: its tokens are of a vocabulary of {words}, those of the body {run.body} of "
+            f"{body.config.vocab_size}; prepare it with the tokenizer.json of that body"
         )
     body.source_tokens(source.shape[1:])

@@ -27,11 +27,14 @@ class Interface(Protocol):
     def outputs(self) -> tuple[int, ...]: ...
 
 
-def predictor(interface: Interface, body: Body, tokens: int) -> nn.Module:
-    """A new predictor of an interface's outputs from the features that a body makes of so many tokens."""
+def predictor(interface: Interface, body: Body, tokens: int, extent: tuple[int, ...] | None = None) -> nn.Module:
+    """A new predictor of an interface's outputs from the features that a body makes of so many tokens.
+
+    Dense outputs are predicted at another `extent` than their own where one is given.
+    """
     head: nn.Module
     if interface.kind == "dense":
-        head = DensePredictor(body.features, body.grid_out(tokens), interface.outputs)
+        head = DensePredictor(body.features, body.grid_out(tokens), extent or interface.outputs)
     else:
         head = ClassPredictor(body.features, interface.outputs[0])
     initialise(head)

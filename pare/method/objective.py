@@ -86,8 +86,9 @@ class PatchReplacement(FineTuning):
             self.register_buffer(f"source_{name}", torch.from_numpy(array.copy()))
         self.gate = PatchGate(model.body.width)
         initialise(self.gate)
-        # The source's own task, its class or its mask, never the target's head on decoded values.
-        self.source_head = predictor(source, model.body, model.tokens)
+        # The source's own task, its class or its mask, never the target's head on decoded values. A mask is predicted
+        # at the size of a target that is dense too.
+        self.source_head = predictor(source, model.body, model.tokens, getattr(model.head, "outputs", None))
         self.source_criterion = source_criterion
 
     def forward(self, x: Tensor, y: Tensor, mixing: Mixing | None) -> Losses:

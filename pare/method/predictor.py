@@ -19,10 +19,10 @@ class ClassPredictor(nn.Module):
 
 
 class DensePredictor(nn.Module):
-    """Features on a grid → one output channel at the target's own resolution (B, H, W) or (B, L).
+    """Features on a grid → one output at the target's own resolution, (B, H, W) or (B, L), or several, (B, C, …).
 
     Each feature vector is unfolded to its cell at about the target's resolution (a linear map and a pixel shuffle), the
-    result is interpolated to exactly `outputs`, and two small convolutions take the seams between cells out.
+    result is interpolated to exactly that of `outputs`, and two small convolutions take the seams between cells out.
     """
 
     channels = 8
@@ -30,12 +30,15 @@ class DensePredictor(nn.Module):
     def __init__(self, features: int, grid: Sequence[int], outputs: Sequence[int]) -> None:
         super().__init__()
         self.grid = tuple(grid)
-        self.outputs = tuple(outputs)
-        self.cell = tuple(math.ceil(out / cells) for out, cells in zip(outputs, grid, strict=True))
+        axes = len(self.grid)
+        self.fields, self.outputs = tuple(outputs[:-axes]), tuple(outputs[-axes:])
+        self.cell = tuple(math.ceil(out / cells) for out, cells in zip(self.outputs, grid, strict=True))
         self.unfold = nn.Linear(features, self.channels * math.prod(self.cell))
         conv = nn.Conv2d if len(self.grid) == 2 else nn.Conv1d
         self.smooth = nn.Sequential(
-            conv(self.channels, self.channels, 3, padding=1), nn.GELU(), conv(self.channels, 1, 3, padding=1)
+            conv(self.channels, self.channels, 3, padding=1),
+            nn.GELU(),
+            conv(self.channels, math.prod(self.fields), 3, padding=1),
         )
 
     def forward(self, features_BMF: Tensor) -> Tensor:
@@ -50,4 +53,4 @@ class DensePredictor(nn.Module):
             x = cells.view(batch, self.grid[0], self.channels, self.cell[0]).permute(0, 2, 1, 3)
             x = x.reshape(batch, self.channels, self.grid[0] * self.cell[0])
             x = F.interpolate(x, size=self.outputs, mode="linear", align_corners=False)
-        return self.smooth(x).squeeze(1)
+        return self.smooth(x) if self.fields else self.smooth(x).squeeze(1)

@@ -10,7 +10,7 @@ from pare.sources.pictures import render
 from pare.sources.proxy import Proxy
 from pare.tasks.task import Recipe
 
-_CLASSES = 64
+CLASSES = 64
 _point_sets = cache(point_sets)
 
 
@@ -21,7 +21,7 @@ class Fractals(Proxy):
     title = "Fractal images by formula (64 classes)"
     version = 1
     shape = (3, 64, 64)
-    outputs = (_CLASSES,)
+    outputs: ClassVar[tuple[int, ...]] = (CLASSES,)
     files = ("fractals.npz",)
     stored = np.uint8
     recipes: ClassVar = {
@@ -30,10 +30,14 @@ class Fractals(Proxy):
     }
 
     def make(self, classes: np.ndarray, instances: np.ndarray, recipe: Recipe) -> np.ndarray:
-        seed = int(recipe["seed"])
-        sets = _point_sets(_CLASSES, seed=seed)
-        images, _ = render(sets, classes, instances, size=self.shape[1], seed=seed, hardness=float(recipe["hardness"]))
-        return np.asarray((images * 255 + 0.5).astype(self.stored))
+        return self.pictures(classes, instances, recipe)[0]
+
+    def pictures(self, classes: np.ndarray, instances: np.ndarray, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
+        """Images (n, *shape) of the stored type, and where each shows its fractal: masks (n, H, W) bool."""
+        seed, hardness = int(recipe["seed"]), float(recipe["hardness"])
+        sets = _point_sets(CLASSES, seed=seed)
+        images, masks = render(sets, classes, instances, size=self.shape[1], seed=seed, hardness=hardness)
+        return (images * 255 + 0.5).astype(self.stored), masks
 
     def encode(self, raw: np.ndarray) -> np.ndarray:
         x = super().encode(raw)

@@ -1,5 +1,7 @@
 """What the source proxies made by formula share: one raw file, its checks, its splits."""
 
+from __future__ import annotations
+
 import zipfile
 import zlib
 from abc import abstractmethod
@@ -8,28 +10,28 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
+from torch import Tensor
 
 from pare.errors import DataError, RequestError
 from pare.method.criterion import cross_entropy
-from pare.tasks.task import Metric, Progress, Raw, Recipe, Split, Task
+from pare.tasks import samples
+from pare.tasks.task import Kind, Progress, Raw, Recipe, Split, Task
 
 _CHUNK = 256
 _HELD_OUT = 8  # one part in so many is for validation, another for test
 
 
-def error(predictions: np.ndarray, targets: np.ndarray) -> float:
-    """Samples (n, classes) whose largest output is not the target's (n,), in percent."""
-    return float(100 * np.mean(predictions.argmax(axis=1) != targets))
-
-
 class Proxy(Task):
-    """A classification task by formula: `<name>.npz` holds `x` (n, *shape) and `y` (n,) int64, row i instance i."""
+    """A task by formula: `<name>.npz` holds `x` (n, *shape) and `y`, row i instance i.
 
-    kind = "classification"
+    `y` (n,) int64 are classes, or, of a dense task, masks (n, *outputs) uint8 of 0 and 1.
+    """
+
+    kind: ClassVar[Kind] = "classification"
     synthetic = "generated"
     where = "made by the package itself"
-    metric = Metric("error", "minimize", error, unit="%")
-    criterion = staticmethod(cross_entropy)
+    metric = samples.ERROR
+    criterion: ClassVar[staticmethod[[Tensor, Tensor], Tensor]] = staticmethod(cross_entropy)
     paper: ClassVar = {}
     laptop: ClassVar = {}
     stored: ClassVar[type[np.generic]]
@@ -39,14 +41,19 @@ class Proxy(Task):
     def make(self, classes: np.ndarray, instances: np.ndarray, recipe: Recipe) -> np.ndarray:
         """Samples (n, *shape) of the stored type, each determined by the recipe's seed, its class and its instance."""
 
+    def draw(self, instances: np.ndarray, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of `x` and `y`: every stretch of the file holds all classes alike."""
+        classes = instances % self.outputs[0]
+        return self.make(classes, instances, recipe), classes
+
     def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
         n = int(recipe["samples"])
         instances = np.arange(n)
-        y = instances % self.outputs[0]  # every stretch of the file holds all classes alike
         x = np.empty((n, *self.shape), self.stored)
+        y = np.empty((n, *self._target.shape), self._target.dtype)
         for start in range(0, n, _CHUNK):
             part = slice(start, start + _CHUNK)
-            x[part] = self.make(y[part], instances[part], recipe)
+            x[part], y[part] = self.draw(instances[part], recipe)
             progress(min(start + _CHUNK, n), n)
         np.savez(folder / self.files[0], x=x, y=y)
 
@@ -73,6 +80,13 @@ class Proxy(Task):
         """The statistics of training inputs; none where samples are standardised one by one."""
         return {}
 
+    @property
+    def _target(self) -> np.ndarray:
+        """The like of a row of `y`, holding the largest that it may hold."""
+        if self.kind == "dense":
+            return np.ones(self.outputs, np.uint8)
+        return np.array(self.outputs[0] - 1, np.int64)
+
     def _load(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
         try:
             with np.load(path, allow_pickle=False) as file:
@@ -80,11 +94,12 @@ class Proxy(Task):
         except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as problem:
             reason = "not there" if isinstance(problem, FileNotFoundError) else "not readable"
             raise DataError(f"{path} is {reason}: expected an .npz file of arrays x and y, {self.where}") from problem
-        classes = self.outputs[0]
+        target, largest = self._target, int(self._target.max())
         if x.ndim != 1 + len(self.shape) or x.shape[1:] != self.shape or x.dtype != self.stored:
             wanted = f"{np.dtype(self.stored)} (n, {', '.join(map(str, self.shape))})"
             raise DataError(f"{path}: x is {x.dtype} {x.shape}, expected {wanted}")
-        if y.shape != x.shape[:1] or y.dtype != np.int64 or len(y) < _HELD_OUT or y.min() < 0 or y.max() >= classes:
-            wanted = f"int64 ({len(x)},), {_HELD_OUT} or more, of classes 0 to {classes - 1}"
+        shape = (len(x), *target.shape)
+        if y.shape != shape or y.dtype != target.dtype or len(y) < _HELD_OUT or y.min() < 0 or y.max() > largest:
+            wanted = f"{target.dtype} {shape}, {_HELD_OUT} or more, of numbers 0 to {largest}"
             raise DataError(f"{path}: y is {y.dtype} {y.shape}, expected {wanted}")
         return x, y

@@ -6,25 +6,48 @@ from pare.errors import RequestError
 from pare.tasks.task import Task
 
 _MODULES = {
+    "cifar10": "pare.sources.cifar10",
     "cifar100": "pare.tasks.cifar100",
+    "conll2000": "pare.sources.conll2000",
+    "conll2003": "pare.sources.conll2003",
     "cosmic": "pare.tasks.cosmic",
     "darcy": "pare.tasks.darcy",
     "deepsea": "pare.tasks.deepsea",
     "ecg": "pare.tasks.ecg",
+    "fractal-masks": "pare.sources.fractal_masks",
     "fractals": "pare.sources.fractals",
     "fsd50k": "pare.tasks.fsd50k",
     "ninapro": "pare.tasks.ninapro",
+    "pde-advection": "pare.tasks.pdebench_advection",
+    "pde-burgers": "pare.tasks.pdebench_burgers",
+    "pde-darcy": "pare.tasks.pdebench_darcy",
+    "pde-diffusion-reaction": "pare.tasks.pdebench_diffusion_reaction",
+    "pde-diffusion-reaction-2d": "pare.tasks.pdebench_diffusion_reaction_2d",
+    "pde-diffusion-reaction-2d-full": "pare.tasks.pdebench_diffusion_reaction_2d_full",
+    "pde-diffusion-sorption": "pare.tasks.pdebench_diffusion_sorption",
+    "pde-navier-stokes": "pare.tasks.pdebench_navier_stokes",
+    "pde-shallow-water": "pare.tasks.pdebench_shallow_water",
     "psicov": "pare.tasks.psicov",
     "satellite": "pare.tasks.satellite",
     "signals": "pare.sources.signals",
     "spherical": "pare.tasks.spherical",
+    "text": "pare.sources.text",
+    "tiny-imagenet": "pare.sources.tiny_imagenet",
+    "voc2012": "pare.sources.voc2012",
 }
-_SOURCES = frozenset({"fractals", "signals"})
+_SOURCES = frozenset(
+    {"cifar10", "conll2000", "conll2003", "fractal-masks", "fractals", "signals", "text", "tiny-imagenet", "voc2012"}
+)
 
 
 def names() -> tuple[str, ...]:
     """The registered target tasks."""
     return tuple(name for name in _MODULES if name not in _SOURCES)
+
+
+def sources() -> tuple[str, ...]:
+    """The registered source proxies."""
+    return tuple(name for name in _MODULES if name in _SOURCES)
 
 
 def get(name: str) -> Task:

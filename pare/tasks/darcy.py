@@ -65,7 +65,7 @@ class Darcy(Task):
     paper: ClassVar[Mapping[str, Any]] = {
         "epochs": 100,
         "body": "microsoft/swin-base-patch4-window7-224-in22k",
-        "source": "fractals",
+        "source": "voc2012",
         "mix_weight": 0.3,
         "tuning.body": "no_query_key",
         "curriculum.family": "linear",
@@ -84,6 +84,7 @@ class Darcy(Task):
     }
     laptop: ClassVar[Mapping[str, Any]] = {
         "body": "swin-mini",
+        "source": "fractal-masks",
         "tuning.body": "all",
         "epochs": 10,
         "optimizer.batch": 10,

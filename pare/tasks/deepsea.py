@@ -61,7 +61,7 @@ class DeepSea(Task):
     paper: ClassVar[Mapping[str, Any]] = {
         "epochs": 25,
         "body": "FacebookAI/roberta-base",
-        "source": "signals",
+        "source": "conll2000",  # the released features are of it, though the paper says CoNLL-2003
         "patch": 2,
         "mix_weight": 0.1,
         "curriculum.family": "linear",
@@ -82,6 +82,7 @@ class DeepSea(Task):
     laptop: ClassVar[Mapping[str, Any]] = {
         "epochs": 4,
         "body": "roberta-mini",
+        "source": "signals",
         "patch": 10,
         "optimizer.name": "adamw",
         "optimizer.batch": 32,

@@ -57,7 +57,7 @@ class Ninapro(Task):
     paper: ClassVar[Mapping[str, Any]] = {
         "epochs": 60,
         "body": "microsoft/swin-base-patch4-window7-224-in22k",
-        "source": "fractals",
+        "source": "cifar10",
         "mix_weight": 1.0,
         "curriculum.family": "linear",
         "curriculum.start": 0.638,  # 2,000 of 3,136 patches
@@ -78,6 +78,7 @@ class Ninapro(Task):
     laptop: ClassVar[Mapping[str, Any]] = {
         "epochs": 6,
         "body": "swin-mini",
+        "source": "fractals",
         "optimizer.name": "adamw",
         "optimizer.batch": 32,
         "optimizer.accumulate": 1,

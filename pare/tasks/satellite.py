@@ -51,7 +51,7 @@ class Satellite(Task):
     paper: ClassVar[Mapping[str, Any]] = {
         "epochs": 60,
         "body": "FacebookAI/roberta-base",
-        "source": "signals",
+        "source": "conll2000",  # the released features are of it, though the paper says CoNLL-2003
         "patch": 1,
         "mix_weight": 0.1,
         "curriculum.family": "linear",
@@ -71,6 +71,7 @@ class Satellite(Task):
     laptop: ClassVar[Mapping[str, Any]] = {
         "epochs": 4,
         "body": "roberta-mini",
+        "source": "signals",
         "patch": 2,
         "optimizer.batch": 32,
         "optimizer.lr.embedder": 1e-3,

@@ -52,7 +52,7 @@ class Spherical(Task):
     paper: ClassVar[Mapping[str, Any]] = {
         "epochs": 60,
         "body": "microsoft/swin-base-patch4-window7-224-in22k",
-        "source": "fractals",
+        "source": "tiny-imagenet",
         "mix_weight": 1.0,
         "curriculum.family": "linear",
         "curriculum.start": 0.638,  # 2,000 of 3,136 patches
@@ -72,6 +72,7 @@ class Spherical(Task):
     laptop: ClassVar[Mapping[str, Any]] = {
         "epochs": 6,
         "body": "swin-mini",
+        "source": "fractals",
         "optimizer.batch": 32,
         "optimizer.accumulate": 1,
         "optimizer.lr.embedder": 1e-3,

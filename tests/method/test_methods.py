@@ -1,6 +1,7 @@
 from types import SimpleNamespace
 from typing import get_args
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -46,15 +47,17 @@ def test_a_source_that_the_body_cannot_read_is_refused(tmp_path):
     RobertaModel(RobertaConfig(**config, max_position_embeddings=66), add_pooling_layer=False).save_pretrained(tmp_path)
     target = SimpleNamespace(kind="classification", shape=(1, 60), outputs=(3,))
 
-    def build(method, text):
+    def build(method, text, **statistics):
         source = SimpleNamespace(kind="classification", shape=(1, 32), outputs=(8,), text=text)
         run = Run(task="t", data="", body=str(tmp_path), source="signals", source_data="", method=method)
-        return methods.build(run, target, cross_entropy, {}, source, {})
+        return methods.build(run, target, cross_entropy, {}, source, statistics)
 
     with pytest.raises(RequestError, match=r"source is 'signals': the body .* was pretrained on text"):
         build("pare", text=False)
     build("nft", text=False)
-    objective = build("pare", text=True)
+    with pytest.raises(RequestError, match=r"vocabulary of 2048, those of the body .* of 11; .* tokenizer\.json"):
+        build("pare", text=True, vocabulary=np.array(2048))
+    objective = build("pare", text=True, vocabulary=np.array(11))
     ids = torch.randint(2, 11, (2, 1, 32)).float()
     mixing = Mixing(ids, torch.tensor([0, 7]), torch.tensor(5), None)
     objective(torch.randn(2, 1, 60), torch.tensor([0, 2]), mixing).total.mean().backward()

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from pare.config import Gate
-from pare.method import criterion
 from pare.method.objective import Mixing
+from pare.sources import masks
 
 
 @pytest.mark.parametrize("noisy", [True, False])
@@ -106,10 +106,11 @@ def test_fine_tuning_takes_no_source_batch(case):
 
 
 def test_a_dense_source_has_its_own_head_and_loss(case):
-    """Masks as source labels: predicted at their own size by the source's head, never by the target's (D19)."""
+    """Masks as source labels: predicted by the source's head, at the size of a dense target, else at their own."""
     outputs = (40, 48) if case.modality == "2d" else (90,)
     case.source = SimpleNamespace(kind="dense", shape=case.source.shape, outputs=outputs)
-    objective = case.objective(source_criterion=criterion.binary_cross_entropy)
+    objective = case.objective(source_criterion=masks.cross_entropy)
+    assert objective.source_head.outputs == (case.target.outputs if case.target.kind == "dense" else outputs)
     mixing = case.mixing(objective, 4)._replace(source_y=torch.randint(2, (4, *outputs)).float())
     losses = objective(*case.batch(), mixing)
     losses.total.mean().backward()

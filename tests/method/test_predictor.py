@@ -22,6 +22,11 @@ def test_dense_sequences_have_exactly_the_targets_length(outputs):
     assert head(torch.randn(2, 25, 16)).shape == (2, *outputs)
 
 
+@pytest.mark.parametrize(("grid", "outputs"), [((4, 4), (2, 33, 33)), ((16,), (3, 100)), ((16,), (1, 100))])
+def test_several_fields_have_a_channel_each(grid, outputs):
+    assert DensePredictor(16, grid, outputs)(torch.randn(2, 16, 16)).shape == (2, *outputs)
+
+
 def test_a_cell_reaches_its_own_place():
     head = DensePredictor(4, (4, 4), (32, 32))
     features = torch.randn(1, 16, 4)

@@ -20,13 +20,14 @@ def _one_hot(y: np.ndarray) -> np.ndarray:
 @dataclass(frozen=True)
 class Tiny:
     """`counts` of train, val and test, if the recipe alone gives them; the shape of a `raw` sample, if not the input's;
-    `perfect`, what makes the best predictions out of targets.
+    `perfect`, what makes the best predictions out of targets; how many methods have published `figures`, at least.
     """
 
     recipe: Recipe
     counts: tuple[int, int, int] | None = None
     raw: tuple[int, ...] | None = None
     perfect: Callable[[np.ndarray], np.ndarray] = _as_given
+    figures: int = 6
 
 
 _TINY = {
@@ -37,6 +38,15 @@ _TINY = {
     "ecg": Tiny({"records": 60, "seconds": 12.0, "seed": 18}, None, None, lambda y: np.eye(4)[y]),
     "fsd50k": Tiny({"train": 30, "val": 10, "test": 12, "sounds": 8, "seed": 0}, None, (22050,)),
     "ninapro": Tiny({"train": 54, "val": 36, "test": 36, "seed": 0}, (54, 36, 36), (52, 16), lambda y: np.eye(18)[y]),
+    "pde-advection": Tiny({"samples": 6, "seed": 0}, (4, 1, 1), (1024,)),
+    "pde-burgers": Tiny({"samples": 12, "seed": 0}, (10, 1, 1), figures=4),
+    "pde-darcy": Tiny({"samples": 8, "side": 64, "seed": 0}, (6, 1, 1), (64, 64), figures=4),
+    "pde-diffusion-reaction": Tiny({"samples": 12, "seed": 0}, (10, 1, 1)),
+    "pde-diffusion-reaction-2d": Tiny({"samples": 6, "seed": 0}, (4, 1, 1), (128, 128), figures=5),
+    "pde-diffusion-reaction-2d-full": Tiny({"samples": 6, "seed": 0}, (4, 1, 1), figures=0),
+    "pde-diffusion-sorption": Tiny({"samples": 6, "seed": 0}, (4, 1, 1)),
+    "pde-navier-stokes": Tiny({"samples": 8, "cells": 32, "seed": 0}, (6, 1, 1), figures=3),
+    "pde-shallow-water": Tiny({"samples": 6, "seed": 0}, (4, 1, 1), (128, 128), figures=5),
     "psicov": Tiny({"deepcov": 6, "psicov": 2, "shortest": 60, "longest": 90, "seed": 0}, None, (57, 40, 40)),
     "satellite": Tiny({"train": 90, "test": 40, "seed": 0}, (80, 10, 40), (46,), lambda y: np.eye(24)[y]),
     "spherical": Tiny({"train": 250, "test": 100, "seed": 0}, (200, 50, 100), None, lambda y: np.eye(100)[y]),
