@@ -1,5 +1,10 @@
 """The errors a user can cause, told in one line each."""
 
+import errno
+
+_FULL = ("No space left on device", "Disk quota exceeded", "database or disk is full")
+"""How libraries say it that do not pass on the number."""
+
 
 class RequestError(ValueError):
     """The request is wrong or cannot be met.
@@ -16,5 +21,20 @@ class TrainingError(RuntimeError):
     """A run cannot go on (its loss became NaN, say); the message is the reason its trial failed."""
 
 
+class DiskFull(TrainingError):  # noqa: N818 - the name says what it is
+    """A run cannot go on for want of disk space: no fault of its configuration, and it goes on once there is some."""
+
+
 class Stopped(Exception):  # noqa: N818 - not an error
     """A run was told to end before its last epoch."""
+
+
+def is_disk_full(error: BaseException | None) -> bool:
+    """Whether an error, or what caused it, is that a disk or a quota is used up."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if isinstance(error, DiskFull) or any(words in str(error) for words in _FULL):
+            return True
+        error = error.__cause__ or error.__context__
+    return False

@@ -53,7 +53,7 @@ def test_each_library_has_its_room(path):
         if name.startswith(("ray.tune", "optuna")):
             assert where.startswith("search/")
         if name == "ray" or name.startswith("ray."):
-            assert where.startswith("search/") or where == "training/launch.py"
+            assert where.startswith("search/") or where in {"training/launch.py", "tasks/parallel.py"}
         if name.startswith("transformers"):
             assert where == "method/body.py"
         if name.startswith(("tensorboard", "torch.utils.tensorboard")):

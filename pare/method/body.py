@@ -52,6 +52,16 @@ _SMALL: Mapping[str, Mapping[str, Any]] = {
         "type_vocab_size": 1,
         "signal_patch": 20,
     },
+    "roberta-mini-text": {
+        "model_type": "roberta",
+        "vocab_size": 2048,
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 256,
+        "max_position_embeddings": 514,
+        "type_vocab_size": 1,
+    },
 }
 
 
@@ -253,7 +263,9 @@ def initialise(module: nn.Module) -> None:
                 nn.init.zeros_(part.bias)
         elif isinstance(part, RobertaBody):
             part.positions.normal_(std=part.width**-0.5)
-            if isinstance(part.own, PatchEmbedder) and part.own.positions is not None:
+            if isinstance(part.own, TextEmbedder):
+                part.own.initialise(part.positions)
+            elif part.own.positions is not None:
                 part.own.positions.copy_(part.positions)
 
 

@@ -1,6 +1,7 @@
 """Embedders: raw samples of a modality → tokens that the body understands."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -39,9 +40,20 @@ class PatchEmbedder(nn.Module):
 class TextEmbedder(nn.Module):
     """Token ids (B, L) or (B, 1, L), of any numeric type → tokens (B, L, D): a language model's own embedding layer."""
 
+    embeddings: Any
+
     def __init__(self, embeddings: nn.Module) -> None:
         super().__init__()
         self.embeddings = embeddings
+
+    @torch.no_grad()
+    def initialise(self, positions_ND: Tensor) -> None:
+        """Draw new words, and take over positions to which nothing is added by the type of a token."""
+        words = self.embeddings.word_embeddings
+        words.weight.normal_(std=words.embedding_dim**-0.5)
+        words.weight[words.padding_idx] = 0
+        self.embeddings.token_type_embeddings.weight.zero_()
+        self.embeddings.position_embeddings.weight[-len(positions_ND) :] = positions_ND
 
     def forward(self, ids: Tensor) -> Tensor:
         return self.embeddings(ids.flatten(1).long())

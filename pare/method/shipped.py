@@ -1,7 +1,8 @@
 """Bodies that lie in the package: written and read in Hugging Face's format, so that anybody can load them.
 
 `model.safetensors` holds the tensors under the names that `SwinModel` and `RobertaModel` use. What a language model has
-no place for, the projection of a signal, is beside it in `embedder.safetensors`.
+no place for, the projection of a signal, is beside it in `embedder.safetensors`. Beside a body of text is its
+`tokenizer.json`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from pare.method.embedder import PatchEmbedder
+from pare.method.embedder import PatchEmbedder, TextEmbedder
 
 if TYPE_CHECKING:
     from pare.method.body import Body
@@ -35,7 +36,7 @@ def there(name: str) -> bool:
     return (folder(name) / WEIGHTS).is_file()
 
 
-def write(body: Body, own: PatchEmbedder, to: Path) -> None:
+def write(body: Body, own: PatchEmbedder | TextEmbedder, to: Path) -> None:
     """Write a body and the embedder that it was pretrained with to a folder, as Hugging Face's base model has them."""
     architecture = {"swin": "SwinModel", "roberta": "RobertaModel"}[body.config.model_type]
     config = json.loads(body.config.to_json_string(use_diff=False)) | {"architectures": [architecture]}
@@ -45,7 +46,7 @@ def write(body: Body, own: PatchEmbedder, to: Path) -> None:
         for prefix, part in _parts(body, own).items()
         for name, tensor in part.state_dict().items()
     }
-    if own.positions is not None:
+    if isinstance(own, PatchEmbedder) and own.positions is not None:
         width = body.config.hidden_size
         positions = torch.zeros(body.config.max_position_embeddings, width)
         usable = _positions(body)
@@ -63,21 +64,22 @@ def write(body: Body, own: PatchEmbedder, to: Path) -> None:
 def read(body: Body, of: Path) -> None:
     """Load what `write` left in a folder into a body of the same architecture, in place."""
     own = body.own
-    if not isinstance(own, PatchEmbedder):
-        raise TypeError("a body of this package reads images or signals, never text")
     tensors = load_file(of / WEIGHTS)
     for prefix, part in _parts(body, own).items():
         prefix += "."
         part.load_state_dict({n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
-    if own.positions is not None:
+    if body.modality == "1d":
         usable = _positions(body)
         usable.copy_(tensors[_POSITIONS][-len(usable) :] + tensors[_TYPES][0])
+    if isinstance(own, PatchEmbedder) and own.positions is not None:
         own.positions.copy_(usable)
         own.projection.load_state_dict(load_file(of / EMBEDDER))
 
 
-def _parts(body: Body, own: PatchEmbedder) -> dict[str, nn.Module]:
+def _parts(body: Body, own: PatchEmbedder | TextEmbedder) -> dict[str, nn.Module]:
     """Hugging Face's prefix → the part whose tensors stand under it."""
+    if isinstance(own, TextEmbedder):
+        return {"embeddings": own.embeddings, "encoder": body.encoder}
     if body.modality == "2d":
         embeddings = {"embeddings.patch_embeddings.projection": own.projection, "embeddings.norm": own.norm}
         return {**embeddings, "encoder": body.encoder, "layernorm": body.norm}

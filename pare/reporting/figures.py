@@ -15,8 +15,11 @@ class Figure:
     """Whether it is counted, not measured."""
 
 
+PICTURES = "pictures/"
+"""Before the names of the arrays that a report may hold besides, see `pare.training.inspect`; and before their tags."""
+
 FIGURES: Mapping[str, Figure] = {
-    "epoch": Figure("Epochs finished", "epochs", whole=True),
+    "epoch": Figure("Epochs finished", "epochs", "progress/epochs", whole=True),
     "objective": Figure("Best validation metric so far", "metric", "validation/best"),
     "val_metric": Figure("Validation metric", "metric", "validation/metric"),
     "val_loss": Figure("Validation loss, the task's criterion averaged over samples", "", "validation/loss"),
@@ -47,6 +50,7 @@ FIGURES: Mapping[str, Figure] = {
     "lr_heads": Figure("Learning rate of the heads", "", "learning_rate/heads"),
     "samples": Figure("Target samples trained on so far", "samples", whole=True),
     "samples_per_second": Figure("Target samples trained on per second", "samples/s", "speed/samples_per_second"),
+    "memory": Figure("Memory: the most on a GPU so far, else what the process holds", "GiB", "speed/memory"),
     "seconds": Figure("Time spent so far in training and validation", "s"),
 }
 

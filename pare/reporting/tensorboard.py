@@ -1,4 +1,4 @@
-"""TensorBoard: a run of few scalars per trial, and an HParams tab that shows every trial from its first minute on.
+"""TensorBoard: a run of few scalars and pictures per trial, and an HParams tab with every trial from its first minute.
 
 The tab takes its columns from the first experiment summary that it meets: what is absent there vanishes. So a trial
 writes session records only, and each task's directory gets one summary that lists the hyperparameters of all tasks.
@@ -11,27 +11,42 @@ import functools
 import math
 import operator
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata
 from tensorboard.plugins.hparams import summary_v2 as hparams
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
+from tensorboard.plugins.image import metadata as images
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
+from tensorboard.util.tensor_util import make_tensor_proto
 
 from pare import tasks
 from pare.config import MethodName
-from pare.reporting.figures import FIGURES, TEST, Figure
+from pare.reporting import pictures
+from pare.reporting.figures import FIGURES, PICTURES, TEST, Figure
+from pare.reporting.pictures import Picture
 from pare.reporting.records import Domain, Record, describe
 
-SHOWN = ("objective", "val_metric", "val_loss", "loss", "samples_per_second")
+SHOWN = ("objective", "epoch", "val_metric", "val_loss", "loss", "samples_per_second")
 """The figures that are metrics of the HParams tab."""
+
+_FIRST = ("method", "curriculum.start", "gate.threshold", "mix_weight", "optimizer.lr.body")
+"""The hyperparameters that the tab shows unasked: five."""
+
+_BY_SAMPLES = {"val_metric": "validation/metric_by_samples", "loss": "loss/train_by_samples"}
+"""Tags of the curves whose step is the number of samples trained on; of all others it is the epoch."""
+
+_DIRECTIONS = {"samples/s": ", higher is better", "epochs": ""}
+"""By unit; of all other figures lower is better."""
 
 _ALWAYS: Mapping[str, Domain] = {
     "method": Domain(choices=get_args(MethodName)),
@@ -72,14 +87,26 @@ class TensorBoard:
             )
             _append(path, session)
 
-    def epoch(self, record: Record, figures: Mapping[str, float]) -> None:
-        step = int(figures["epoch"])
+    def epoch(self, record: Record, figures: Mapping[str, Any]) -> None:
+        step, samples = int(figures["epoch"]), int(figures["samples"])
+        drawn = pictures.draw(tasks.get(record.task), figures)
         path = self._file(record)
         if path not in self._continued:
             self._continued.add(path)
             _append(path, SessionLog(status=SessionLog.START), step=step)
+            # TensorBoard then drops what lies at this step or beyond, curves by samples among it; and a report that is
+            # repeated comes without its pictures.
+            earlier = dict.fromkeys(_BY_SAMPLES.values(), range(samples))
+            _copy(path, earlier if drawn else {**earlier, PICTURES: (step,)})
         named = [(FIGURES[name], value) for name, value in figures.items() if name in FIGURES and value is not None]
-        _append(path, *(s for figure, value in named if (s := _scalar(record, figure, value))), step=step)
+        scalars = (s for figure, value in named if (s := _scalar(record, figure, value)))
+        _append(path, *scalars, *(_image(tag, picture) for tag, picture in drawn.items()), step=step)
+        curves = (
+            _scalar(record, replace(FIGURES[name], tag=tag), figures[name])
+            for name, tag in _BY_SAMPLES.items()
+            if name in figures
+        )
+        _append(path, *(scalar for scalar in curves if scalar), step=samples)
 
     def end(self, record: Record) -> None:
         path = self._file(record)
@@ -109,9 +136,9 @@ def _experiment(domains: Mapping[str, Mapping[str, Domain]]) -> Any:
 
     def metric(figure: Figure) -> Any:
         if figure.unit != "metric":
-            direction = "higher" if figure.unit == "samples/s" else "lower"
+            direction = _DIRECTIONS.get(figure.unit, ", lower is better")
             unit = f" [{figure.unit}]" if figure.unit else ""
-            display, description = str(figure.tag), f"{figure.description}{unit}, {direction} is better"
+            display, description = str(figure.tag), f"{figure.description}{unit}{direction}"
         else:
             display, description = f"{measure} ({figure.tag})", f"{figure.description}. {by_task}"
         training = str(figure.tag).startswith(("loss/", "speed/"))
@@ -122,7 +149,17 @@ def _experiment(domains: Mapping[str, Mapping[str, Domain]]) -> Any:
     for name in sorted({name for own in domains.values() for name in own}):
         searched[name] = [own[name] for own in domains.values() if name in own]
     infos = [hparams.HParam(name, _domain(functools.reduce(operator.or_, all_))) for name, all_ in searched.items()]
-    return hparams.hparams_config_pb(infos, [metric(FIGURES[name]) for name in SHOWN])
+    summary = hparams.hparams_config_pb(infos, [metric(FIGURES[name]) for name in SHOWN])
+    return _in_front(summary)
+
+
+def _in_front(summary: Any) -> Any:
+    """The summary with some hyperparameters marked as differing: the tab sorts by that first, then by name."""
+    content = HParamsPluginData.FromString(summary.value[0].metadata.plugin_data.content)
+    for info in content.experiment.hparam_infos:
+        info.differs = info.name in _FIRST
+    summary.value[0].metadata.CopyFrom(metadata.create_summary_metadata(content))
+    return summary
 
 
 def _session_end(status: int, ended: float) -> Any:
@@ -154,6 +191,33 @@ def _scalar(record: Record, figure: Figure, value: float) -> Any | None:
     elif figure.unit:
         description += f" [{figure.unit}]"
     return scalar_pb(figure.tag, value, description=description)
+
+
+def _image(tag: str, picture: Picture) -> Any:
+    # TensorBoard's own function for this wants TensorFlow.
+    content = np.array([str(picture.width).encode(), str(picture.height).encode(), picture.png], dtype=object)
+    kind = images.create_summary_metadata("", picture.description)
+    return Summary(value=[Summary.Value(tag=tag, metadata=kind, tensor=make_tensor_proto(content))])
+
+
+def _copy(path: Path, wanted: Mapping[str, Container[int]]) -> None:
+    """Copy from a trial's earlier files the tags that begin so, each at the steps wanted of it."""
+    found: dict[tuple[str, int], Any] = {}
+    for event in _events(sorted(file for file in path.parent.glob("*tfevents*") if file < path)):
+        for value in event.summary.value:
+            if any(value.tag.startswith(start) and event.step in steps for start, steps in wanted.items()):
+                one = Event(wall_time=event.wall_time, step=event.step, summary=Summary(value=[value]))
+                found[value.tag, event.step] = one
+    with path.open("ab") as file:
+        records = RecordWriter(file)
+        for event in found.values():
+            records.write(event.SerializeToString())
+
+
+def _events(files: Iterable[Path]) -> Iterator[Any]:
+    for file in files:
+        for record in RawEventFileLoader(str(file)).Load():
+            yield Event.FromString(record)
 
 
 def _name(suffix: str) -> str:

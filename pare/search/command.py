@@ -20,6 +20,7 @@ from pare.reporting import keep, leaderboard, schema, tables
 from pare.reporting.progress import Progress
 from pare.reporting.records import Observer, Purpose
 from pare.reporting.tensorboard import TensorBoard
+from pare.reporting.tracking import tracker
 from pare.search import cluster, place, prices, space, tune
 from pare.search import plan as planning
 from pare.search.budget import OPTIONS, Budget
@@ -116,6 +117,8 @@ def _run(
         progress.expect(sum(plan.study.left for plan in plans))
         page = Report(out, name, plans)
         observers: list[Observer] = [tables.Tables(out), TensorBoard(out, domains), progress, page]
+        if request.track:
+            observers.append(tracker(request.track, f"{name}-{sweep_id}"))
         gpus = slots.workers.gpus * slots.workers.count
         sweep = Sweep(plans, out, observers, slots.concurrent, gpus, budget, request.warm_start)
         try:

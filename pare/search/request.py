@@ -13,6 +13,8 @@ from cyclopts import App, CycloptsError, Parameter
 from pare import tasks
 from pare.config import MethodName
 from pare.errors import RequestError
+from pare.reporting import tracking
+from pare.reporting.tracking import Tracker
 from pare.search.budget import UNLIMITED, Amounts
 from pare.search.strategy import SamplerName, SchedulerName
 
@@ -101,6 +103,9 @@ class Request:
     study_storage: Annotated[str | None, Parameter(show_default=False)] = None
     """SQLAlchemy URL of the Optuna studies. [default: SQLite files in OUT]"""
 
+    track: Annotated[Tracker | None, Parameter(show_default=False)] = None
+    """Tell MLflow or Weights & Biases of every trial too. [default: TensorBoard and tables only]"""
+
     seed: int = 0
     """Seed of the sampler and of every trial; the confirmation counts on from it."""
 
@@ -129,6 +134,8 @@ class Request:
         for name in self.tasks:
             if name in tasks.sources():
                 raise RequestError(f"--tasks is {name!r}, which is a source: choose from {', '.join(tasks.names())}")
+        if self.track:
+            tracking.require(self.track)
         for name in ("tasks", "methods"):
             names = getattr(self, name)
             if len(set(names)) < len(names):

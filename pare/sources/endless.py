@@ -1,51 +1,79 @@
-"""Labelled samples without end, made by formula as they are asked for."""
+"""What the small bodies are pretrained on: samples without end, made as they are asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Literal
 
 import numpy as np
 
 from pare.errors import RequestError
-from pare.sources import pictures, waves
+from pare.method.body import Body
+from pare.method.model import CrossModalModel
+from pare.sources import corpus, pictures, reading, waves
 from pare.sources.ifs import point_sets
 
-BodyName = Literal["swin-mini", "roberta-mini"]
+BodyName = Literal["swin-mini", "roberta-mini", "roberta-mini-text"]
+
+Draw = Callable[[np.ndarray, float], tuple[np.ndarray, np.ndarray]]
+"""(instances (n,), hardness) → samples (n, …) and the classes (m,) that a model is to tell of them."""
 
 
 @dataclass(frozen=True)
-class Source:
-    """What a body is pretrained on; `draw(classes (n,), instances (n,), hardness)` makes samples (n, *shape)."""
+class Lesson:
+    """What a body learns: samples, the model around the body that predicts logits (m, classes) for them, and extras."""
 
-    shape: tuple[int, ...]
-    outputs: tuple[int, ...]
-    draw: Callable[[np.ndarray, np.ndarray, float], np.ndarray]
-    statistics: Mapping[str, np.ndarray] = field(default_factory=dict)
-    kind: str = "classification"
+    draw: Draw
+    model: Callable[[Body], CrossModalModel | reading.Reader]
+    held_out: Draw | None = None
+    """Samples of what is never learned from, where `draw` repeats itself."""
+    tokenizer: str | None = None
+    """Of text: the content of its file."""
 
 
-def source(body: BodyName, classes: int, seed: int) -> Source:
-    """What a body is pretrained on: fractals for images, signals for sequences.
+def lesson(body: BodyName, classes: int, seed: int) -> Lesson:
+    """Fractals for images, signals for sequences, the standard library's kinds of text for a body of text.
 
     Raises:
-        RequestError: signals of another number of classes than there are.
+        RequestError: another number of classes than signals or text have, or a Python without sources.
     """
-    if body == "swin-mini":
-        sets = point_sets(classes, seed=seed)
-        # Mean and deviation of the pixels at medium hardness, over classes and colours.
-        statistics = {"input_mean": np.array(0.334), "input_std": np.array(0.346)}
+    if body == "roberta-mini-text":
+        return _text(classes, seed)
+    return _fractals(classes, seed) if body == "swin-mini" else _signals(classes, seed)
 
-        def picture(labels: np.ndarray, instances: np.ndarray, hardness: float) -> np.ndarray:
-            return pictures.render(sets, labels, instances, seed=seed, hardness=hardness)[0]
 
-        return Source((3, 64, 64), (classes,), picture, statistics)
+def _fractals(classes: int, seed: int) -> Lesson:
+    sets = point_sets(classes, seed=seed)
+    # Mean and deviation of the pixels at medium hardness, over classes and colours.
+    statistics = {"input_mean": np.array(0.334), "input_std": np.array(0.346)}
+
+    def draw(instances: np.ndarray, hardness: float) -> tuple[np.ndarray, np.ndarray]:
+        labels = instances % classes
+        return pictures.render(sets, labels, instances, seed=seed, hardness=hardness)[0], labels
+
+    interface = SimpleNamespace(kind="classification", shape=(3, 64, 64), outputs=(classes,))
+    return Lesson(draw, lambda body: CrossModalModel(interface, body, 1, statistics))
+
+
+def _signals(classes: int, seed: int) -> Lesson:
     kinds = len(waves.class_names())
     if classes != kinds:
         raise RequestError(f"--classes is {classes}: signals come in {kinds} kinds")
 
-    def signal(labels: np.ndarray, instances: np.ndarray, hardness: float) -> np.ndarray:
-        return waves.render(labels, instances, seed=seed, hardness=hardness)[:, None]
+    def draw(instances: np.ndarray, hardness: float) -> tuple[np.ndarray, np.ndarray]:
+        labels = instances % kinds
+        return waves.render(labels, instances, seed=seed, hardness=hardness)[:, None], labels
 
-    return Source((1, 1000), (kinds,), signal)
+    interface = SimpleNamespace(kind="classification", shape=(1, 1000), outputs=(kinds,))
+    return Lesson(draw, lambda body: CrossModalModel(interface, body, body.config.signal_patch))
+
+
+def _text(classes: int, seed: int) -> Lesson:
+    kinds = len(corpus.KINDS)
+    if classes != kinds:
+        raise RequestError(f"--classes is {classes}: text comes in {kinds} kinds")
+    words = reading.words()
+    train, held_out = (reading.Windows(words, split, seed) for split in ("train", "val"))
+    return Lesson(train.draw, reading.Reader, held_out.draw, words.to_str(pretty=True) + "\n")

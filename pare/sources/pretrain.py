@@ -1,7 +1,8 @@
-"""Pretrains the small bodies of this package on data made by formula: `python -m pare.sources.pretrain BODY`.
+"""Pretrains the small bodies of this package: `python -m pare.sources.pretrain BODY`.
 
-The body learns to tell fractals (2D) or signals (1D) apart; no sample comes twice, and none is of natural origin. The
-same command again goes on where the last one ended. It takes some 10 minutes on one core.
+The body learns to tell fractals (2D) or signals (1D) apart, made by formula, no sample twice; or kinds of text (1D), of
+Python's standard library, which is always there. The same command again goes on where the last one ended. It takes some
+10 minutes on one core.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ def run(body: BodyName, recipe: Recipe, out: Path) -> None:
                 work.save(checkpoint)
                 figures = ", ".join(f"{name} {value:.4g}" for name, value in work.state.curve[-1].items())
                 bars.console.print(figures, highlight=False)
-    leave(work.body, work.model.embedder, out, asdict(recipe), asdict(work.state))
+    leave(work.body, work.model.embedder, work.lesson.tokenizer, out, asdict(recipe), asdict(work.state))
     checkpoint.unlink(missing_ok=True)
 
 

@@ -1,4 +1,4 @@
-"""How a body is pretrained on samples by formula: the recipe, the update, and how it is interrupted."""
+"""How a body is pretrained: the recipe, the update, and how it is interrupted."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ from torch.nn.utils import clip_grad_norm_
 from pare.errors import RequestError, TrainingError
 from pare.method import body as bodies
 from pare.method.criterion import cross_entropy
-from pare.method.model import CrossModalModel
-from pare.sources.endless import BodyName, source
+from pare.sources.endless import BodyName, Draw, lesson
 
 BETAS, WEIGHT_DECAY, WARMUP, CLIP = (0.9, 0.98), 0.05, 0.03, 1.0
 EASY, HARDER, MASTERED = 0.1, 0.004, 0.4
@@ -30,6 +29,7 @@ FIRST, EVERY = 20, 100
 
 _INSTANCES = 10**6  # the source proxies' own samples come before: these are not seen again as source patches
 _MEMORY = 0.95  # of the running accuracy, per step
+_HELD_OUT = 4096  # samples that a body of text is examined on
 
 
 @Parameter(name="*")
@@ -40,7 +40,7 @@ class Recipe:
     steps: int = 1600
     """Updates in all; the learning rate rises over the first 3 % and falls with the cosine to 0."""
     classes: int = 64
-    """Fractals to tell apart; signals are always 64."""
+    """Fractals to tell apart; signals are always 64, kinds of text 8."""
     batch: int = 64
     """Samples per update."""
     lr: float = 1e-3
@@ -73,7 +73,10 @@ class State:
 
 
 class Pretraining:
-    """A body that learns by the recipe, one `step` at a time; every sample is new, so its accuracy is honest.
+    """A body that learns by the recipe, one `step` at a time.
+
+    Samples by formula are new at every step, so the accuracy is honest. Text is not: the last record tells what the
+    body knows of modules held out.
 
     Raises:
         RequestError: the recipe does not fit the body.
@@ -81,16 +84,15 @@ class Pretraining:
 
     def __init__(self, body: BodyName, recipe: Recipe) -> None:
         self.name, self.recipe, self.state = body, recipe, State()
-        self.source = source(body, recipe.classes, recipe.seed)
+        self.lesson = lesson(body, recipe.classes, recipe.seed)
         torch.manual_seed(recipe.seed)
         self.body = bodies.load(body, pretrained=False)
-        patch = getattr(self.body.config, "signal_patch", 1)
         # The embedder of the target is here the body's own: it is written as such.
-        self.model = CrossModalModel(self.source, self.body, patch, self.source.statistics)
+        self.model = self.lesson.model(self.body)
         members = [(name, p) for name, p in self.model.named_parameters() if p.requires_grad]
-        # Positions do not decay: those beyond the signals' length are to stay as they were initialised.
-        decays = [p for name, p in members if p.ndim > 1 and "positions" not in name]
-        still = [p for name, p in members if p.ndim == 1 or "positions" in name]
+        # Positions do not decay: those beyond the samples' length are to stay as they were initialised.
+        decays = [p for name, p in members if p.ndim > 1 and "position" not in name]
+        still = [p for name, p in members if p.ndim == 1 or "position" in name]
         groups = [{"params": decays, "weight_decay": WEIGHT_DECAY}, {"params": still, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=recipe.lr, betas=BETAS, fused=True)
 
@@ -103,9 +105,7 @@ class Pretraining:
         state, recipe = self.state, self.recipe
         began = time.perf_counter()
         instances = _INSTANCES + state.step * recipe.batch + np.arange(recipe.batch)
-        classes = instances % self.source.outputs[0]
-        x = torch.from_numpy(self.source.draw(classes, instances, state.hardness))
-        y = torch.from_numpy(classes)
+        x, y = map(torch.from_numpy, self.lesson.draw(instances, state.hardness))
         for group in self.optimizer.param_groups:
             group["lr"] = recipe.lr * multiplier((state.step + 1) / (recipe.steps + 1))
         logits = self.model(x)
@@ -135,8 +135,19 @@ class Pretraining:
         if state.step % EVERY == 0 or state.step == self.recipe.steps:
             losses, accuracies = np.mean(state.recent, axis=0).tolist()
             figures = {"step": state.step, "loss": losses, "accuracy": accuracies}
-            state.curve.append(figures | {"hardness": state.hardness, "seconds": round(state.seconds, 1)})
+            figures |= {"hardness": state.hardness, "seconds": round(state.seconds, 1)}
+            if self.lesson.held_out is not None and state.step == self.recipe.steps:
+                figures["held_out"] = self._accuracy(self.lesson.held_out)
+            state.curve.append(figures)
             state.recent = []
+
+    @torch.no_grad()
+    def _accuracy(self, draw: Draw) -> float:
+        right: list[np.ndarray] = []
+        for first in range(0, _HELD_OUT, self.recipe.batch):
+            x, y = draw(np.arange(first, first + self.recipe.batch), 1.0)
+            right.append(self.model(torch.from_numpy(x)).argmax(1).numpy() == y)
+        return float(np.concatenate(right).mean())
 
     def save(self, path: Path) -> None:
         """Keep everything that the next step depends on in one file, whole or not at all."""

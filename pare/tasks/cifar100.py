@@ -1,27 +1,14 @@
 """Photographs of 100 classes, 32 pixels a side: CIFAR-100."""
 
-import gzip
-import io
-import tarfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
-from pare.errors import DataError
-from pare.method.criterion import cross_entropy
-from pare.tasks import chance, cifar100_simulator, samples
-from pare.tasks.pickles import dump_arrays, load_arrays
-from pare.tasks.task import Progress, Published, Raw, Recipe, Task
+from pare.tasks import cifar, cifar100_simulator, samples
+from pare.tasks.task import Download, Progress, Published, Raw, Recipe
 
-SIDE = 32
-PAD = 4
-"""Pixels of black around an image before a random crop."""
-
-_FOLDER = "cifar-100-python"
 _NB360 = "NAS-Bench-360, published table of results"
 _RECALLED = "arXiv 2406.09003, NAS-Bench-360 table, not checked against the paper"
 
@@ -35,21 +22,24 @@ sweet pepper, table, tank, telephone, television, tiger, tractor, train, trout, 
 willow tree, wolf, woman, worm"""
 
 
-class Cifar100(Task):
+class Cifar100(cifar.Cifar):
     """CIFAR-100 of NAS-Bench-360 (Krizhevsky 2009): an image in [0, 1] in, its fine class out."""
 
     name = "cifar100"
     title = "CIFAR-100 images"
-    kind = "classification"
     version = 1
-    shape = (3, SIDE, SIDE)
     outputs = (100,)
     labels = tuple(" ".join(name.split()) for name in _NAMES.split(","))
-    metric = samples.ERROR
-    criterion = staticmethod(cross_entropy)
     files = ("cifar-100-python.tar.gz",)
-    where = "https://www.cs.toronto.edu/~kriz/cifar.html, Python version"
-    synthetic = "simulated"
+    folder = "cifar-100-python"
+    key = "fine_labels"
+    downloads: ClassVar[Mapping[str, Download]] = {
+        "cifar-100-python.tar.gz": Download(
+            "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
+            "md5:eb9058c3a382ffc7106e4002c42a8d85",
+            169_001_437,
+        )
+    }
     published = (
         Published("WRN", 23.35, _NB360, verified=True),
         Published("DenseNAS random", 25.49, _NB360, verified=True),
@@ -69,7 +59,7 @@ class Cifar100(Task):
     paper: ClassVar[Mapping[str, Any]] = {
         "epochs": 60,
         "body": "microsoft/swin-base-patch4-window7-224-in22k",
-        "source": "fractals",
+        "source": "cifar10",
         "mix_weight": 1.0,
         "curriculum.family": "linear",
         "curriculum.start": 0.638,  # 2,000 of 3,136 patches
@@ -92,6 +82,7 @@ class Cifar100(Task):
     laptop: ClassVar[Mapping[str, Any]] = {
         "epochs": 4,
         "body": "swin-mini",
+        "source": "fractals",
         "optimizer.name": "adamw",
         "optimizer.batch": 32,
         "optimizer.accumulate": 1,
@@ -107,88 +98,28 @@ class Cifar100(Task):
 
     def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
         """Draw pictures of 100 kinds, as many of each as the counts allow, and pack them as the official archive is."""
-        packed = gzip.GzipFile(folder / self.files[0], "wb", compresslevel=1, mtime=0)  # no time, so the same each time
-        with packed, tarfile.open(fileobj=packed, mode="w") as archive:
+
+        def batches() -> Iterator[tuple[str, np.ndarray, dict[str, np.ndarray]]]:
             for stream, name in enumerate(("train", "test")):
                 rng = np.random.default_rng((int(recipe["seed"]), stream))
                 fine = rng.permutation(np.arange(int(recipe[name])) % 100)
-                content = {
-                    "data": cifar100_simulator.draw(fine, rng).reshape(len(fine), -1),
-                    "fine_labels": fine.tolist(),
-                    "coarse_labels": cifar100_simulator.COARSE[fine].tolist(),
-                }
-                pickled = io.BytesIO()
-                dump_arrays(pickled, content)
-                member = tarfile.TarInfo(f"{_FOLDER}/{name}")
-                member.size = pickled.tell()
-                pickled.seek(0)
-                archive.addfile(member, pickled)
+                labels = {self.key: fine, "coarse_labels": cifar100_simulator.COARSE[fine]}
+                yield name, cifar100_simulator.draw(fine, rng), labels
                 progress(stream + 1, 2)
+
+        self.pack(folder / self.files[0], batches())
 
     def read(self, folder: Path, progress: Progress) -> Raw:
         """Read the archive where it lies: of its training images the last fifth, 10,000, are for validation."""
         path = folder / self.files[0]
-        x, y = self._images(path, "train", least=5)
+        x, y = self.batch(path, "train", least=5)
         progress(1, 2)
-        test = self._images(path, "test", least=1)
+        test = self.batch(path, "test")
         progress(2, 2)
         # 40,000 of the official 50,000; an archive of another size, a simulated one, is cut in the same proportion.
         cut = len(x) * 4 // 5
         train, val = (x[:cut], y[:cut]), (x[cut:], y[cut:])
-        return samples.raw(train, val, test, statistics=_statistics(x[:cut]))
-
-    def encode(self, raw: np.ndarray) -> np.ndarray:
-        """Images (n, 3, 32, 32) or (n, 32, 32, 3), as bytes or in [0, 1], in [0, 1] with their channels first."""
-        channels_last = (SIDE, SIDE, 3)
-        raw = samples.batch(raw, (self.shape, channels_last), "images (n, 3, 32, 32) or (n, 32, 32, 3)")
-        return samples.pixels(raw.transpose(0, 3, 1, 2) if raw.shape[1:] == channels_last else raw)
-
-    def assemble(self, x: np.ndarray) -> np.ndarray:
-        """Bytes, as which images rest, in [0, 1]."""
-        return samples.pixels(x)
-
-    def augment(self, x: np.ndarray, y: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Crop each image at random from itself with a black border, and mirror one in two."""
-        u = chance.uniform(seeds, 3)
-        row, column = ((2 * PAD + 1) * u[:, :2].T).astype(int)
-        padded = np.pad(x, [(0, 0), (0, 0), (PAD, PAD), (PAD, PAD)])
-        windows = np.lib.stride_tricks.sliding_window_view(padded, (SIDE, SIDE), axis=(2, 3))
-        crops = windows[np.arange(len(x)), :, row, column]
-        return np.where(u[:, 2, None, None, None] < 0.5, crops[..., ::-1], crops), y
-
-    def _images(self, path: Path, name: str, least: int) -> tuple[np.ndarray, np.ndarray]:
-        """Images (n, 3, 32, 32) uint8 and fine classes (n,) of a batch in the archive, checked."""
-        content = load_arrays(path, partial(_member, name=f"{_FOLDER}/{name}"))
-        if not isinstance(content, dict):
-            raise DataError(f"{path}: {name} should hold a dict with 'data' and 'fine_labels'")
-        # Pickled again by Python 3, the keys may have become bytes.
-        content = {key.decode("latin1") if isinstance(key, bytes) else key: value for key, value in content.items()}
-        if not {"data", "fine_labels"} <= content.keys():
-            raise DataError(f"{path}: {name} should hold a dict with 'data' and 'fine_labels'")
-        data = samples.numbers(path, f"data of {name}", content["data"], (3 * SIDE**2,), least)
-        if data.dtype != np.uint8:
-            raise DataError(f"{path}: data of {name} is {data.dtype}, expected bytes")
-        labels = samples.classes(path, f"fine_labels of {name}", content["fine_labels"], len(data), 100)
-        return data.reshape(-1, *self.shape), labels
+        return samples.raw(train, val, test, statistics=cifar.statistics(x[:cut]))
 
 
 TASK = Cifar100()
-
-
-def _statistics(images: np.ndarray) -> dict[str, np.ndarray]:
-    """Mean and deviation of each channel of images (n, 3, H, W) uint8, in the units of inputs."""
-    channels = [images[:, channel] / 255 for channel in range(3)]
-    figures = {"input_mean": [c.mean() for c in channels], "input_std": [c.std() for c in channels]}
-    return {name: np.array(values, dtype=np.float32)[:, None, None] for name, values in figures.items()}
-
-
-@contextmanager
-def _member(path: Path, name: str) -> Iterator[IO[bytes]]:
-    with tarfile.open(path) as archive:
-        member = archive.extractfile(name)
-        if member is None:
-            raise tarfile.TarError(f"{name} is not a file")
-        yield member
-        # The archive compares its checksum at its end only.
-        while archive.fileobj and archive.fileobj.read(2**20):
-            pass

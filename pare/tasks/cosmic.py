@@ -83,6 +83,7 @@ class Cosmic(Task):
     criterion = staticmethod(unignored_cross_entropy)
     files = ("deepCR.ACS-WFC.train.tar", "deepCR.ACS-WFC.test.tar")
     where = "deepCR (https://github.com/profjsb/deepCR), training data ACS/WFC, or NAS-Bench-360, data set Cosmic"
+    in_parts = True
     synthetic = "simulated"
     published = (
         Published("WRN", 51.76, _NB360, verified=True, metric=_MISSED),
@@ -106,7 +107,7 @@ class Cosmic(Task):
     paper: ClassVar[Mapping[str, Any]] = {
         "epochs": 60,
         "body": "microsoft/swin-base-patch4-window7-224-in22k",
-        "source": "fractals",
+        "source": "voc2012",
         "mix_weight": 0.3,
         "curriculum.family": "linear",
         "curriculum.start": 0.159,  # 500 of 3,136 patches
@@ -122,7 +123,12 @@ class Cosmic(Task):
         "optimizer.warmup": 5 / 60,
         "optimizer.decay_until": 1.0,
     }
-    laptop: ClassVar[Mapping[str, Any]] = {"body": "swin-mini", "epochs": 8, "optimizer.warmup": 0.1}
+    laptop: ClassVar[Mapping[str, Any]] = {
+        "epochs": 8,
+        "body": "swin-mini",
+        "source": "fractal-masks",
+        "optimizer.warmup": 0.1,
+    }
     recipes: ClassVar[Mapping[str, Recipe]] = {"laptop": {"train": 200, "test": 40, "seed": 0}}
 
     def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:

@@ -3,10 +3,12 @@
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from pare.errors import DataError
+from pare.tasks import parallel
 from pare.tasks.archives import Archive
 from pare.tasks.pickles import load_npy
 from pare.tasks.task import Split
@@ -20,7 +22,14 @@ _FIELDS = """10182_pb 10182_pd 10190_13 10190_28 10260_5 10260_7 10342_3 10407_3
 GALAXIES = tuple(sorted(_FIELDS.split()))
 """Programme and visit of the fields that the benchmark takes; the others are globular clusters or nearly empty."""
 
-_CHUNK = 64
+_CHUNK = 8
+
+
+class _Part(NamedTuple):
+    """Some images in a row: of each the path and content of its file, and its exposure's sky; their visits' numbers."""
+
+    images: list[tuple[Path, bytes, float]]
+    group: np.ndarray
 
 
 class Images:
@@ -59,27 +68,43 @@ class Images:
         ones, the mask of cosmic rays and the map of pixels to ignore.
         """
         groups = np.searchsorted(GALAXIES, self.visits)
-        for start in range(first, last, _CHUNK):
-            rows = slice(start, min(start + _CHUNK, last))
-            x, y = zip(*map(self._sample, self.visits[rows], self._names[rows]), strict=True)
-            yield Split(np.stack(x), np.stack(y), groups[rows])
-            report(rows.stop)
 
-    def _sample(self, visit: str, name: str) -> tuple[np.ndarray, np.ndarray]:
-        planes, skies = self._array(name), self._skies.get(visit)
-        if planes.ndim != 3 or planes.shape[0] not in (2, 3) or min(planes.shape[1:]) < CROP.stop:
-            raise DataError(f"{self.archive.path / name} has shape {planes.shape}, expected (3, 256, 256)")
-        image, mask, *ignore = planes[:, CROP, CROP].astype(np.float32)
+        def parts() -> Iterator[_Part]:
+            for start in range(first, last, _CHUNK):
+                rows = slice(start, min(start + _CHUNK, last))
+                names = zip(self.visits[rows], self._names[rows], strict=True)
+                images = [(self.archive.path / n, self.archive.read(n), self._sky(v, n)) for v, n in names]
+                yield _Part(images, groups[rows])
+
+        for split in parallel.ordered(_split, parts()):
+            yield split
+            first += len(split)
+            report(first)
+
+    def _sky(self, visit: str, name: str) -> float:
+        skies = self._skies.get(visit)
+        if skies is None:
+            return 0.0  # as published
         exposure = Path(name).name.partition("_")[0]
-        sky = 0.0  # where a visit has none, as published
-        if skies is not None:
-            if not exposure.isdecimal() or not 1 <= int(exposure) <= len(skies):
-                raise DataError(f"{self.archive.path / name}: its visit's sky.npy has no exposure {exposure!r}")
-            sky = skies[int(exposure) - 1]
-        x = np.concatenate([image, np.full((1, SIDE), sky, np.float32)])
-        if not np.isfinite(x).all():
-            raise DataError(f"{self.archive.path / name} or its sky.npy does not hold finite numbers only")
-        return x, np.stack([mask > 0, ignore[0] > 0 if ignore else np.zeros_like(mask)]).astype(np.float32)
+        if not exposure.isdecimal() or not 1 <= int(exposure) <= len(skies):
+            raise DataError(f"{self.archive.path / name}: its visit's sky.npy has no exposure {exposure!r}")
+        return float(skies[int(exposure) - 1])
 
     def _array(self, name: str) -> np.ndarray:
         return load_npy(self.archive.path / name, lambda _: io.BytesIO(self.archive.read(name)))
+
+
+def _split(part: _Part) -> Split:
+    x, y = zip(*(_sample(*image) for image in part.images), strict=True)
+    return Split(np.stack(x), np.stack(y), part.group)
+
+
+def _sample(path: Path, content: bytes, sky: float) -> tuple[np.ndarray, np.ndarray]:
+    planes = load_npy(path, lambda _: io.BytesIO(content))
+    if planes.ndim != 3 or planes.shape[0] not in (2, 3) or min(planes.shape[1:]) < CROP.stop:
+        raise DataError(f"{path} has shape {planes.shape}, expected (3, 256, 256)")
+    image, mask, *ignore = planes[:, CROP, CROP].astype(np.float32)
+    x = np.concatenate([image, np.full((1, SIDE), sky, np.float32)])
+    if not np.isfinite(x).all():
+        raise DataError(f"{path} or its sky.npy does not hold finite numbers only")
+    return x, np.stack([mask > 0, ignore[0] > 0 if ignore else np.zeros_like(mask)]).astype(np.float32)

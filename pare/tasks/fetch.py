@@ -1,32 +1,38 @@
-"""Official files brought to where they are prepared: from a folder, a bundle of several tasks, or an object store."""
+"""Official files brought to where they are prepared: from a folder, a bundle of several tasks, a store, the web."""
 
 import hashlib
 import os
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple
+from urllib.parse import urlsplit, urlunsplit
 
 import pyarrow as pa
 from pyarrow import fs
 
 from pare.errors import RequestError
-from pare.tasks.task import Progress, Task
+from pare.tasks import archives
+from pare.tasks.download import download, probe, shown
+from pare.tasks.task import Download, Progress, Task
 
 _BLOCK = 2**20
 
+Opened = Callable[[], AbstractContextManager[IO[bytes]]]
+
 
 class Found(NamedTuple):
-    """An official file at its source: bytes, and how to open it."""
+    """An official file at its source: bytes (-1: it does not say), and what writes it whole and gives its SHA-256."""
 
     size: int
-    opened: Callable[[], AbstractContextManager[IO[bytes]]]
+    write: Callable[[Path, Progress], str]
 
 
-Source = Callable[[str, str], Found | None]
-"""Where (task, file name) lies, if it does."""
+Source = Callable[[Task, str], Found | None]
+"""Where a task's file lies, if it does, by its name."""
 
 
 class Copy(NamedTuple):
@@ -47,6 +53,9 @@ def source(place: str) -> Iterator[Source]:
         RequestError: there is no such place, or it cannot be reached or read.
     """
     try:
+        if place.startswith(("http://", "https://")):
+            yield partial(_of_web, place)
+            return
         if "://" in place:
             filesystem, path = fs.FileSystem.from_uri(place)
         else:
@@ -58,20 +67,45 @@ def source(place: str) -> Iterator[Source]:
             with _bundle(Path(path)) as members:
                 yield lambda task, name: _of_file(filesystem, path, name) or members(task, name)
         else:
-            yield lambda task, name: _of_folder(filesystem, path, task, name)
+            yield partial(_of_folder, filesystem, path)
     except (OSError, EOFError, pa.ArrowException, tarfile.TarError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())
-        raise RequestError(f"--from is {place!r}: {reason}; give a folder, a tar, a zip, or an s3:// URL") from error
+        kinds = "give a folder, a tar, a zip, or an http://, https:// or s3:// URL"
+        raise RequestError(f"--from is {shown(place)!r}: {reason}; {kinds}") from error
+
+
+def public(chosen: Iterable[Task], root: Path) -> Source:
+    """The public addresses of the tasks' files.
+
+    Raises:
+        RequestError: one that is not there yet has none; says what to put where.
+    """
+    for task in chosen:
+        raw = root / task.name / "raw"
+        unknown = [n for n in task.files if n not in task.downloads and archives.find(raw, n) is None]
+        if unknown:
+            raise RequestError(
+                f"--download knows no address of {', '.join(unknown)} of {task.name}: get it from {task.where} "
+                f"and put it into {raw}, or give --from"
+            )
+    return _of_public
+
+
+def _of_public(task: Task, name: str) -> Found | None:
+    what = task.downloads.get(name)
+    return Found(what.size or -1, partial(download, what)) if what else None
 
 
 def bring(task: Task, found: Source, raw: Path, progress: Progress) -> list[Copy]:
     """Copy a task's official files to `raw`, each whole or not at all; those of the same size are left as they are.
 
     Raises:
-        RequestError: the source lacks one.
+        RequestError: the source lacks one that is not there either.
     """
-    files = {name: found(task.name, name) for name in task.files}
-    missing = [name for name, file in files.items() if file is None]
+    there = {name: archives.find(raw, name) for name in task.files}
+    unpacked = [name for name, path in there.items() if path and path.is_dir()]
+    files = {name: found(task, name) for name in task.files if name not in unpacked}
+    missing = [name for name, file in files.items() if file is None and there[name] is None]
     if missing:
         raise RequestError(f"--from lacks {', '.join(missing)} of {task.name}: get it from {task.where}")
     raw.mkdir(parents=True, exist_ok=True)
@@ -79,27 +113,49 @@ def bring(task: Task, found: Source, raw: Path, progress: Progress) -> list[Copy
 
 
 def _copy(file: Found, target: Path, progress: Progress) -> Copy:
-    if target.is_file() and target.stat().st_size == file.size:
-        return Copy(target, file.size, None)
-    partial = target.with_name(f".{target.name}.{os.getpid()}.partial")
-    digest, done = hashlib.sha256(), 0
-    try:
-        with file.opened() as reader, partial.open("wb") as writer:
-            while block := reader.read(_BLOCK):
-                digest.update(block)
-                writer.write(block)
-                done += len(block)
-                progress(done, file.size)
-        if done != file.size:
-            raise OSError(f"{target.name} ended after {done} of {file.size} bytes")
-        partial.replace(target)
-    finally:
-        partial.unlink(missing_ok=True)
-    return Copy(target, done, digest.hexdigest())
+    if target.is_file() and file.size in (-1, target.stat().st_size):
+        return Copy(target, target.stat().st_size, None)
+    digest = file.write(target, progress)
+    return Copy(target, target.stat().st_size, digest)
 
 
-def _of_folder(filesystem: Any, path: str, task: str, name: str) -> Found | None:
-    for candidate in (f"{path}/{task}/{name}", f"{path}/{name}"):
+def _stream(size: int, opened: Opened) -> Found:
+    """A file that is copied from a stream."""
+
+    def write(target: Path, progress: Progress) -> str:
+        half = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        digest, done = hashlib.sha256(), 0
+        try:
+            with opened() as reader, half.open("wb") as writer:
+                while block := reader.read(_BLOCK):
+                    digest.update(block)
+                    writer.write(block)
+                    done += len(block)
+                    progress(done, size)
+            if done != size:
+                raise OSError(f"{target.name} ended after {done} of {size} bytes")
+            half.replace(target)
+        finally:
+            half.unlink(missing_ok=True)
+        return digest.hexdigest()
+
+    return Found(size, write)
+
+
+def _of_web(place: str, task: Task, name: str) -> Found | None:
+    parts = urlsplit(place)
+    folder = parts.path.rstrip("/")
+    own = [parts.path] if _name(parts.path) == name else [f"{folder}/{task.name}/{name}", f"{folder}/{name}"]
+    for path in own:
+        url = urlunsplit(parts._replace(path=path))  # with the query, which may be a signature for the whole folder
+        if size := probe(url):
+            digest = task.downloads[name].digest if name in task.downloads else ""
+            return Found(size, partial(download, Download(url, digest)))
+    return None
+
+
+def _of_folder(filesystem: Any, path: str, task: Task, name: str) -> Found | None:
+    for candidate in (f"{path}/{task.name}/{name}", f"{path}/{name}"):
         if found := _of_file(filesystem, candidate, name):
             return found
     return None
@@ -110,7 +166,7 @@ def _of_file(filesystem: Any, path: str, name: str) -> Found | None:
     if info.type != fs.FileType.File or info.base_name != name:
         return None
     # What is packed stays packed, though pyarrow would unpack it by its name.
-    return Found(info.size, lambda: filesystem.open_input_stream(path, compression=None))
+    return _stream(info.size, lambda: filesystem.open_input_stream(path, compression=None))
 
 
 @contextmanager
@@ -121,7 +177,7 @@ def _bundle(path: Path) -> Iterator[Source]:
             entries = {_name(entry.filename): entry for entry in archive.infolist()}
             yield (
                 lambda _, name: (
-                    Found(entries[name].file_size, lambda: archive.open(entries[name])) if name in entries else None
+                    _stream(entries[name].file_size, lambda: archive.open(entries[name])) if name in entries else None
                 )
             )
     elif tarfile.is_tarfile(path):
@@ -129,7 +185,7 @@ def _bundle(path: Path) -> Iterator[Source]:
             members = {_name(member.name): member for member in tar if member.isfile()}
             yield (
                 lambda _, name: (
-                    Found(members[name].size, lambda: _opened(tar, members[name])) if name in members else None
+                    _stream(members[name].size, lambda: _opened(tar, members[name])) if name in members else None
                 )
             )
     else:

@@ -46,6 +46,7 @@ class Fsd50k(Task):
     drawn_by_group = True
     files = ("audio.zip",)
     where = "NAS-Bench-360 (https://nb360.ml.cmu.edu), data set FSD50K"
+    in_parts = True
     synthetic = "simulated"
     published = (
         Published("WRN", 0.92, _NB360, verified=True),
@@ -66,7 +67,7 @@ class Fsd50k(Task):
     paper: ClassVar[Mapping[str, Any]] = {
         "epochs": 100,
         "body": "microsoft/swin-base-patch4-window7-224-in22k",
-        "source": "fractals",
+        "source": "cifar10",
         "mix_weight": 1.0,
         "curriculum.family": "linear",
         "curriculum.start": 0.638,  # 2,000 of 3,136 patches
@@ -85,6 +86,7 @@ class Fsd50k(Task):
     laptop: ClassVar[Mapping[str, Any]] = {
         "epochs": 12,
         "body": "swin-mini",
+        "source": "fractals",
         "optimizer.lr.embedder": 1e-3,
         "optimizer.lr.body": 1e-3,
         "optimizer.lr.gate": 1e-3,

@@ -3,19 +3,16 @@
 import csv
 import io
 import json
-import os
 import wave
-from collections import defaultdict, deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pare.errors import DataError
-from pare.tasks import chance, logmel
+from pare.tasks import chance, logmel, parallel
 from pare.tasks.archives import Archive
 from pare.tasks.logmel import RATE
 from pare.tasks.task import Split
@@ -33,9 +30,18 @@ _NOISES, _NOISE_SECONDS = 8, 60
 
 
 class Manifest(NamedTuple):
-    """The chunks of a split, clip by clip: files (n,), labels y (n, 200) float32, and clips (n,) counted from 0."""
+    """The chunks of a split, clip by clip: files (n,), labels y (n, 200) bool, and clips (n,) counted from 0."""
 
     files: list[str]
+    y: np.ndarray
+    clip: np.ndarray
+
+
+class _Part(NamedTuple):
+    """Some chunks in a row, from number `first` of their split: paths and contents of their files, y and clips."""
+
+    first: int
+    files: list[tuple[Path, bytes]]
     y: np.ndarray
     clip: np.ndarray
 
@@ -69,9 +75,9 @@ class Audio:
             ) from None
         order = {clip: number for number, clip in enumerate(dict.fromkeys(clip for clip, _, _ in rows))}
         rows.sort(key=lambda row: order[row[0]])
-        y = np.zeros((len(rows), LABELS), np.float32)
+        y = np.zeros((len(rows), LABELS), bool)
         for place, (_, _, labels) in zip(y, rows, strict=True):
-            place[labels] = 1
+            place[labels] = True
         return Manifest([file for _, file, _ in rows], y, np.array([order[clip] for clip, _, _ in rows], np.int64))
 
     def noises(self) -> np.ndarray:
@@ -79,7 +85,7 @@ class Audio:
         bank = []
         for path in self.archive.names:
             if path.startswith("noise_22050/") and path.endswith(".wav"):
-                spectrogram = logmel.decibels(self._samples(path, RATE, _NOISE_SECONDS * RATE)[None])[0]
+                spectrogram = logmel.decibels(_samples(*self._file(path), RATE, _NOISE_SECONDS * RATE)[None])[0]
                 places = np.linspace(0, spectrogram.shape[1] - FRAMES, _NOISES).astype(int)
                 bank += [spectrogram[:, place : place + FRAMES].astype(np.float16) for place in np.unique(places)]
         if not bank:
@@ -91,18 +97,20 @@ class Audio:
     ) -> Iterator[Split]:
         """A split's spectrograms (n, 1, 96, 102) float16 and labels, grouped by clip; how many are done is reported."""
 
-        def make(start: int) -> Split:
-            rows = slice(start, start + _CHUNK)
-            x = spectrograms(np.stack([self._samples(self._path(file), RATE, RATE) for file in manifest.files[rows]]))
-            if noises is not None:
-                _mix(x, noises, start)
-            return Split(x.astype(np.float16), manifest.y[rows], first_clip + manifest.clip[rows])
+        def parts() -> Iterator[_Part]:
+            for start in range(0, len(manifest.files), _CHUNK):
+                rows = slice(start, start + _CHUNK)
+                files = [self._file(self._path(file)) for file in manifest.files[rows]]
+                yield _Part(start, files, manifest.y[rows], first_clip + manifest.clip[rows])
 
         done = 0
-        for split in _ahead(make, range(0, len(manifest.files), _CHUNK)):
+        for split in parallel.ordered(_split, parts(), noises):
             yield split
             done += len(split)
             report(done)
+
+    def _file(self, path: str) -> tuple[Path, bytes]:
+        return self.archive.path / path, self.archive.read(path)
 
     def _json(self, name: str) -> dict[str, int]:
         try:
@@ -124,18 +132,6 @@ class Audio:
             raise DataError(f"{self.archive.path} holds {len(best)} files for {file!r} of its tables, expected one")
         return best[0]
 
-    def _samples(self, path: str, least: int, most: int) -> np.ndarray:
-        """The audio (samples,) float32 in [-1, 1] of a file, repeated to `least` samples and cut to `most`."""
-        try:
-            with wave.open(io.BytesIO(self.archive.read(path))) as file:
-                kind = file.getframerate(), file.getsampwidth(), file.getnchannels()
-                samples = np.frombuffer(file.readframes(most), "<i2").astype(np.float32) / 32768
-        except (wave.Error, EOFError, ValueError) as error:
-            raise DataError(f"{self.archive.path / path} is no whole WAV file ({error})") from None
-        if kind != (RATE, 2, 1) or len(samples) == 0:
-            raise DataError(f"{self.archive.path / path}: {kind} Hz, bytes and channels, expected {(RATE, 2, 1)}")
-        return np.resize(samples, max(least, len(samples)))
-
 
 def spectrograms(audio: np.ndarray) -> np.ndarray:
     """Inputs (n, 1, 96, 102) float32 of seconds of audio (n, 22050), their last column 0, as published."""
@@ -149,14 +145,21 @@ def _mix(x: np.ndarray, noises: np.ndarray, first: int) -> None:
     x[:, 0, :, :FRAMES] = (1 - share) * x[:, 0, :, :FRAMES] + share * noises[(draws[:, 2] * len(noises)).astype(int)]
 
 
-def _ahead(make: Callable[[int], Split], items: Sequence[int]) -> Iterator[Split]:
-    """`make` of each item in order, on all cores; by threads, as the work hardly ever needs the interpreter."""
-    workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    waiting: deque[Future[Split]] = deque()
-    with ThreadPoolExecutor(workers) as pool, threadpool_limits(1, "blas"):
-        for item in items:
-            waiting.append(pool.submit(make, item))
-            if len(waiting) > 2 * workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+def _split(part: _Part, noises: np.ndarray | None) -> Split:
+    x = spectrograms(np.stack([_samples(path, content, RATE, RATE) for path, content in part.files]))
+    if noises is not None:
+        _mix(x, noises, part.first)
+    return Split(x.astype(np.float16), part.y.astype(np.float32), part.clip)
+
+
+def _samples(path: Path, content: bytes, least: int, most: int) -> np.ndarray:
+    """The audio (samples,) float32 in [-1, 1] of a file, repeated to `least` samples and cut to `most`."""
+    try:
+        with wave.open(io.BytesIO(content)) as file:
+            kind = file.getframerate(), file.getsampwidth(), file.getnchannels()
+            samples = np.frombuffer(file.readframes(most), "<i2").astype(np.float32) / 32768
+    except (wave.Error, EOFError, ValueError) as error:
+        raise DataError(f"{path} is no whole WAV file ({error})") from None
+    if kind != (RATE, 2, 1) or len(samples) == 0:
+        raise DataError(f"{path}: {kind} Hz, bytes and channels, expected {(RATE, 2, 1)}")
+    return np.resize(samples, max(least, len(samples)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -17,8 +17,8 @@ from rich.progress import Progress as Bars
 
 from pare import tasks
 from pare.errors import RequestError
-from pare.tasks import fetch, store
-from pare.tasks.task import Progress
+from pare.tasks import download, fetch, parallel, store
+from pare.tasks.task import Progress, Task
 
 _NAME = "pare.tasks.prepare"
 
@@ -35,7 +35,16 @@ class Options:
     """Directory of raw and prepared data. [default: $PARE_DATA, else ~/.cache/pare]"""
 
     from_: Annotated[str | None, Parameter(name="--from", show_default=False)] = None
-    """Folder, tar or zip, or s3:// URL, that official files are copied from, to DATA_ROOT/<task>/raw."""
+    """Folder, tar or zip, or http://, https:// or s3:// URL, that official files come from, to DATA_ROOT/<task>/raw."""
+
+    download: Annotated[bool, Parameter(negative="", show_default=False)] = False
+    """Get official files from their public addresses, for the tasks that have one; goes on where it broke off."""
+
+    verify: Annotated[bool, Parameter(negative="", show_default=False)] = False
+    """Compare what is ready already with its checksums, too."""
+
+    address: Annotated[str | None, Parameter(show_default=False)] = None
+    """Ray cluster to convert large data on. [default: all cores of this machine]"""
 
     @property
     def root(self) -> Path:
@@ -76,17 +85,34 @@ def _prepare(names: Sequence[str], options: Options) -> None:
     def say(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True, markup=False)
 
-    with fetch.source(options.from_) if options.from_ else nullcontext() as source:
+    with ExitStack() as stack:
+        source = _source(chosen, options, stack)
+        if options.address:
+            stack.enter_context(parallel.cluster(options.address))
         for task in chosen:
             if source:
-                with _bar(console, f"copying {task.name}") as progress:
+                with _bar(console, f"getting {task.name}") as progress:
                     copies = fetch.bring(task, source, options.root / task.name / "raw", progress)
                 for copy in copies:
                     say(f"{copy.path}: {copy.size:,} bytes, {copy.sha256 or 'there already'}")
+            made = store.origin(task, options.root, options.preset)
+            # What is simulated is too little to start Ray for.
+            if task.in_parts and made.provenance == "real" and not made.ready and not parallel.connected():
+                stack.enter_context(parallel.cluster(None))
             with _bar(console, f"preparing {task.name}") as progress:
                 ready = store.prepare(task, options.root, options.preset, progress)
+            if options.verify:
+                ready.verify()
             counts = ", ".join(f"{count:,} {name}" for name, count in ready.counts.items())
             say(f"{task.name}: {ready.provenance}, {counts} samples in {ready.root / ready.key}")
+
+
+def _source(chosen: Sequence[Task], options: Options, stack: ExitStack) -> fetch.Source | None:
+    if options.from_ and options.download:
+        raise RequestError(f"--from is {download.shown(options.from_)!r} beside --download: give one of them")
+    if options.from_:
+        return stack.enter_context(fetch.source(options.from_))
+    return fetch.public(chosen, options.root) if options.download else None
 
 
 @contextmanager

@@ -3,11 +3,12 @@
 import io
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from pare.errors import DataError
+from pare.tasks import parallel
 from pare.tasks.archives import Archive
 from pare.tasks.pickles import load_arrays, load_npy
 from pare.tasks.task import Split
@@ -29,7 +30,14 @@ CHANNELS = 2 * PROFILES + len(MAPS)
 ROWS = len(MAPS) * SIDE + PROFILES + 1
 """Rows of 512 that a protein is kept in: its maps, its profiles, and where there are residues at all."""
 
-_CHUNK = 8
+_CHUNK = 2
+
+
+class _Part(NamedTuple):
+    """Some proteins in a row: of each the paths and contents of features and distances; their numbers."""
+
+    proteins: list[tuple[Path, bytes, Path, bytes]]
+    group: np.ndarray
 
 
 class Proteins:
@@ -49,58 +57,75 @@ class Proteins:
 
     def chunks(self, group: str, ids: Sequence[str], first: int, report: Callable[[int], None]) -> Iterator[Split]:
         """Proteins as x (n, 1564, 512) float16 and distances y (n, 512, 512) float32 in Å; how many is reported."""
-        for start in range(0, len(ids), _CHUNK):
-            own = ids[start : start + _CHUNK]
-            x, y = zip(*(self._protein(group, each) for each in own), strict=True)
-            yield Split(np.stack(x), np.stack(y), first + start + np.arange(len(own)))
-            report(start + len(own))
 
-    def _protein(self, group: str, id_: str) -> tuple[np.ndarray, np.ndarray]:
-        maps, profiles = self._features(f"{group}/features/{id_}.pkl")
-        distance = self._distance(f"{group}/distance/{id_}-cb.npy", len(maps[0]))
-        x = place(maps[None, ..., :LONGEST, :LONGEST], profiles[None, :, :LONGEST])[0]
-        y = np.full((SIDE, SIDE), OUTSIDE, np.float32)
-        end = PAD + min(len(distance), LONGEST)
-        y[PAD:end, PAD:end] = distance[:LONGEST, :LONGEST]
-        return x, y
+        def parts() -> Iterator[_Part]:
+            for start in range(0, len(ids), _CHUNK):
+                own = ids[start : start + _CHUNK]
+                files = ((f"{group}/features/{each}.pkl", f"{group}/distance/{each}-cb.npy") for each in own)
+                proteins = [(*self._file(features), *self._file(distance)) for features, distance in files]
+                yield _Part(proteins, first + start + np.arange(len(own)))
 
-    def _features(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Maps (3, l, l) and profiles (27, l) of a protein of l residues."""
-        path = self.archive.path / name
-        content = load_arrays(path, lambda _: io.BytesIO(self.archive.read(name)))
-        try:
-            length = len(content["seq"])
-            maps = np.stack([self._checked(content[key], (length, length)) for key in MAPS])
-            profiles = np.concatenate(
-                [
-                    self._checked(content["ss"], (3, length)),
-                    self._checked(content["pssm"], (length, 22)).T,
-                    self._checked(content["sa"], (length,))[None],
-                    self._checked(content["entropy"], (length,))[None],
-                ]
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise DataError(f"{path}: expected a protein's seq, ss, pssm, sa, entropy and maps ({error})") from None
-        return maps, profiles
+        done = 0
+        for split in parallel.ordered(_split, parts()):
+            yield split
+            done += len(split)
+            report(done)
 
-    def _distance(self, name: str, length: int) -> np.ndarray:
-        """Distances (l, l) in Å of a protein's β-carbons, at least 1, on the diagonal those of the neighbours."""
-        path = self.archive.path / name
-        try:
-            _, _, distance = load_npy(path, lambda _: io.BytesIO(self.archive.read(name)))
-            distance = np.maximum(self._checked(distance, (length, length)), 1)
-        except (TypeError, ValueError) as error:
-            raise DataError(f"{path}: expected length, sequence and map of {length} residues ({error})") from None
-        beside = np.diagonal(distance, 1)
-        np.fill_diagonal(distance, (np.append(beside[0], beside) + np.append(beside, beside[-1])) / 2)
-        return distance
+    def _file(self, name: str) -> tuple[Path, bytes]:
+        return self.archive.path / name, self.archive.read(name)
 
-    @staticmethod
-    def _checked(array: Any, shape: tuple[int, ...]) -> np.ndarray:
-        array = np.asarray(array, dtype=np.float32)
-        if array.shape != shape or not np.isfinite(array).all():
-            raise ValueError(f"one is {array.shape}, expected {shape} finite numbers")
-        return array
+
+def _split(part: _Part) -> Split:
+    x, y = zip(*(_protein(*files) for files in part.proteins), strict=True)
+    return Split(np.stack(x), np.stack(y), part.group)
+
+
+def _protein(features: Path, content: bytes, distances: Path, held: bytes) -> tuple[np.ndarray, np.ndarray]:
+    maps, profiles = _features(features, content)
+    distance = _distance(distances, held, len(maps[0]))
+    x = place(maps[None, ..., :LONGEST, :LONGEST], profiles[None, :, :LONGEST])[0]
+    y = np.full((SIDE, SIDE), OUTSIDE, np.float32)
+    end = PAD + min(len(distance), LONGEST)
+    y[PAD:end, PAD:end] = distance[:LONGEST, :LONGEST]
+    return x, y
+
+
+def _features(path: Path, content: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Maps (3, l, l) and profiles (27, l) of a protein of l residues."""
+    record = load_arrays(path, lambda _: io.BytesIO(content))
+    try:
+        length = len(record["seq"])
+        maps = np.stack([_checked(record[key], (length, length)) for key in MAPS])
+        profiles = np.concatenate(
+            [
+                _checked(record["ss"], (3, length)),
+                _checked(record["pssm"], (length, 22)).T,
+                _checked(record["sa"], (length,))[None],
+                _checked(record["entropy"], (length,))[None],
+            ]
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise DataError(f"{path}: expected a protein's seq, ss, pssm, sa, entropy and maps ({error})") from None
+    return maps, profiles
+
+
+def _distance(path: Path, content: bytes, length: int) -> np.ndarray:
+    """Distances (l, l) in Å of a protein's β-carbons, at least 1, on the diagonal those of the neighbours."""
+    try:
+        _, _, distance = load_npy(path, lambda _: io.BytesIO(content))
+        distance = np.maximum(_checked(distance, (length, length)), 1)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}: expected length, sequence and map of {length} residues ({error})") from None
+    beside = np.diagonal(distance, 1)
+    np.fill_diagonal(distance, (np.append(beside[0], beside) + np.append(beside, beside[-1])) / 2)
+    return distance
+
+
+def _checked(array: Any, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.asarray(array, dtype=np.float32)
+    if array.shape != shape or not np.isfinite(array).all():
+        raise ValueError(f"one is {array.shape}, expected {shape} finite numbers")
+    return array
 
 
 def place(maps: np.ndarray, profiles: np.ndarray) -> np.ndarray:

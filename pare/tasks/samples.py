@@ -74,6 +74,18 @@ def batch(raw: np.ndarray, shapes: tuple[tuple[int, ...], ...], expected: str) -
     return raw
 
 
+def images(raw: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """What a model's user gave: images (n, C, H, W) or (n, H, W, C), as bytes or in [0, 1], in [0, 1] as (n, C, H, W).
+
+    Raises:
+        RequestError: it is something else.
+    """
+    channels, height, width = shape
+    last = (height, width, channels)
+    raw = batch(raw, (shape, last), f"images (n, {channels}, {height}, {width}) or (n, {height}, {width}, {channels})")
+    return pixels(raw.transpose(0, 3, 1, 2) if raw.shape[1:] == last else raw)
+
+
 def pixels(images: np.ndarray) -> np.ndarray:
     """Images as float32 in [0, 1]: bytes are divided by 255, anything else must lie there already.
 

@@ -21,7 +21,7 @@ from pare.errors import DataError, RequestError
 from pare.tasks import archives, columns
 from pare.tasks.task import SPLITS, Kind, Progress, Provenance, Raw, Recipe, Split, Task
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised whenever the files below change their layout."""
 
 _META = "meta.json"
@@ -43,6 +43,8 @@ class Prepared:
     statistics: Mapping[str, np.ndarray]
     classes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     """Samples per class of each split; empty for dense tasks."""
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of each split's file when it was written."""
 
     def split(self, name: str) -> Split:
         """The split `name`, its arrays being read-only views of the memory-mapped file.
@@ -56,6 +58,58 @@ class Prepared:
         except (OSError, KeyError, pa.ArrowException) as error:
             raise _damaged(folder, f"{name}.arrow", error) from error
 
+    def verify(self) -> None:
+        """Compare the splits' files with their checksums, which reads them whole.
+
+        Raises:
+            DataError: one is not as it was written; names its folder.
+        """
+        folder = self.root / self.key
+        for name in SPLITS:
+            if _sha256(folder / f"{name}.arrow") != self.checksums[name]:
+                raise _damaged(folder, f"{name}.arrow", ValueError("its checksum is another"))
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a task's data is made from: official files in `folder` (None: they are yet to be synthesised).
+
+    `ready` says whether that has been done, under `key`.
+    """
+
+    folder: Path | None
+    provenance: Provenance
+    recipe: Recipe
+    digest: str
+    """Of all that decides what the prepared data will be, and nothing of where or when."""
+    key: str
+    ready: bool
+
+
+def origin(task: Task, root: Path, preset: str) -> Origin:
+    """Look for the task's official files in `root/<task>/raw`, and for how to do without.
+
+    Raises:
+        DataError: some of them are missing, or all are and cannot be synthesised.
+    """
+    folder = root / task.name / "raw"
+    found = {name: archives.find(folder, name) for name in task.files}
+    missing = [name for name, path in found.items() if path is None]
+    if 0 < len(missing) < len(task.files):
+        raise DataError(f"{folder / missing[0]} is missing beside the other official files: get it from {task.where}")
+    if missing and preset not in task.recipes:
+        raise DataError(
+            f"{task.name} cannot be synthesised for preset {preset!r}: put {', '.join(task.files)} into {folder} "
+            f"(from {task.where}), or choose --preset laptop, which synthesises"
+        )
+    provenance: Provenance = task.synthetic if missing else "real"
+    recipe = dict(task.recipes[preset]) if missing else {}
+    stamps = {name: archives.fingerprint(path) for name, path in found.items() if path and not missing}
+    identity = [task.name, task.version, _FORMAT, provenance, recipe, stamps]
+    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
+    key = f"{task.name}/prepared-{digest}"
+    return Origin(None if missing else folder, provenance, recipe, digest, key, (root / key).is_dir())
+
 
 def prepare(task: Task, root: Path, preset: str, progress: Progress) -> Prepared:
     """Make the task's data ready below `root`, from official files in `root/<task>/raw` or else by synthesis.
@@ -67,28 +121,26 @@ def prepare(task: Task, root: Path, preset: str, progress: Progress) -> Prepared
         DataError: official files are missing and cannot be synthesised, or are not what they should be.
         RequestError: the root cannot be written.
     """
-    source, provenance, recipe, stamps = _origin(task, root, preset)
-    identity = [task.name, task.version, _FORMAT, provenance, recipe, stamps]
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
-    key = f"{task.name}/prepared-{digest}"
     try:
-        if not (root / key).is_dir():
+        made = origin(task, root, preset)
+        if not made.ready:
+            source = made.folder
             if source is None:
-                source = root / task.name / f"{provenance}-{digest}"
-                _whole(source, lambda folder: task.synthesise(folder, recipe, progress))
-            parts = root / task.name / f"{_PARTS}{digest}"
+                source = root / task.name / f"{made.provenance}-{made.digest}"
+                _whole(source, lambda folder: task.synthesise(folder, made.recipe, progress))
+            parts = root / task.name / f"{_PARTS}{made.digest}"
             try:
                 raw = task.read(source, progress)
                 for name in SPLITS:
                     _whole(parts / name, functools.partial(_write_split, task, name, raw))
-                _whole(root / key, functools.partial(_join, task, parts, provenance, recipe))
+                _whole(root / made.key, functools.partial(_join, task, parts, made))
             except Exception:
                 shutil.rmtree(parts, ignore_errors=True)
                 raise
             shutil.rmtree(parts, ignore_errors=True)
     except OSError as error:
         raise RequestError(f"cannot prepare {task.name} below {root}: {error}: give a writable data root") from error
-    return load(root, key)
+    return load(root, made.key)
 
 
 def load(root: Path, key: str) -> Prepared:
@@ -112,7 +164,7 @@ def load(root: Path, key: str) -> Prepared:
             name = f"{split}.arrow"
             (folder / name).stat()
         classes = {split: tuple(counts) for split, counts in meta["classes"].items()}
-        return Prepared(root, key, meta["provenance"], meta["counts"], statistics, classes)
+        return Prepared(root, key, meta["provenance"], meta["counts"], statistics, classes, meta["sha256"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile) as error:
         raise _damaged(folder, name, error) from error
 
@@ -120,24 +172,6 @@ def load(root: Path, key: str) -> Prepared:
 def _damaged(folder: Path, name: str, error: Exception) -> DataError:
     reason = " ".join(str(error).split())
     return DataError(f"{folder} is damaged at {name} ({reason}): remove the folder and prepare the data again")
-
-
-def _origin(task: Task, root: Path, preset: str) -> tuple[Path | None, Provenance, Recipe, list[list[Any]]]:
-    """The folder of the official files (None: to be synthesised), provenance, recipe, and stamps of those files."""
-    folder = root / task.name / "raw"
-    found = [archives.find(folder, name) for name in task.files]
-    missing = [name for name, path in zip(task.files, found, strict=True) if path is None]
-    if not missing:
-        stats = [path.stat() for path in found if path]
-        return folder, "real", {}, [[n, s.st_size, s.st_mtime_ns] for n, s in zip(task.files, stats, strict=True)]
-    if len(missing) < len(task.files):
-        raise DataError(f"{folder / missing[0]} is missing beside the other official files: get it from {task.where}")
-    if preset not in task.recipes:
-        raise DataError(
-            f"{task.name} cannot be synthesised for preset {preset!r}: put {', '.join(task.files)} into {folder} "
-            f"(from {task.where}), or choose --preset laptop, which synthesises"
-        )
-    return None, task.synthetic, dict(task.recipes[preset]), []
 
 
 def _write_split(task: Task, name: str, raw: Raw, folder: Path) -> None:
@@ -151,12 +185,13 @@ def _write_split(task: Task, name: str, raw: Raw, folder: Path) -> None:
     )
     if count == 0:
         raise DataError(f"{task.name} has no sample for {name}: its raw files are not the official ones")
-    (folder / _META).write_text(json.dumps({"count": count, "classes": classes.tolist()}), encoding="utf-8")
+    text = {"count": count, "classes": classes.tolist(), "sha256": _sha256(folder / f"{name}.arrow")}
+    (folder / _META).write_text(json.dumps(text), encoding="utf-8")
     arrays: dict[str, Any] = dict(raw.statistics)
     np.savez(folder / _STATISTICS, **arrays)
 
 
-def _join(task: Task, parts: Path, provenance: Provenance, recipe: Recipe, folder: Path) -> None:
+def _join(task: Task, parts: Path, made: Origin, folder: Path) -> None:
     """Put the splits together, some of which an earlier life of this preparation may have written."""
     arrays: dict[str, Any] = {}
     meta: dict[str, dict[str, Any]] = {}
@@ -170,12 +205,18 @@ def _join(task: Task, parts: Path, provenance: Provenance, recipe: Recipe, folde
         "format": _FORMAT,
         "task": task.name,
         "version": task.version,
-        "provenance": provenance,
-        "recipe": recipe,
+        "provenance": made.provenance,
+        "recipe": made.recipe,
         "counts": {name: of["count"] for name, of in meta.items()},
         "classes": {name: of["classes"] for name, of in meta.items()},
+        "sha256": {name: of["sha256"] for name, of in meta.items()},
     }
     (folder / _META).write_text(json.dumps(text, indent=2) + "\n", encoding="utf-8")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _count_classes(kind: Kind, per_class: np.ndarray, chunk: Split) -> None:

@@ -6,10 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor  # which takes seconds to import, and workers that prepare data never need
 
 Kind = Literal["classification", "multilabel", "dense"]
 Provenance = Literal["real", "generated", "simulated"]
@@ -59,6 +61,19 @@ class Split:
 
 
 @dataclass(frozen=True)
+class Download:
+    """Where an official file may be had by anybody, and what tells that it is whole, as far as that is known.
+
+    `digest` is written as `md5:<hex>` or `sha256:<hex>`, whichever its publisher or the field's libraries state.
+    """
+
+    url: str
+    digest: str = ""
+    size: int | None = None
+    """Bytes."""
+
+
+@dataclass(frozen=True)
 class Published:
     """A figure from the literature for the task's test metric, in the metric's own unit.
 
@@ -87,6 +102,14 @@ class Raw:
     statistics: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Trivial:
+    """A predictor that learns next to nothing, to stand beside every result: inputs (n, *shape) → (n, *outputs)."""
+
+    name: str
+    predict: Callable[[np.ndarray], np.ndarray]
+
+
 class Task(ABC):
     """A data set that a model is fine-tuned on. A new one is one file in `pare/tasks/` and one line in its registry.
 
@@ -105,7 +128,7 @@ class Task(ABC):
     """Of one encoded input: (C, L) for sequences, (C, H, W) for images and fields."""
 
     outputs: ClassVar[tuple[int, ...]]
-    """(classes,) for classification and multi-label, (H, W) or (L,) for one dense channel."""
+    """(classes,) for classification and multi-label; dense: (H, W) or (L,), several channels (C, H, W) or (C, L)."""
 
     labels: ClassVar[tuple[str, ...]] = ()
     metric: ClassVar[Metric]
@@ -126,6 +149,12 @@ class Task(ABC):
 
     where: ClassVar[str]
     """Where the official files come from, for the one line that says what to put where."""
+
+    downloads: ClassVar[Mapping[str, Download]] = {}
+    """Those of the official files that have a public address of their own, by name."""
+
+    in_parts: ClassVar[bool] = False
+    """Whether `read` makes its splits of independent parts, by `parallel.ordered`, as large data should."""
 
     synthetic: ClassVar[Provenance]
     """What `synthesise` makes: `generated` or `simulated`."""
@@ -176,6 +205,10 @@ class Task(ABC):
     def score(self, metric: Metric, predictions: np.ndarray, split: Split) -> float:
         """A metric of predictions (n, *outputs) for a whole split; tasks that judge groups gather them here."""
         return float(metric.compute(predictions, np.asarray(split.y)))
+
+    def trivial(self, train: Split) -> Trivial | None:  # noqa: ARG002
+        """What the task's own science predicts with next to no learning, if anything; only few tasks have it."""
+        return None
 
     @property
     def channels(self) -> int:

@@ -33,10 +33,7 @@ def predict(model: nn.Module, task: Task, x: np.ndarray, world: World) -> np.nda
     return world.gather(own.numpy())
 
 
-def evaluate(model: nn.Module, task: Task, split: Split, world: World) -> tuple[float, float] | None:
-    """(criterion, metric) of the model on a whole split; None on workers that do not lead."""
-    predictions = predict(model, task, split.x, world)
-    if predictions is None:
-        return None
+def judge(task: Task, predictions: np.ndarray, split: Split) -> tuple[float, float]:
+    """(criterion, metric) of predictions (n, *outputs) for a whole split."""
     losses = task.criterion(torch.from_numpy(predictions), torch.from_numpy(np.array(split.y)))
     return float(losses.mean()), task.score(task.metric, predictions, split)

@@ -22,7 +22,7 @@ import torch.distributed as dist
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 
-from pare.errors import RequestError, Stopped, TrainingError
+from pare.errors import DiskFull, RequestError, Stopped, TrainingError, is_disk_full
 from pare.training.loop import Report
 
 Program = Callable[[Report], None]
@@ -47,13 +47,17 @@ class Mailbox:
     def __init__(self) -> None:
         self._reports: queue.Queue[Figures | Exception | None] = queue.Queue()
         self._answers: queue.Queue[bool] = queue.Queue()
+        self._over = False
 
     def report(self, figures: Figures) -> bool:
-        """Hand over a report and wait for the word whether to go on."""
+        """Hand over a report and wait for the word whether to go on; no, where nobody listens any more."""
+        if self._over:
+            return False
         self._reports.put(dict(figures))
         return self._answers.get()
 
     def end(self, error: Exception | None = None) -> None:
+        self._over = True
         self._reports.put(error)
 
     def take(self) -> Figures | Exception | None:
@@ -88,7 +92,7 @@ class Launch:
         try:
             fit()
         except Exception as problem:
-            error = problem if isinstance(problem, TrainingError) else TrainingError(_last_line(problem))
+            error = _told(problem)
         self._call("end", error)
 
     def next(self) -> Figures | None:
@@ -137,6 +141,11 @@ def _group(program: Program, mailbox: Any, workers: Workers, name: str, storage:
             # No restart would help. The leader tells; Ray Train hears of a run that simply ended.
             if dist.get_rank() == 0:
                 ray.get(mailbox.end.remote(TrainingError(str(error))))
+        except Exception as error:
+            if is_disk_full(error):
+                ray.get(mailbox.end.remote(_told(error)))
+            # The other workers wait for this one: only a failure frees them.
+            raise
 
     return TorchTrainer(
         loop,
@@ -158,6 +167,12 @@ def _group(program: Program, mailbox: Any, workers: Workers, name: str, storage:
 def _guarded(program: Program, report: Report) -> None:
     with contextlib.suppress(Stopped):
         program(report)
+
+
+def _told(problem: Exception) -> TrainingError:
+    if isinstance(problem, TrainingError):
+        return problem
+    return (DiskFull if is_disk_full(problem) else TrainingError)(_last_line(problem))
 
 
 def _last_line(problem: Exception) -> str:

@@ -11,7 +11,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
+import numpy as np
+import psutil
 import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
@@ -24,16 +27,29 @@ from pare.method.curriculum import patches, share
 from pare.method.model import CrossModalModel
 from pare.method.objective import Losses, Mixing
 from pare.tasks import store
+from pare.tasks.task import Split
 from pare.training import feed, optim
 from pare.training.align import align
 from pare.training.checkpoint import Best, Checkpoints
-from pare.training.evaluate import evaluate
+from pare.training.evaluate import judge, predict
 from pare.training.feed import Batch, Side
+from pare.training.inspect import Inspector, due
 from pare.training.order import Order
 from pare.training.world import World
 
-Report = Callable[[Mapping[str, float]], bool]
-"""Called by the leader after every epoch with its figures by name; `epoch` counts from 1. Returns whether to go on."""
+Report = Callable[[Mapping[str, Any]], bool]
+"""Called by the leader after every epoch with its figures by name; `epoch` counts from 1. Returns whether to go on.
+
+At a few epochs arrays are among them, see `pare.training.inspect`.
+"""
+
+
+class Data(Protocol):
+    """Prepared data as the loop needs it."""
+
+    @property
+    def statistics(self) -> Mapping[str, np.ndarray]: ...
+    def split(self, name: str) -> Split: ...
 
 
 @dataclass(frozen=True)
@@ -56,9 +72,13 @@ def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
         TrainingError: the loss is no longer a finite number.
         Stopped: `report` said to end.
     """
+    return fit(run, store.load(root, run.data), store.load(root, run.source_data), folder, report)
+
+
+def fit(run: Run, data: Data, source_data: Data, folder: Path, report: Report) -> Trained | None:
+    """Train one run on data at hand; see `train`."""
     world = World.current()
     task, source = tasks.get(run.task), tasks.get(run.source)
-    data, source_data = store.load(root, run.data), store.load(root, run.source_data)
     target_side, source_side = Side(task, data.split("train")), Side(source, source_data.split("train"))
     validation = data.split("val")
 
@@ -79,6 +99,7 @@ def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
         aligned = align(objective.model, *sides, run.alignment, run.seed, world.device)
         spent = time.perf_counter() - began
     mixes = methods.METHODS[run.method].mixes
+    inspector = Inspector(task, validation, source, source_data.split("val") if mixes else None)
     # A step without replacement leaves the gate and the source head without a gradient.
     module = world.wrap(objective, some_unused=mixes and run.curriculum.end == 0)
     if run.compile:
@@ -126,19 +147,21 @@ def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
         if not math.isfinite(figures["loss"]):
             raise TrainingError(f"the loss became {figures['loss']} in epoch {epoch + 1}")
         figures["samples_per_second"] = order.steps * order.size / (time.perf_counter() - began)
-        scores = evaluate(objective.model, task, validation, world)
+        figures["memory"] = _memory(world.device)
+        predictions = predict(objective.model, task, validation.x, world)
         go_on = True
-        if scores is not None:
-            loss, metric = scores
+        if predictions is not None:
+            loss, metric = judge(task, predictions, validation)
             if best is None or task.metric.better(metric, best.metric):
                 best = Best(epoch + 1, metric)
+            pictures = inspector.look(objective, k, predictions) if due(epoch + 1, run.epochs) else {}
             spent += time.perf_counter() - began
             figures |= {f"lr_{name}": rate for name, rate in optim.rates(optimizer).items()}
             figures |= aligned if epoch == 0 else {}
             figures |= {"samples": (epoch + 1) * order.steps * order.size, "seconds": spent}
             figures |= {"epoch": epoch + 1, "objective": best.metric, "val_metric": metric, "val_loss": loss}
             checkpoints.save(epoch + 1, objective, optimizer, best, figures)
-            go_on = report(figures)
+            go_on = report(figures | pictures)
         if not world.agree(go_on):
             raise Stopped
 
@@ -177,3 +200,9 @@ def _figures(watched: Mapping[str, Tensor], world: World, samples: int) -> dict[
     """Means per sample over an epoch and all workers; the one moment when the host waits for the device."""
     means = (world.sum(torch.stack(list(watched.values()))) / samples).tolist()
     return dict(zip(watched, means, strict=True))
+
+
+def _memory(device: torch.device) -> float:
+    """GiB: the most that tensors on a GPU took in this process so far; without a GPU what the process holds now."""
+    held = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else psutil.Process().memory_info().rss
+    return held / 2**30

@@ -1,9 +1,10 @@
 """What the shipped bodies' pretraining is worth: `python -m tests.bench.transfer [--tasks …] [--seeds N]`.
 
-Every seed draws new training samples, weights and order, the same for all three arms: naive fine-tuning of the random
-body, of the pretrained one, and PaRe on the pretrained one (published weight of the mixed pass by modality, unsearched
-curriculum). One learning rate for all; no validation, no choice: the model after the last step is scored on the test
-samples. Minutes on one core; prints a Markdown table of mean ± standard deviation.
+An arm is a body and a method: naive fine-tuning of the random body, of the pretrained ones, and PaRe on those, with the
+published weight of the mixed pass by modality and an unsearched curriculum. Each arm has the learning rate, of three,
+at which its mean over two seeds is best on validation samples; then other seeds are scored on test samples, by the
+model after the last step. A seed draws training samples, weights and order, the same for all arms. Some twenty minutes
+on one core; prints a Markdown table by modality, of mean ± standard deviation.
 """
 
 import argparse
@@ -12,6 +13,8 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -30,19 +33,47 @@ from pare.training.evaluate import predict
 from pare.training.order import Order
 from pare.training.world import World
 
-ARMS = {"random, nft": "scratch", "pretrained, nft": "nft", "pretrained, pare": "pare"}
-RATE = 1e-3
+RATES = (3e-4, 1e-3, 3e-3)
+TRIALS = (1000, 1001)
+"""Seeds that the rate is chosen on."""
 SOURCES, TESTS = 512, 400
-"""Source samples, and test samples at most."""
+"""Source samples, and validation or test samples at most."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """What is compared: a body, the method that fine-tunes it, and the proxy that its source patches come from."""
+
+    body: str
+    method: str
+    source: str
+
+
+ARMS: Mapping[str, Mapping[str, Arm]] = {
+    "2d": {
+        "random, nft": Arm("swin-mini", "scratch", "fractals"),
+        "fractals, nft": Arm("swin-mini", "nft", "fractals"),
+        "fractals, pare": Arm("swin-mini", "pare", "fractals"),
+    },
+    "1d": {
+        "random, nft": Arm("roberta-mini", "scratch", "signals"),
+        "signals, nft": Arm("roberta-mini", "nft", "signals"),
+        "signals, pare": Arm("roberta-mini", "pare", "signals"),
+        "text, nft": Arm("roberta-mini-text", "nft", "text"),
+        "text, pare": Arm("roberta-mini-text", "pare", "text"),
+    },
+}
+"""By modality, and by what the body was pretrained on."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A small task: interface, samples to train on (drawn anew by each seed) and to test on."""
+    """A small task: interface, samples to train on (drawn anew by each seed), to choose a rate by and to test on."""
 
     shape: tuple[int, ...]
     outputs: tuple[int, ...]
     train: Split
+    val: Split
     test: Split
     metric: Metric
     steps: int
@@ -69,18 +100,29 @@ def quietly(done, total):
     """No progress."""
 
 
-def made(name, recipe, steps, **more):
-    """A task of the package on a small synthetic set."""
+def read(name, recipe):
+    """A task of the package, and a small synthetic set of it."""
     task = tasks.get(name)
     with tempfile.TemporaryDirectory() as folder:
         task.synthesise(Path(folder), recipe, quietly)
-        raw = task.read(Path(folder), quietly)
-    rows = np.sort(np.random.default_rng(0).permutation(len(raw.test))[:TESTS])
+        return task, task.read(Path(folder), quietly)
+
+
+def some(split, count):
+    """So many samples of a split, at random but always the same."""
+    rows = np.sort(np.random.default_rng(0).permutation(len(split))[:count])
+    return Split(split.x[rows], split.y[rows], split.group[rows])
+
+
+def made(name, recipe, steps, **more):
+    """A problem of a task of the package."""
+    task, raw = read(name, recipe)
     return Problem(
         task.shape,
         task.outputs,
         raw.train,
-        Split(raw.test.x[rows], raw.test.y[rows], raw.test.group[rows]),
+        some(raw.val, TESTS),
+        some(raw.test, TESTS),
         task.metric,
         steps,
         kind=task.kind,
@@ -91,14 +133,14 @@ def made(name, recipe, steps, **more):
 
 
 def table(x, y, shape, steps, **more):
-    """A problem of ten samples per class from arrays: a fixed half to draw them from, the other to test on."""
+    """A problem of ten samples per class from arrays: half to draw from, a quarter each to validate and to test on."""
     order = np.random.default_rng(0).permutation(len(x))
     x, y = x[order].astype(np.float32).reshape(-1, *shape), y[order].astype(np.int64)
-    half = len(x) // 2
-    train, test = (
-        Split(x[rows], y[rows], np.arange(len(x))[rows]) for rows in (slice(half), slice(half, half + TESTS))
+    edges = 0, len(x) // 2, len(x) * 3 // 4, len(x)
+    train, val, test = (Split(x[a:b], y[a:b], np.arange(a, b)) for a, b in pairwise(edges))
+    return Problem(
+        shape, (int(y.max()) + 1,), train, some(val, TESTS), some(test, TESTS), ACCURACY, steps, shots=10, **more
     )
-    return Problem(shape, (int(y.max()) + 1,), train, test, ACCURACY, steps, shots=10, **more)
 
 
 def digits():
@@ -121,13 +163,13 @@ PROBLEMS: Mapping[str, Callable[[], Problem]] = {
 }
 
 
-def source_of(problem):
-    """The source proxy of the problem's modality, and samples of it."""
-    proxy = tasks.get("fractals" if len(problem.shape) == 3 else "signals")
-    instances = np.arange(SOURCES)
-    classes = instances % proxy.outputs[0]
-    x = proxy.encode(proxy.make(classes, instances, proxy.recipes["laptop"]))
-    return proxy, x, classes, proxy.statistics(x)
+@cache
+def source(name):
+    """A source proxy, samples of it as its body reads them, and their statistics."""
+    sizes = {"modules": 60} if name == "text" else {"samples": 2 * SOURCES}
+    proxy, raw = read(name, {**tasks.get(name).recipes["laptop"], **sizes})
+    part = some(raw.train, SOURCES)
+    return proxy, proxy.assemble(part.x), part.y, raw.statistics
 
 
 def drawn(problem, seed):
@@ -139,16 +181,16 @@ def drawn(problem, seed):
     return np.concatenate([rng.choice(rows, problem.shots, replace=False) for rows in each])
 
 
-def score(problem, source, method, seed):
-    """Test metric and seconds of one run."""
+def score(problem, arm, rate, seed, split):
+    """Metric on a split, and seconds, of one run."""
     began = time.perf_counter()
-    proxy, source_x, source_y, source_statistics = source
+    proxy, source_x, source_y, source_statistics = source(arm.source)
     image = len(problem.shape) == 3
-    rates = {f"optimizer.lr.{group}": RATE for group in ("embedder", "body", "gate", "heads")}
-    run = Run(task="t", data="", source="s", source_data="", body="swin-mini" if image else "roberta-mini").replace(
+    rates = {f"optimizer.lr.{group}": rate for group in ("embedder", "body", "gate", "heads")}
+    run = Run(task="t", data="", source=arm.source, source_data="", body=arm.body).replace(
         {
             **rates,
-            "method": method,
+            "method": arm.method,
             "patch": problem.patch,
             "mix_weight": 0.3 if image else 0.1,
             "curriculum.start": 0.32,
@@ -161,7 +203,7 @@ def score(problem, source, method, seed):
     optimizer = optim.build(objective, run.optimizer)
     rows = drawn(problem, seed)
     x, y = torch.from_numpy(np.array(problem.train.x[rows])), torch.from_numpy(np.array(problem.train.y[rows]))
-    order = Order(seed=seed, samples=len(rows), sources=SOURCES, batch=run.optimizer.batch)
+    order = Order(seed=seed, samples=len(rows), sources=len(source_x), batch=run.optimizer.batch)
     tokens = (objective.model.tokens, objective.model.body.source_tokens(proxy.extent))
     world, step, epoch = World.current(), 0, 0
     while step < problem.steps:
@@ -169,7 +211,7 @@ def score(problem, source, method, seed):
             if step == problem.steps:
                 break
             mixing = None
-            if method == "pare":
+            if arm.method == "pare":
                 progress = step / problem.steps
                 k = torch.tensor(patches(share(run.curriculum, progress), *tokens))
                 noise = order.noise(step, part.rows, tokens, world.device) if progress < run.gate.noise_until else None
@@ -181,8 +223,20 @@ def score(problem, source, method, seed):
             optimizer.step()
             step += 1
         epoch += 1
-    predictions = predict(objective.model, problem, problem.test.x, world)
-    return problem.metric.compute(predictions, problem.test.y), time.perf_counter() - began
+    predictions = predict(objective.model, problem, split.x, world)
+    return problem.metric.compute(predictions, split.y), time.perf_counter() - began
+
+
+def searched(problem, arm, seeds):
+    """The rate that an arm does best with on validation samples, then its test metric over seeds, and seconds a run."""
+
+    def mean(rate):
+        return stats.mean(score(problem, arm, rate, seed, problem.val)[0] for seed in TRIALS)
+
+    best = (min if problem.metric.direction == "minimize" else max)(RATES, key=mean)
+    values, spent = zip(*(score(problem, arm, best, seed, problem.test) for seed in range(seeds)), strict=True)
+    spread = stats.stdev(values) if seeds > 1 else 0.0
+    return f"{stats.mean(values):.4g} ± {spread:.2g}", best, stats.mean(spent)
 
 
 def main():
@@ -191,21 +245,20 @@ def main():
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    print(f"| task | {' | '.join(ARMS)} | s a run |\n| :-- |{' --: |' * (len(ARMS) + 1)}")
+    above = None
     for name in arguments.tasks:
         problem = PROBLEMS[name]()
-        source = source_of(problem)
-        cells, seconds = [], []
-        for method in ARMS.values():
-            values, spent = zip(*(score(problem, source, method, seed) for seed in range(arguments.seeds)), strict=True)
-            spread = stats.stdev(values) if len(values) > 1 else 0.0
-            cells.append(f"{stats.mean(values):.4g} ± {spread:.2g}")
-            seconds.append(f"{stats.mean(spent):.0f}")
+        arms = ARMS["2d" if len(problem.shape) == 3 else "1d"]
+        if arms is not above:
+            print(f"\n| task | {' | '.join(arms)} | rates | s a run |\n| :-- |{' --: |' * (len(arms) + 2)}", flush=True)
+            above = arms
+        cells, rates, seconds = zip(*(searched(problem, arm, arguments.seeds) for arm in arms.values()), strict=True)
+        rates, seconds = " / ".join(f"{rate:g}" for rate in rates), " / ".join(f"{spent:.0f}" for spent in seconds)
         metric = f"{problem.metric.name}{f' ({problem.metric.unit})' if problem.metric.unit else ''}"
         better = {"minimize": "lower", "maximize": "higher"}[problem.metric.direction]
         size = len(drawn(problem, 0))
         label = f"{name}, {size} training samples: {metric}, {better} is better"
-        print(f"| {label} | {' | '.join(cells)} | {' / '.join(seconds)} |", flush=True)
+        print(f"| {label} | {' | '.join(cells)} | {rates} | {seconds} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,89 +1,166 @@
-"""How long a slot stands idle between two trials, model building included: `python -m tests.bench.turnover`.
+"""What Ray, the study and the tables cost between short trials: `python -m tests.bench.turnover [--slots N]`.
 
-A sweep of short trials on one slot of a real Ray, local mode, reused actors. The gap runs from a trial's last report in
-the driver to the next trial's first step; Ray Tune, the study, the tables and TensorBoard are all in it.
+A sweep of short trials on a real Ray, local mode, reused actors; then the same runs, each to the epoch at which the
+sweep let it end, by plain processes that know only `pare.training.loop`, one per slot: the floor. Busy is a slot that
+trains or validates; model building, checkpoints and, in the sweep, everything between two trials are what it waits for.
 """
 
+import argparse
+import contextlib
+import json
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
 import ray
+from rich.console import Console
+from rich.table import Table
 
 from pare import tasks
 from pare.config import Run
+from pare.errors import Stopped
 from pare.reporting.tables import Tables
 from pare.reporting.tensorboard import TensorBoard
 from pare.search import cluster, space, tune
+from pare.search.budget import Budget
 from pare.search.study import Study
 from pare.search.sweep import Sweep, TaskPlan
 from pare.tasks import store
 from pare.training.launch import Workers
+from pare.training.loop import train
 from tests.conftest import RECIPES, SETTINGS, quietly
 
-TRIALS, EPOCHS = 24, 2
+TASK, TRIALS, EPOCHS = "ecg", 24, 2
 
 
 class Clock:
-    """Notes when a trial's last report came, and when the next trial's first step began."""
+    """Notes, by the wall clock, when training began and ended, and what of it was training and validation."""
 
     def __init__(self):
-        self.gaps, self.busy, self._last, self._heard = [], 0.0, None, {}
+        self.first, self.last, self.busy, self.gaps = None, 0.0, 0.0, []
+        self._seconds = {}
+        self.records = {}
 
     def begin(self, record):
-        self._heard[record.trial] = 0
+        self.records[record.trial] = record
 
     def epoch(self, record, figures):
-        now = time.perf_counter()
-        if self._heard[record.trial] == 0 and self._last is not None:
-            # A report comes when its epoch is over: what the epoch took leads back to its first step.
-            self.gaps.append(now - figures["seconds"] - self._last)
-        self._heard[record.trial] += 1
-        self._last = now
+        now, before = time.time(), self._seconds.get(record.trial)
+        # A report comes when its epoch is over: what the epoch took leads back to its first step.
+        began = now - figures["seconds"] + (before or 0.0)
+        if self.first is None:
+            self.first = began
+        elif before is None:
+            self.gaps.append(began - self.last)
+        self.busy += figures["seconds"] - (before or 0.0)
+        self._seconds[record.trial], self.last = figures["seconds"], now
 
     def end(self, record):
-        self.busy += record.seconds
+        pass
+
+
+def sweep(root, out, epochs, slots):
+    """Run the sweep; returns its clock."""
+    keys = {name: store.prepare(tasks.get(name), root, "laptop", quietly).key for name in (TASK, "signals")}
+    settings = SETTINGS[TASK] | {"epochs": epochs}
+    run = Run(
+        task=TASK, data=keys[TASK], body=settings["body"], source=settings["source"], source_data=keys["signals"]
+    ).replace(settings)
+    task, searched = tasks.get(TASK), space.for_run(run, tasks.get(TASK).modality)
+    (out / TASK).mkdir(parents=True)
+    url = f"sqlite:///{out}/{TASK}/study.db"
+    study = Study(TASK, url, task.metric.direction, run, searched, ("pare",), TRIALS, seed=0)
+    plan = TaskPlan(task, store.load(root, run.data), study, seeds=())
+    clock = Clock()
+    observers = [Tables(out), TensorBoard(out, {TASK: searched.domains()}), clock]
+    # By itself Ray runs its workers at niceness 15: a busy machine would starve them, and not the plain processes.
+    os.environ.setdefault("RAY_worker_niceness", "0")
+    cluster.connect(None, num_cpus=slots)
+    tune.run(Sweep([plan], out, observers, slots, 0, Budget(out / "spent.json")), Workers(), root, out / ".ray")
+    ray.shutdown()
+    return clock
+
+
+def plain(root, jobs):
+    """Train runs one after another, each to its own last epoch; the clock of it."""
+    clock = Clock()
+    for number, (settings, epochs) in enumerate(jobs):
+        record = argparse.Namespace(trial=number)
+
+        def report(figures, record=record, epochs=epochs):
+            clock.epoch(record, figures)
+            return figures["epoch"] < epochs
+
+        with tempfile.TemporaryDirectory() as folder, contextlib.suppress(Stopped):
+            train(Run.from_flat(settings), root, Path(folder), report)
+    return clock
+
+
+def processes(root, jobs, slots):
+    """The same by a process per slot; their clocks."""
+    command = [sys.executable, "-m", "tests.bench.turnover", "--plain", str(root)]
+    # As an actor of one CPU has it.
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    children = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        for _ in range(slots)
+    ]
+    for slot, child in enumerate(children):
+        child.stdin.write(json.dumps(jobs[slot::slots]))
+        child.stdin.close()
+    return [argparse.Namespace(**json.loads(child.stdout.read())) for child in children]
+
+
+def row(name, began, ended, clocks, slots):
+    first, last = min(clock.first for clock in clocks), max(clock.last for clock in clocks)
+    busy, gaps = sum(clock.busy for clock in clocks), [gap for clock in clocks for gap in clock.gaps]
+    # Of several slots of a sweep, nobody knows which one a trial waited for.
+    idle = f"{statistics.median(gaps):.3f}" if slots == 1 or len(clocks) > 1 else "-"
+    return (
+        name,
+        f"{ended - began:.1f}",
+        f"{first - began:.1f}",
+        f"{last - first:.1f}",
+        f"{busy / slots:.1f}",
+        f"{busy / slots / (last - first):.0%}",
+        idle,
+    )
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--slots", type=int, default=1, help="trials at the same time, a core each")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="of the longest trial")
+    parser.add_argument("--plain", metavar="ROOT", type=Path, help=argparse.SUPPRESS)  # a process of the floor
+    arguments = parser.parse_args()
+    if arguments.plain:
+        clock = plain(arguments.plain, json.load(sys.stdin))
+        print(json.dumps({name: getattr(clock, name) for name in ("first", "last", "busy", "gaps")}))
+        return
+    slots = arguments.slots
     with tempfile.TemporaryDirectory() as folder:
         root, out = Path(folder) / "data", Path(folder) / "out"
-        (root / "ecg" / "raw").mkdir(parents=True)
-        tasks.get("ecg").synthesise(root / "ecg" / "raw", RECIPES["ecg"], quietly)
-        plan = plan_of("ecg", root, out)
-        clock = Clock()
-        domains = {"ecg": space.for_run(plan.study._base, "1d").domains()}
-        cluster.connect(None, num_cpus=1)
-        sweep = Sweep([plan], out, [Tables(out), TensorBoard(out, domains), clock], concurrent=1, gpus=0)
-        began = time.perf_counter()
-        tune.run(sweep, Workers(), root, out / ".ray")
-        whole = time.perf_counter() - began
-        ray.shutdown()
-    print(f"{len(clock.gaps) + 1} trials on one slot, {whole:.1f} s in all")
-    low, high = min(clock.gaps), max(clock.gaps)
-    print(f"idle between trials: median {statistics.median(clock.gaps):.3f} s, from {low:.3f} to {high:.3f} s")
-    print(f"share of the time spent in training and validation: {clock.busy / whole:.0%}, Ray's start included")
-
-
-def plan_of(name, root, out):
-    task, settings = tasks.get(name), SETTINGS[name]
-    keys = {
-        needed: store.prepare(tasks.get(needed), root, "laptop", quietly).key for needed in (name, settings["source"])
-    }
-    run = Run(
-        task=name,
-        data=keys[name],
-        body=settings["body"],
-        source=settings["source"],
-        source_data=keys[settings["source"]],
-        epochs=EPOCHS,
-    ).replace(settings)
-    (out / name).mkdir(parents=True)
-    study = Study(
-        task, run, space.for_run(run, task.modality), ("pare",), TRIALS, f"sqlite:///{out}/{name}/study.db", seed=0
-    )
-    return TaskPlan(task, store.load(root, run.data), study, seeds=())
+        (root / TASK / "raw").mkdir(parents=True)
+        tasks.get(TASK).synthesise(root / TASK / "raw", RECIPES[TASK], quietly)
+        load = os.getloadavg()[0]
+        times = [time.time()]
+        clock = sweep(root, out, arguments.epochs, slots)
+        times.append(time.time())
+        jobs = [(record.config, record.epochs) for record in clock.records.values()]
+        floor = processes(root, jobs, slots)
+        times.append(time.time())
+    table = Table(title=f"{TRIALS} trials of at most {arguments.epochs} epochs, {slots} at a time")
+    table.add_column("run by")
+    for column in ("whole, s", "start, s", "trials, s", "busy, s", "busy", "idle between two, s"):
+        table.add_column(column, justify="right")
+    table.add_row(*row("sweep on Ray", *times[:2], [clock], slots))
+    table.add_row(*row("plain processes", *times[1:], floor, slots))
+    Console().print(table)
+    print(f"load of the machine before it: {load:.1f} on {os.cpu_count()} cores; idle is a median")
 
 
 if __name__ == "__main__":

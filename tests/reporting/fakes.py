@@ -1,7 +1,10 @@
 """Records of a sweep that never ran."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
+
+import numpy as np
 
 from pare.config import Run
 from pare.reporting.records import Domain, Observer, Record
@@ -43,3 +46,49 @@ def run(observer: Observer, one: Record, epochs: int = 2, metric: float = 0.5, s
     one.ended, one.state, one.gpu_hours = datetime(2026, 1, 2, 3, 5, tzinfo=UTC), state, 0.25  # type: ignore[assignment]
     observer.end(one)
     return one
+
+
+def arrays(task: str) -> dict[str, np.ndarray]:
+    """What the loop adds to a report at a few epochs; of Darcy a field, of ECG a sequence and classes."""
+    rng = np.random.default_rng(0)
+    size, grid = ((3, 64, 64), (3, 16, 16)) if task == "darcy" else ((3, 1, 1000), (3, 1, 25))
+    own: dict[str, np.ndarray] = {
+        name: rng.normal(size=size).astype(np.float16) for name in ("input", "source", "mixed")
+    }
+    own |= {"scores": rng.random(grid).astype(np.float16), "source_scores": rng.random(grid).astype(np.float16)}
+    own["replaced"] = rng.random(grid) < 0.3
+    if task == "darcy":
+        own |= {name: rng.random(size).astype(np.float16) for name in ("truth", "prediction")}
+    else:
+        own["confusion"] = rng.integers(0, 50, (4, 4), dtype=np.int32)
+    return {f"pictures/{name}": array for name, array in own.items()}
+
+
+def sweep(*observers: Observer) -> None:
+    """A finished sweep of two tasks: trials of all states, three seeds confirmed, pictures in the first epoch."""
+
+    class Each:
+        def begin(self, record: Record) -> None:
+            for observer in observers:
+                observer.begin(record)
+
+        def epoch(self, record: Record, figures: Mapping[str, Any]) -> None:
+            for observer in observers:
+                observer.epoch(record, {**figures, **(arrays(record.task) if figures["epoch"] == 1 else {})})
+
+        def end(self, record: Record) -> None:
+            for observer in observers:
+                observer.end(record)
+
+    for task in ("ecg", "darcy"):
+        for number, state in enumerate(["complete", "complete", "pruned", "failed"]):
+            method = "nft" if number == 1 else "pare"
+            searched = {"optimizer.lr.body": 1e-4 * (number + 1), "mix_weight": 0.1 + 0.2 * number}
+            begun = datetime(2026, 1, 2, 3, number, tzinfo=UTC)
+            one = record(f"{method}-{number:04}", task, method=method, searched=searched, started=begun)
+            one.config = {**one.config, **searched}
+            run(Each(), one, epochs=3 if state == "complete" else 1, metric=0.5 - number / 50, state=state)
+        for method, tests in {"pare": (0.30, 0.32, 0.33), "nft": (0.34, 0.31, 0.35)}.items():
+            for seed, test in enumerate(tests, start=1):
+                name = f"confirm-{method}-{seed}"
+                run(Each(), record(name, task, method=method, purpose="confirm", test=test, seed=seed), metric=0.3)

@@ -7,20 +7,28 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from socketserver import ThreadingMixIn
 from typing import Any
 from urllib.parse import urlencode
-from wsgiref.simple_server import WSGIRequestHandler, make_server
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
 from tensorboard.backend import application
 from tensorboard.backend.event_processing import data_ingester
 from tensorboard.plugins.core.core_plugin import CorePluginLoader
 from tensorboard.plugins.hparams.hparams_plugin import HParamsPlugin
+from tensorboard.plugins.image.images_plugin import ImagesPlugin
 from tensorboard.plugins.scalar.scalars_plugin import ScalarsPlugin
 from tensorboard.program import TensorBoard as Program
 
 from pare.reporting.tensorboard import TensorBoard
-from tests.reporting.fakes import DOMAINS, figures, record, run
+from tests.reporting.fakes import DOMAINS, arrays, figures, record, run
+
+
+class _Server(ThreadingMixIn, WSGIServer):
+    """Browsers open connections ahead of their need, and would keep a server of one thread waiting."""
+
+    daemon_threads = True
 
 
 class _Quiet(WSGIRequestHandler):
@@ -60,15 +68,29 @@ class _Board:
     def scalar(self, run: str, tag: str) -> list[tuple[int, float]]:
         return [(step, value) for _, step, value in self._ask(f"scalars/scalars?{urlencode({'run': run, 'tag': tag})}")]
 
+    def images(self, run: str, tag: str) -> list[tuple[int, bytes]]:
+        """(step, PNG file) of an image, of which every step holds one."""
+        found = self._ask(f"images/images?{urlencode({'run': run, 'tag': tag, 'sample': 0})}")
+        files = [f"{self.address}/images/individualImage?{each['query']}" for each in found]
+        contents = [urllib.request.urlopen(file, timeout=10).read() for file in files]
+        return [(each["step"], content) for each, content in zip(found, contents, strict=True)]
+
+    def image_tags(self) -> dict[str, list[str]]:
+        return {run: sorted(tags) for run, tags in self._ask("images/tags").items()}
+
 
 @contextmanager
-def board(logdir: Path) -> Iterator[_Board]:
-    program = Program(plugins=[CorePluginLoader(), HParamsPlugin, ScalarsPlugin])
+def board(logdir: Path, pages: bool = False) -> Iterator[_Board]:
+    """TensorBoard over a directory, without its pages unless a browser is to see them."""
+    plugins = [CorePluginLoader(), HParamsPlugin, ImagesPlugin, ScalarsPlugin]
+    program = Program(plugins=None if pages else plugins)
     program.configure(logdir=str(logdir), reload_interval=0, reload_task="blocking", load_fast="false")
     ingester = data_ingester.LocalDataIngester(program.flags)
     ingester.start()
-    app = application.TensorBoardWSGIApp(program.flags, program.plugin_loaders, ingester.data_provider)
-    server = make_server("127.0.0.1", 0, app, handler_class=_Quiet)
+    app = application.TensorBoardWSGIApp(
+        program.flags, program.plugin_loaders, ingester.data_provider, program.assets_zip_provider if pages else None
+    )
+    server = make_server("127.0.0.1", 0, app, _Server, _Quiet)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:
@@ -92,7 +114,7 @@ def sweep(out: Path) -> None:
     run(writer, record("pare-0000", task="darcy", searched={"mix_weight": 0.5}))
     going = record("pare-0003")
     writer.begin(going)
-    writer.epoch(going, figures(1, gate_mean=0.5, loss_source=math.nan))
+    writer.epoch(going, figures(1, gate_mean=0.5, loss_source=math.nan) | arrays("ecg"))
 
 
 @pytest.fixture(scope="module")
@@ -158,6 +180,54 @@ def test_scalars_have_the_same_few_names_in_every_trial(swept):
     assert set(tags["ecg/confirm-pare-0"]) - set(tags["ecg/nft-0002"]) == {"test/metric"}
     assert swept.scalar("ecg/pare-0000", "validation/metric") == [(1, 0.5), (2, 0.5)]
     assert swept.scalar("ecg/confirm-pare-0", "test/metric") == [(2, pytest.approx(0.4))]
+
+
+def test_every_trial_that_reported_has_every_metric_also_while_it_runs(swept):
+    metrics = {info["name"]["tag"] for info in swept.experiment()["metricInfos"]}
+    for name, group in swept.sessions().items():
+        own = {value["name"]["tag"] for value in group["sessions"][0]["metricValues"]}
+        assert own == metrics, name
+
+
+def test_the_tab_begins_with_the_hyperparameters_that_matter(swept):
+    names = [info["name"] for info in swept.experiment()["hparamInfos"]]
+    assert names == ["method", "mix_weight", "optimizer.lr.body", "curriculum.family", "seed"]
+
+
+def test_methods_can_be_told_apart_by_a_filter(swept):
+    method = {"hparam": "method", "filterDiscrete": ["nft"]}
+    request = {"experimentName": "", "startIndex": 0, "sliceSize": 9, "allowedStatuses": ["STATUS_SUCCESS"]}
+    answer = swept._ask("hparams/session_groups", request | {"colParams": [method]})
+    assert [group["name"] for group in answer["sessionGroups"]] == ["ecg/nft-0002"]
+
+
+def test_curves_by_samples_have_samples_for_steps(swept):
+    assert swept.scalar("ecg/pare-0000", "validation/metric_by_samples") == [(100, 0.5), (200, 0.5)]
+    assert [step for step, _ in swept.scalar("ecg/nft-0002", "loss/train_by_samples")] == [100, 200]
+
+
+def test_pictures_are_png_files_at_their_epoch(swept):
+    tags = {"pictures/confusion", "pictures/gate", "pictures/intermediate_modality"}
+    assert set(swept.image_tags()["ecg/pare-0003"]) == tags
+    ((step, content),) = swept.images("ecg/pare-0003", "pictures/gate")
+    assert step == 1
+    assert content.startswith(b"\x89PNG")
+
+
+def test_going_on_keeps_curves_by_samples_and_the_pictures_of_a_repeated_report(tmp_path):
+    first, one = TensorBoard(tmp_path, DOMAINS), record()
+    first.begin(one)
+    for epoch in (1, 2, 3):
+        first.epoch(one, figures(epoch, 1 / epoch) | (arrays("ecg") if epoch in (1, 3) else {}))
+    for _ in range(2):  # a second time, so that what was copied is copied again
+        again = TensorBoard(tmp_path, DOMAINS)
+        again.begin(one)
+        again.epoch(one, figures(3, 1 / 3))
+    again.epoch(one, figures(4, 0.25))
+    with board(tmp_path / "tb") as answers:
+        curve = answers.scalar("ecg/pare-0000", "validation/metric_by_samples")
+        assert curve == [(100 * epoch, pytest.approx(1 / epoch)) for epoch in (1, 2, 3, 4)]
+        assert [step for step, _ in answers.images("ecg/pare-0000", "pictures/gate")] == [1, 3]
 
 
 def test_a_trial_that_begins_again_goes_on_from_its_epoch_and_may_end_otherwise(tmp_path):

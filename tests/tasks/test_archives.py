@@ -3,10 +3,11 @@ import tarfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 
 from pare.errors import DataError
-from pare.tasks.archives import Archive, find
+from pare.tasks.archives import Archive, find, fingerprint
 
 FILES = {f"top/data/{number}.bin": bytes([number]) * (1000 + number) for number in range(40)} | {"other/list": b"1"}
 
@@ -75,3 +76,35 @@ def test_a_changed_member_is_noticed(tmp_path):
     with pytest.raises(DataError, match=r"data/7\.bin cannot be read") as error:
         Archive(tmp_path, "a.zip", "data/").read("data/7.bin")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("size", [0, 100, 2**20, 3 * 2**20])
+def test_a_fingerprint_is_the_contents(tmp_path, size):
+    content = np.random.default_rng(0).bytes(size)
+    for name in ("one", "other"):
+        (tmp_path / name).write_bytes(content)
+    same = fingerprint(tmp_path / "one")
+    assert fingerprint(tmp_path / "other") == same
+    (tmp_path / "other").write_bytes(content + b"x")
+    assert fingerprint(tmp_path / "other") != same
+    for place in _at(size):
+        (tmp_path / "other").write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        assert fingerprint(tmp_path / "other") != same
+
+
+def _at(size):
+    """Where a change shows: at the head and the tail, and anywhere in a file of up to 1 MiB."""
+    return [] if not size else [0, size - 1] + ([size // 3, size // 2] if size <= 2**20 else [])
+
+
+def test_a_folders_fingerprint_is_its_paths_and_contents(tmp_path):
+    for name in ("one.zip", "other.zip"):
+        _folder(tmp_path / name)
+    one, other = (tmp_path / name for name in ("one", "other"))
+    assert fingerprint(one) == fingerprint(other)
+    (other / "more.bin").write_bytes(b"")
+    assert fingerprint(one) != fingerprint(other)
+    (other / "more.bin").unlink()
+    first = min(path for path in other.rglob("*") if path.is_file())
+    first.write_bytes(b"changed")
+    assert fingerprint(one) != fingerprint(other)

@@ -3,12 +3,14 @@ import tarfile
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
 
 import pytest
 
 from pare import tasks
 from pare.tasks import fetch
 from pare.tasks.prepare import main
+from pare.tasks.task import Download
 from tests.tasks import tiny
 
 NAME = "satellite"
@@ -93,7 +95,7 @@ def test_a_copy_that_breaks_leaves_nothing(official, root, monkeypatch, capsys):
     def failing(*_):
         raise OSError(5, "the line went dead")
 
-    monkeypatch.setattr(fetch.Found, "opened", property(lambda _: failing))
+    monkeypatch.setattr(fetch.hashlib, "sha256", lambda: SimpleNamespace(update=failing))
     assert main([NAME, "--data-root", str(root), "--from", str(official)]) == 2
     assert "the line went dead" in capsys.readouterr().err
     assert list((root / NAME / "raw").iterdir()) == []
@@ -119,6 +121,9 @@ def test_several_tasks_are_prepared_in_turn(root, capsys, monkeypatch):
         (["ecg", "--from", "gopher://x/y"], "gopher"),
         (["ecg", "--from", "."], "lacks challenge2017.pkl of ecg"),
         (["ecg", "--from", __file__], "lacks challenge2017.pkl of ecg"),
+        (["ecg", "--download"], "put it into"),
+        (["ecg", "--download", "--from", "."], "give one of them"),
+        (["ecg", "--address", "127.0.0.1:1"], "--address is '127.0.0.1:1'"),
     ],
 )
 def test_mistakes_are_told_in_a_line(root, capsys, arguments, expected):
@@ -134,8 +139,8 @@ def test_help_is_no_mistake(capsys):
 
 
 @pytest.fixture
-def bucket(official, monkeypatch):
-    """The official files in an object store that knows little more than GET; gives its URL."""
+def web(official):
+    """The official files on a server that knows little more than GET; gives its address."""
     objects = {f"/data/sets/{NAME}/{name}": content for name, content in _contents(official).items()}
 
     class Store(BaseHTTPRequestHandler):
@@ -177,18 +182,65 @@ def bucket(official, monkeypatch):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Store)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+@pytest.fixture
+def bucket(web, monkeypatch):
+    """The same as an object store; gives its URL."""
     for name, value in {
         "AWS_ACCESS_KEY_ID": "a",
         "AWS_SECRET_ACCESS_KEY": "b",
         "AWS_EC2_METADATA_DISABLED": "true",
     }.items():
         monkeypatch.setenv(name, value)
-    yield f"s3://data/sets?scheme=http&endpoint_override=127.0.0.1%3A{server.server_port}&region=here"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    return f"s3://data/sets?scheme=http&endpoint_override={web.replace(':', '%3A')}&region=here"
 
 
 def test_an_object_store_is_a_folder_too(official, root, bucket):
     assert main([NAME, "--data-root", str(root), "--from", bucket]) == 0
     assert _raw(root) == _contents(official)
+
+
+@pytest.mark.parametrize("place", ["data/sets", f"data/sets/{NAME}/"])
+def test_the_web_is_a_folder_too(official, root, web, place, capsys):
+    for _ in range(2):
+        assert main([NAME, "--data-root", str(root), "--from", f"http://{web}/{place}?signature=5ec4e7"]) == 0
+    assert _raw(root) == _contents(official)
+    assert capsys.readouterr().out.count("there already") == len(tasks.get(NAME).files)
+
+
+def test_what_the_web_lacks_is_named(root, web, capsys):
+    assert main(["ecg", "--data-root", str(root), "--from", f"http://{web}/data"]) == 2
+    assert "lacks challenge2017.pkl of ecg" in capsys.readouterr().err
+
+
+def test_an_official_file_is_brought_from_its_own_address(official, root, web, monkeypatch, capsys):
+    address = f"http://{web}/data/sets/{NAME}"
+    downloads = {
+        name: Download(f"{address}/{name}", f"sha256:{hashlib.sha256(content).hexdigest()}", len(content))
+        for name, content in _contents(official).items()
+    }
+    monkeypatch.setattr(type(tasks.get(NAME)), "downloads", downloads)
+    for _ in range(2):
+        assert main([NAME, "--data-root", str(root), "--download"]) == 0
+    assert _raw(root) == _contents(official)
+    shown = capsys.readouterr().out
+    assert shown.count("there already") == len(downloads)
+    assert shown.count("satellite: real") == 2
+
+
+def test_what_is_prepared_can_be_verified(official, root, capsys):
+    arguments = [NAME, "--data-root", str(root), "--from", str(official), "--verify"]
+    assert main(arguments) == 0
+    (path,) = root.rglob("test.arrow")
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert main(arguments) == 2
+    error = capsys.readouterr().err
+    assert "test.arrow" in error
+    assert "checksum" in error

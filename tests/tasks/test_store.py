@@ -174,8 +174,17 @@ def test_official_files_take_precedence(tmp_path):
 def test_replaced_official_file_is_read_anew(tmp_path):
     raw = _put_official(tmp_path, "a.bin", "b.bin")
     first = prepare(Toy(), tmp_path, "laptop", _quiet)
-    os.utime(raw / "a.bin", ns=(1, 1))
+    (raw / "a.bin").write_text("replaced")
     assert prepare(Toy(), tmp_path, "laptop", _quiet).key != first.key
+
+
+def test_the_same_official_files_elsewhere_and_later_have_the_same_key(tmp_path):
+    keys = []
+    for place in ("here", "there"):
+        raw = _put_official(tmp_path / place, "a.bin", "b.bin")
+        os.utime(raw / "a.bin", ns=(len(keys), 1))
+        keys.append(prepare(Toy(), tmp_path / place, "laptop", _quiet).key)
+    assert keys[0] == keys[1]
 
 
 def test_missing_official_file_is_named(tmp_path):

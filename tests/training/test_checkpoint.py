@@ -1,6 +1,9 @@
+import errno
+from pathlib import Path
+
 import pytest
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from pare.training.checkpoint import Best, Checkpoints
@@ -17,9 +20,9 @@ def pair(seed=0):
 
 def test_comes_back_bit_for_bit(tmp_path):
     module, optimizer = pair()
-    Checkpoints(tmp_path).save(3, module, optimizer, Best(2, 0.1), {"epoch": 3, "seconds": 1.5})
+    Checkpoints(tmp_path).save(3, module, optimizer, Best(3, 0.1), {"epoch": 3, "seconds": 1.5})
     other, other_optimizer = pair(1)
-    assert Checkpoints(tmp_path).restore(other, other_optimizer) == (Best(2, 0.1), {"epoch": 3, "seconds": 1.5})
+    assert Checkpoints(tmp_path).restore(other, other_optimizer) == (Best(3, 0.1), {"epoch": 3, "seconds": 1.5})
     for a, b in zip(module.state_dict().values(), other.state_dict().values(), strict=True):
         assert torch.equal(a, b)
     first, second = optimizer.state_dict()["state"], other_optimizer.state_dict()["state"]
@@ -73,3 +76,39 @@ def test_files_are_safetensors(tmp_path):
     with safe_open(tmp_path / "epoch-00001.safetensors", "pt") as file:
         assert any(name.startswith("model.") for name in file.keys())  # noqa: SIM118
         assert any(name.startswith("optimizer.") for name in file.keys())  # noqa: SIM118
+
+
+@pytest.mark.parametrize("damage", [lambda p: p.write_bytes(p.read_bytes()[:-1]), Path.unlink], ids=["cut", "gone"])
+def test_one_whose_best_is_lost_is_of_no_use(tmp_path, damage):
+    """At the end the weights of the best epoch are what counts."""
+    checkpoints = Checkpoints(tmp_path)
+    module, optimizer = pair()
+    for epoch, best in ((1, 1), (2, 2), (3, 2)):
+        checkpoints.save(epoch, module, optimizer, Best(best, 0.0), {"epoch": epoch})
+    damage(tmp_path / "epoch-00002.safetensors")
+    assert checkpoints.restore(*pair(1)) is None
+    assert list(tmp_path.iterdir()) == [], "a later life would take it for newer than its own"
+
+
+def test_the_one_before_keeps_its_best(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    module, optimizer = pair()
+    for epoch, best in ((1, 1), (2, 1), (3, 1), (4, 4)):
+        checkpoints.save(epoch, module, optimizer, Best(best, 0.0), {"epoch": epoch})
+    assert sorted(p.stem for p in tmp_path.iterdir()) == ["epoch-00001", "epoch-00003", "epoch-00004"]
+    (tmp_path / "epoch-00004.safetensors").write_bytes(b"")
+    assert checkpoints.restore(*pair(1)) == (Best(1, 0.0), {"epoch": 3})
+    checkpoints.load_model(1, module)
+
+
+def test_a_full_disk_is_told_as_one(tmp_path, monkeypatch):
+    """The library hides the number of the error in words."""
+
+    def full(*_):
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
+
+    monkeypatch.setattr("pare.training.checkpoint.save_file", full)
+    with pytest.raises(OSError) as error:
+        Checkpoints(tmp_path).save(1, *pair(), Best(1, 0.0), {"epoch": 1})
+    assert error.value.errno == errno.ENOSPC
+    assert error.value.filename == str(tmp_path / "epoch-00001.safetensors")

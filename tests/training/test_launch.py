@@ -1,14 +1,15 @@
 """A run under Ray Train: local, and in a worker group on a real Ray."""
 
+import errno
 import time
 from functools import partial
 
 import pytest
 import ray
 
-from pare.errors import TrainingError
+from pare.errors import DiskFull, TrainingError
 from pare.search import cluster
-from pare.training.launch import Launch, Workers
+from pare.training.launch import Launch, Mailbox, Workers
 from pare.training.loop import train
 
 
@@ -78,6 +79,21 @@ def test_a_failure_is_told_with_its_reason(program, why):
         launch.next()
     assert "\n" not in str(error.value)
     launch.stop()
+
+
+def test_a_full_disk_is_no_fault_of_the_run():
+    def program(report):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(DiskFull, match="No space left"):
+        local(program).next()
+
+
+def test_nobody_waits_for_an_answer_after_the_end():
+    """A worker that Ray Train starts again reports once more, to a follower that has gone."""
+    mailbox = Mailbox()
+    mailbox.end(DiskFull("no space"))
+    assert mailbox.report({"epoch": 1}) is False
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,153 @@
+"""The charts of `report.html`, from rows of the tables to Plotly's JSON: traces and layout, plain dicts.
+
+Colours that depend on the reader's light or dark theme are left to the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pare.reporting.records import describe
+from pare.reporting.tables import Row
+from pare.tasks.task import Task
+
+Chart = dict[str, Any]
+
+COLOURS: Mapping[str, str] = {
+    "pare": "#e8590c",
+    "nft": "#228be6",
+    "orca": "#2f9e44",
+    "fpt": "#ae3ec9",
+    "scratch": "#868e96",
+}
+_SYMBOLS = {"complete": "circle", "pruned": "x-thin-open", "failed": "triangle-down-open", "running": "circle-open"}
+_PER_METHOD = 3
+"""Curves shown of each method."""
+
+
+def history(task: Task, trials: Sequence[Row]) -> Chart:
+    """Every trial's objective in the order in which they began, and the best complete one so far."""
+    numbered = list(enumerate(sorted(trials, key=lambda row: row["started"]), start=1))
+    traces: list[Any] = []
+    for method in dict.fromkeys(row["method"] for _, row in numbered):
+        own = [(number, row) for number, row in numbered if row["method"] == method and row["objective"] is not None]
+        traces.append(
+            {
+                "type": "scatter",
+                "mode": "markers",
+                "name": method,
+                "x": [number for number, _ in own],
+                "y": [row["objective"] for _, row in own],
+                "text": [f"{row['trial']}: {row['state']}, {row['epochs']} epochs" for _, row in own],
+                "hovertemplate": "%{text}<br>%{y:.4g}<extra></extra>",
+                "marker": {
+                    "color": COLOURS.get(method),
+                    "size": 9,
+                    "symbol": [_SYMBOLS[row["state"]] for _, row in own],
+                    "line": {"width": 2, "color": COLOURS.get(method)},
+                },
+            }
+        )
+    best: list[float] = []
+    x: list[int] = []
+    for number, row in numbered:
+        value = row["objective"]
+        if row["state"] == "complete" and value is not None:
+            best.append(value if not best or task.metric.better(value, best[-1]) else best[-1])
+            x.append(number)
+    if best:
+        line = {"shape": "hv", "width": 1.5, "dash": "dot", "color": "#868e96"}
+        name = {"name": "best complete", "hovertemplate": "best so far %{y:.4g}<extra></extra>"}
+        traces.append({"type": "scatter", "mode": "lines", "x": x, "y": best, "line": line, **name})
+    return _chart(traces, "trial", describe(task.metric), counted=len(numbered))
+
+
+def curves(task: Task, trials: Sequence[Row], points: Sequence[Row]) -> Chart:
+    """The validation metric by epoch of each method's best trials."""
+    traces = []
+    for method in dict.fromkeys(row["method"] for row in trials):
+        for rank, row in enumerate(best(task, [row for row in trials if row["method"] == method])[:_PER_METHOD]):
+            own = sorted((p for p in points if p["trial"] == row["trial"]), key=lambda p: p["epoch"])
+            traces.append(
+                {
+                    "type": "scatter",
+                    "mode": "lines+markers" if len(own) == 1 else "lines",
+                    "name": row["trial"],
+                    "x": [point["epoch"] for point in own],
+                    "y": [point["val_metric"] for point in own],
+                    "line": {"color": COLOURS.get(method), "width": 2.5 - 0.6 * rank},
+                    "opacity": 1 - 0.25 * rank,
+                    "hovertemplate": row["trial"] + "<br>epoch %{x}: %{y:.4g}<extra></extra>",
+                }
+            )
+    longest = max((point["epoch"] for point in points), default=0)
+    return _chart(traces, "epoch", f"validation {task.metric.name}", counted=longest)
+
+
+def importance(shares: Mapping[str, float]) -> Chart:
+    """How much of the objective's variance each setting explains."""
+    ranked = sorted(shares.items(), key=lambda pair: pair[1])
+    bars = {
+        "type": "bar",
+        "orientation": "h",
+        "x": [share for _, share in ranked],
+        "y": [name for name, _ in ranked],
+        "marker": {"color": "#e8590c"},
+        "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
+    }
+    chart = _chart([bars], "share of the variance", "")
+    chart["layout"] |= {"height": 110 + 22 * len(ranked), "showlegend": False}
+    chart["layout"]["yaxis"] |= {"automargin": True}
+    return chart
+
+
+def confirmation(task: Task, runs: Sequence[Row]) -> Chart:
+    """The test metric of every confirmation run, by method, and the means over seeds."""
+    traces: list[Any] = []
+    for method in dict.fromkeys(row["method"] for row in runs):
+        own = [row for row in runs if row["method"] == method and row["test"] is not None]
+        if own:
+            hover = {
+                "text": [f"seed {row['seed']}" for row in own],
+                "hovertemplate": "%{text}: %{x:.4g}<extra></extra>",
+            }
+            values = [row["test"] for row in own]
+            colour = COLOURS.get(method)
+            traces += [
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": method,
+                    "x": values,
+                    "y": [method] * len(own),
+                    "marker": {"color": colour, "size": 9, "opacity": 0.7},
+                    **hover,
+                },
+                {
+                    "type": "scatter",
+                    "mode": "markers",
+                    "name": f"{method}, mean",
+                    "x": [sum(values) / len(values)],
+                    "y": [method],
+                    "marker": {"color": colour, "size": 22, "symbol": "line-ns-open", "line": {"width": 3}},
+                    "hovertemplate": "mean %{x:.4g}<extra></extra>",
+                },
+            ]
+    chart = _chart(traces, f"test {describe(task.metric)}", "")
+    chart["layout"] |= {"height": 120 + 34 * len(traces) // 2, "showlegend": False}
+    chart["layout"]["yaxis"] |= {"type": "category", "automargin": True}
+    return chart
+
+
+def best(task: Task, trials: Sequence[Row]) -> list[Row]:
+    """Trials from best to worst: those that ran to their end first."""
+    measured = [row for row in trials if row["objective"] is not None]
+    sign = 1 if task.metric.direction == "minimize" else -1
+    return sorted(measured, key=lambda row: (row["state"] != "complete", sign * row["objective"]))
+
+
+def _chart(traces: Sequence[Any], x: str, y: str, counted: int = 0) -> Chart:
+    """A chart; `counted`, the largest whole number on the horizontal axis, keeps its ticks whole."""
+    whole = {"dtick": max(1, round(counted / 8)), "tick0": 0} if counted else {}
+    return {"data": list(traces), "layout": {"height": 320, "xaxis": {"title": x, **whole}, "yaxis": {"title": y}}}

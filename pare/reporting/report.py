@@ -1,0 +1,179 @@
+"""`report.html`: a sweep on one page that needs nothing but itself, during the sweep and after it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import plotly.offline
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from pare import tasks
+from pare.reporting import charts, leaderboard, schema, tables
+from pare.reporting.leaderboard import CONSTANT, Row
+from pare.reporting.records import PROVENANCE, describe
+from pare.tasks.task import Task
+from pare.tasks.trivial import Score
+
+NAME = "report.html"
+_ELSEWHERE = (f"− {leaderboard.REFERENCE} (95 %)", "data", "source", "pruned", "failed", "GPU-hours")
+"""Columns of the leaderboard that stand elsewhere on the page, which else would be wider than it."""
+
+_BEST = 10
+"""Trials listed with their settings."""
+
+
+@dataclass(frozen=True)
+class Importance:
+    """How much of the objective's variance each searched setting explains, and of which trials that was measured."""
+
+    shares: Mapping[str, float]
+    note: str
+
+
+@dataclass(frozen=True)
+class Context:
+    """What the page says beyond the tables: `left` counts search trials still to end; importance by task."""
+
+    command: str
+    left: int = 0
+    importance: Mapping[str, Importance] = field(default_factory=dict)
+
+
+def write(out: Path, context: Context) -> Path:
+    """Write `report.html` from the tables in `out`, whole or not at all.
+
+    Raises:
+        DataError: a table is damaged; names the file.
+    """
+    path = out / NAME
+    temporary = path.with_name(f".{NAME}.{os.getpid()}.tmp")
+    try:
+        temporary.write_text(render(out, context), encoding="utf-8")
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
+
+
+def render(out: Path, context: Context) -> str:
+    """The page of the sweep in `out`."""
+    trials, curves, confirm = (
+        tables.load(out, name).to_pylist() for name in (schema.TRIALS, schema.CURVES, schema.CONFIRM)
+    )
+    rows = leaderboard.build(out, *_baselines(out))
+    drawn: dict[str, charts.Chart] = {}
+    sections = []
+    for name in dict.fromkeys(row["task"] for row in trials + confirm):
+        task = tasks.get(name)
+        own, points, runs = ([row for row in table if row["task"] == name] for table in (trials, curves, confirm))
+        section: dict[str, Any] = {
+            "task": task,
+            "metric": describe(task.metric),
+            "provenance": {row["provenance"]: PROVENANCE[row["provenance"]] for row in own + runs},
+            "leaderboard": [_columns(leaderboard.texts(row)) for row in rows if row.task == name],
+            "published": [p for p in task.published if not p.metric],
+            "differences": [(row, _verdict(row)) for row in rows if row.task == name and row.difference is not None],
+            "importance": context.importance.get(name),
+            "best": _best(task, own),
+            "charts": {},
+        }
+        made = {
+            "confirmation": charts.confirmation(task, runs) if runs else None,
+            "history": charts.history(task, own) if own else None,
+            "curves": charts.curves(task, own, points) if own else None,
+            "importance": charts.importance(context.importance[name].shares) if name in context.importance else None,
+        }
+        for kind, chart in made.items():
+            if chart is not None and chart["data"]:
+                drawn[f"{name}-{kind}"] = chart
+                section["charts"][kind] = f"{name}-{kind}"
+        sections.append(section)
+    environment = Environment(
+        loader=PackageLoader("pare.reporting", "."), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters["number"] = _number
+    return environment.get_template("report.html").render(
+        sweep=_json(out / "sweep.json"),
+        spent=_json(out / "spent.json"),
+        budget=[_spent(task, trials, confirm) for task in dict.fromkeys(row["task"] for row in trials + confirm)],
+        left=context.left,
+        command=context.command,
+        sections=sections,
+        written=datetime.now().astimezone(),
+        left_aligned=leaderboard.LEFT,
+        reference=leaderboard.REFERENCE,
+        # No tag may open inside a script.
+        charts=json.dumps(drawn, allow_nan=False).replace("<", "\\u003c"),
+        plotly=plotly.offline.get_plotlyjs(),
+    )
+
+
+def _verdict(row: Row) -> str:
+    """What the interval of a method's difference from the reference says."""
+    low, high = row.difference_low, row.difference_high
+    if low is None or high is None:
+        return "one seed: no interval"
+    if low <= 0 <= high:
+        return "cannot be told apart"
+    return f"{row.method if (high < 0) == (row.direction == 'minimize') else leaderboard.REFERENCE} is better"
+
+
+def _baselines(out: Path) -> tuple[dict[str, tuple[float, float]], dict[str, Score]]:
+    """The predictions without training that an earlier leaderboard holds, by task: constant ones, and trivial ones."""
+    path = out / "leaderboard.parquet"
+    rows = [row for row in tables.read_rows(path) if not row["trials"] and not row["seeds"]] if path.exists() else []
+    constant = {row["task"]: (row["validation"], row["test"]) for row in rows if row["method"] == CONSTANT}
+    others = [row for row in rows if row["method"] != CONSTANT and row["body"] == ""]
+    return constant, {row["task"]: Score(row["method"], row["validation"], row["test"]) for row in others}
+
+
+def _best(task: Task, trials: Sequence[tables.Row]) -> list[dict[str, Any]]:
+    """The best trials, and of their settings those in which trials differ."""
+    settings = [name for name in trials[0] if name.startswith("config.")] if trials else []
+    differing = [name for name in settings if len({row[name] for row in trials}) > 1]
+    return [
+        {
+            "trial": row["trial"],
+            "state": row["state"],
+            "epochs": row["epochs"],
+            "objective": row["objective"],
+            "settings": {name.removeprefix("config."): _number(row[name]) for name in differing},
+        }
+        for row in charts.best(task, trials)[:_BEST]
+    ]
+
+
+def _spent(task: str, trials: Sequence[tables.Row], confirm: Sequence[tables.Row]) -> dict[str, Any]:
+    searched, confirmed = ([row for row in table if row["task"] == task] for table in (trials, confirm))
+    every = [*searched, *confirmed]
+    states = [row["state"] for row in searched]
+    return {
+        "task": task,
+        "trials": len(searched),
+        **{state: states.count(state) for state in ("complete", "pruned", "failed", "running")},
+        "confirmed": len(confirmed),
+        "epochs": sum(row["epochs"] for row in every),
+        "hours": sum(row["seconds"] for row in every) / 3600,
+        "gpu_hours": sum(row["gpu_hours"] for row in every),
+    }
+
+
+def _columns(texts: Mapping[str, str]) -> dict[str, str]:
+    return {name: text for name, text in texts.items() if name not in _ELSEWHERE}
+
+
+def _json(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return content
+
+
+def _number(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

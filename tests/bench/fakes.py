@@ -1,0 +1,39 @@
+"""A recording whose curves are a formula: what the body's learning rate does to a run, and little else."""
+
+import numpy as np
+
+from pare.config import Run
+from pare.search import space
+from tests.bench import record
+
+BASE = Run(
+    task="ecg", data="d", body="roberta-mini", source="signals", source_data="s", epochs=6, patch=40, mix_weight=0.1
+)
+SPACE = space.for_run(BASE, "1d")
+
+
+def curve(values):
+    """Best in the upper half of the interval, falling over the epochs."""
+    distance = np.log10(values["optimizer.lr.body"] / BASE.optimizer.lr.body) - 0.5
+    return 0.2 * (1 + distance**2) * (1 + 1 / np.arange(1, BASE.epochs + 1))
+
+
+def row(number):
+    drawn, searched, seed = record.draw(SPACE, BASE, number)
+    metric = (curve(searched) * np.exp(np.random.default_rng(number).normal(0, 0.01))).tolist()
+    best = np.minimum.accumulate(metric).tolist()
+    return {
+        "number": number,
+        "drawn": drawn,
+        "seed": seed,
+        "searched": searched,
+        "val_metric": metric,
+        "objective": best,
+        "seconds": 1.0,
+        "why": "",
+    }
+
+
+def recording(configurations):
+    facts = {"base": BASE.flat(), "provenance": "simulated"}
+    return record.Recording(BASE, [row(number) for number in range(configurations)], facts)

@@ -1,0 +1,158 @@
+"""The shipped YAMLs, unmodified, on pretended machines: up, a sweep that loses its spot node, down, nothing left."""
+
+import os
+import shutil
+import time
+
+import optuna
+import pytest
+
+from pare import tasks
+from pare.reporting import read
+from pare.tasks import store
+from tests.cluster.lab.lab import REPOSITORY, Lab, missing
+
+pytestmark = [
+    pytest.mark.cluster_lab,
+    pytest.mark.timeout(3600),
+    pytest.mark.skipif(bool(missing()), reason=missing()),
+]
+
+PROJECT = ("cluster", "pare", "sweeps", "pyproject.toml", "constraints.txt", "README.md", "LICENSE")
+SWEEP = (
+    "sweeps/nas360.py --address auto --tasks ecg --preset laptop --trials 4 --epochs 30 --seeds 1 --out ~/runs/nas360"
+)
+JOB = "ray job {} --address http://127.0.0.1:8265"
+HEAD = "ray-pare-head"
+
+
+@pytest.fixture(scope="module")
+def ami(root, tmp_path_factory):
+    """What a machine's image brings along: a stand-in for uv, and small prepared data."""
+    ami = tmp_path_factory.mktemp("ami")
+    shutil.copytree(root, ami / ".cache" / "pare")
+    for name in ("ecg", "darcy", "signals", "fractals", "fractal-masks"):
+        store.prepare(tasks.get(name), ami / ".cache" / "pare", "laptop", lambda *_: None)
+    uv = ami / ".local" / "bin" / "uv"
+    uv.parent.mkdir(parents=True)
+    shutil.copy(REPOSITORY / "tests" / "cluster" / "lab" / "uv.sh", uv)
+    uv.chmod(0o755)
+    return ami
+
+
+def bring_project(lab):
+    """The laptop's own copy of the repository."""
+    lab.laptop(f"mkdir -p project && cd /repository && cp -r {' '.join(PROJECT)} ~/project/ && chmod -R u+w ~/project")
+
+
+@pytest.fixture(scope="module")
+def lab(ami, tmp_path_factory):
+    """A lab whose AWS account is set up as the README says."""
+    with Lab(tmp_path_factory.mktemp("aws") / "lab", ami) as lab:
+        bring_project(lab)
+        lab.laptop("cd project && python cluster/setup_aws.py --region us-west-2 --allow 10.77.0.0/16", timeout=300)
+        yield lab
+        lab.laptop("cd project && python cluster/setup_aws.py --region us-west-2 --remove", timeout=300)
+        assert not lab.aws("s3", "list_buckets")["Buckets"]
+
+
+def until(what, condition, seconds):
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+        time.sleep(1)
+    return answer
+
+
+def running(out):
+    """The numbers of the trials that are at work and have reported."""
+    path = out / "ecg" / "study.db"
+    if not path.exists():
+        return []
+    try:
+        trials = optuna.load_study(study_name="ecg", storage=f"sqlite:///{path}").trials
+    except (KeyError, OSError):
+        return []
+    return [t.number for t in trials if t.state.name == "RUNNING" and t.intermediate_values]
+
+
+def job_ended(lab, host):
+    said = lab.host(host, JOB.format("status") + " sweep", timeout=60, check=False).stdout
+    return any(word in said for word in ("succeeded", "failed"))
+
+
+def every_trial_ended_once(out):
+    swept = read(out)
+    assert len(swept.trials) == 4
+    assert set(swept.trials.state) <= {"complete", "pruned"}
+    assert sorted(swept.confirm.method) == ["nft", "pare"]
+    assert set(swept.confirm.state) == {"complete"}
+    states = [t.state.name for t in optuna.load_study(study_name="ecg", storage=f"sqlite:///{out}/ecg/study.db").trials]
+    assert len(states) == 4
+    assert set(states) <= {"COMPLETE", "PRUNED"}
+
+
+def nothing_runs(lab):
+    assert not lab.instances("pending", "running", "stopping", "stopped")
+    until("machines halt", lambda: set(lab.machines()) == {"laptop"}, 60)
+
+
+def test_a_sweep_on_aws_outlives_its_spot_node(lab):
+    lab.laptop("cd project && ray up -y cluster/aws.yaml", timeout=600)
+    job = f"python ~/pare/cluster/with_workers.py 2 -- python ~/pare/{SWEEP}"
+    submit = JOB.format("submit") + f" --no-wait --submission-id sweep -- {job}"
+    lab.laptop(f"cd project && ray exec cluster/aws.yaml '{submit}'", timeout=300)
+    out = lab.home(HEAD) / "runs" / "nas360"
+    until("two trials at work", lambda: len(running(out)) == 2, 900)
+    spot = [each for each in lab.instances("running") if each.get("InstanceLifecycle") == "spot"]
+    assert len(spot) == 2
+    lab.aws("ec2", "terminate_instances", InstanceIds=[spot[0]["InstanceId"]])
+    until("the sweep", lambda: job_ended(lab, HEAD), 1800)
+    labels = "import ray; ray.init(address='auto', log_to_driver=False); print([n['Labels'] for n in ray.nodes()])"
+    prices = lab.host(HEAD, f'python -c "{labels}"', timeout=120).stdout
+    assert "'usd-per-hour': '0.202'" in prices
+    assert "'usd-per-hour': '0.322'" in prices
+    lab.laptop("cd project && ray rsync-down cluster/aws.yaml '~/runs/' runs/", timeout=300)
+    every_trial_ended_once(lab.home("laptop") / "project" / "runs" / "nas360")
+    lab.laptop("cd project && ray down -y cluster/aws.yaml", timeout=600)
+    nothing_runs(lab)
+
+
+def test_set_up_that_fails_on_the_workers_is_told(lab):
+    prepare = "~/pare/.venv/bin/python -m pare.tasks.prepare [a-z -]*"
+    change = f"s|{prepare}|echo no space left >\\&2; exit 7|"
+    lab.laptop(
+        f"cd project && sed '{change}' cluster/aws.yaml >cluster/broken.yaml && grep -q 'exit 7' cluster/broken.yaml"
+    )
+    lab.laptop("cd project && ray up -y cluster/broken.yaml", timeout=600)
+    done = lab.host(HEAD, "python ~/pare/cluster/with_workers.py 2 -- echo swept", timeout=1200, check=False)
+    assert done.returncode == 2
+    assert "swept" not in done.stdout
+    assert "set-up fails on the workers" in done.stderr
+    assert "no space left" in done.stderr
+    lab.laptop("cd project && ray down -y cluster/broken.yaml", timeout=600)
+    nothing_runs(lab)
+
+
+def test_a_sweep_on_own_machines(ami, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("onprem")
+    key = folder / "id_ed25519"
+    os.spawnlp(os.P_WAIT, "ssh-keygen", "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
+    hosts = {"head": "192.168.1.10", "worker-1": "192.168.1.11", "worker-2": "192.168.1.12"}
+    with Lab(folder / "lab", ami, hosts, key.with_suffix(".pub").read_text()) as lab:
+        bring_project(lab)
+        lab.laptop(f"(umask 77; cat >.ssh/id_ed25519) <<'KEY'\n{key.read_text()}KEY")
+        lab.laptop("ray get-auth-token --generate >/dev/null && chmod 600 ~/.ray/auth_token", timeout=120)
+        up = "export RAY_UP_enable_autoscaler_v2=0; cd project && ray"
+        lab.laptop(f"{up} up -y cluster/onprem.yaml", timeout=600)
+        count = "import ray; ray.init(address='auto', log_to_driver=False); print(len(ray.nodes()), 'nodes')"
+        until("all nodes", lambda: "3 nodes" in lab.host("head", f'python -c "{count}"', 120, check=False).stdout, 900)
+        lab.host("head", f"python ~/pare/{SWEEP}", timeout=1800)
+        lab.laptop("cd project && ray rsync-down cluster/onprem.yaml '~/runs/' runs/", timeout=300)
+        every_trial_ended_once(lab.home("laptop") / "project" / "runs" / "nas360")
+        lab.laptop(f"{up} down -y cluster/onprem.yaml", timeout=600)
+        ssh = "ssh -o StrictHostKeyChecking=no"
+        stop = f"for ip in 192.168.1.11 192.168.1.12; do {ssh} \"$ip\" '~/pare/.venv/bin/ray stop'; done"
+        lab.laptop(stop, timeout=300)
+        for name in hosts:
+            assert "raylet" not in lab.host(name, "ps ax -o args").stdout

@@ -1,0 +1,89 @@
+"""Processes of trials that are killed: the trial goes on from its checkpoint, and nothing that it held stays taken."""
+
+import threading
+import time
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+from pare.reporting import read
+from pare.search import command
+from sweeps import nas360
+from tests.faults.sitting import Sitting, checkpoints, running
+
+pytestmark = pytest.mark.ray
+ACTOR, WORKER = "ResourceTrainable", "RayTrainWorker"
+
+
+def options(root, trials, epochs, *more):
+    small = ["--tasks", "ecg", "--preset", "laptop", "--seeds", "1", "--scheduler", "none"]
+    return [*small, "--trials", trials, "--epochs", epochs, "--data-root", root, *more]
+
+
+def all_is_well(out, trials, epochs):
+    """Every trial whole, once, its curve without a gap, none left RUNNING."""
+    study = read(out)
+    assert sorted(study.trials.trial) == sorted(trials)
+    assert set(study.trials.state) == set(study.confirm.state) == {"complete"}
+    for _, curve in study.curves.groupby("trial"):
+        assert list(curve.epoch) == list(range(1, epochs + 1))
+        assert curve.seconds.is_monotonic_increasing
+    assert running(out) == []
+    return True
+
+
+def both_train(out):
+    """Whether both trials have a checkpoint to go on from."""
+    return {"pare-0000", "nft-0001"} <= {job for job, _ in checkpoints(out)}
+
+
+def test_two_actors_at_once(root, tmp_path):
+    arguments = options(root, 2, 8, "--max-concurrent", 2)
+    with Sitting(tmp_path, *arguments) as sitting:
+        assert sitting.wait_for(lambda: both_train(tmp_path))
+        victims = sitting.actors(ACTOR)
+        for process in victims:
+            process.kill()
+        code, _, errors = sitting.end()
+    assert len(victims) == 2
+    assert (code, errors) == (0, "")
+    assert all_is_well(tmp_path, ["pare-0000", "nft-0001"], epochs=8)
+
+
+def test_a_worker_of_a_group_then_the_actor_that_follows_one(root, tmp_path):
+    """A dead worker is Ray Train's to replace; the group of a dead actor must go before its trial's next one fits."""
+    arguments = options(root, 1, 3, "--workers-per-trial", 2, "--max-concurrent", 1)
+    with Sitting(tmp_path, *arguments) as sitting:
+        assert sitting.wait_for(lambda: ("pare-0000", 1) in checkpoints(tmp_path))
+        workers = sitting.actors(WORKER)
+        workers[-1].kill()
+        assert sitting.wait_for(lambda: ("confirm-pare-1", 1) in checkpoints(tmp_path))
+        (actor,) = sitting.actors(ACTOR)
+        actor.kill()
+        code, _, errors = sitting.end()
+    assert len(workers) == 2
+    assert (code, errors) == (0, "")
+    assert all_is_well(tmp_path, ["pare-0000"], epochs=3)
+
+
+def test_a_node_that_dies(root, tmp_path):
+    """Its trials go on elsewhere. The head has no CPU, as where only workers train."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    try:
+        nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+
+        def strike():
+            while not both_train(tmp_path):
+                time.sleep(0.05)
+            cluster.remove_node(nodes[0], allow_graceful=False)
+
+        striker = threading.Thread(target=strike, daemon=True)
+        striker.start()
+        arguments = options(root, 2, 8, "--address", cluster.address, "--out", tmp_path)
+        assert command.main("nas360", "", nas360.PRESETS, [str(argument) for argument in arguments]) == 0
+        assert not striker.is_alive()
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+    assert all_is_well(tmp_path, ["pare-0000", "nft-0001"], epochs=8)

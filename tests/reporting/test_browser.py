@@ -1,0 +1,177 @@
+"""What a reader sees in a real browser: TensorBoard's tabs over a finished sweep, and the report from disk."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from selenium.webdriver import Chrome, ChromeOptions
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
+
+from pare.reporting import leaderboard, report, tables
+from pare.reporting.report import Context, Importance
+from pare.reporting.tensorboard import TensorBoard
+from tests.reporting.fakes import DOMAINS, sweep
+from tests.reporting.test_tensorboard import board
+
+BROWSER, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
+TRIALS = ("pare-0000", "nft-0001", "pare-0002", "pare-0003")
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(not (BROWSER and DRIVER), reason="needs chromium and chromedriver (Debian: chromium-driver)"),
+]
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("sweep")
+    sweep(tables.Tables(out), TensorBoard(out, DOMAINS))
+    leaderboard.write(out, {"ecg": (0.9, 0.95), "darcy": (0.24, 0.25)})
+    importance = {"ecg": Importance({"optimizer.lr.body": 0.7, "mix_weight": 0.3}, "fANOVA over 6 trials")}
+    report.write(out, Context("python sweeps/nas360.py --tasks ecg darcy", 0, importance))
+    return out
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Chrome]:
+    options = ChromeOptions()
+    for argument in (
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-dev-shm-usage",
+        "--window-size=1400,1000",
+        "--enable-unsafe-swiftshader",  # TensorBoard draws its curves with WebGL
+    ):
+        options.add_argument(argument)
+    options.binary_location = str(BROWSER)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with Chrome(options=options, service=Service(DRIVER)) as chrome:
+        yield chrome
+
+
+@pytest.fixture(scope="module")
+def address(out: Path) -> Iterator[str]:
+    with board(out / "tb", pages=True) as answers:
+        yield answers.address.removesuffix("/data/plugin")
+
+
+def seen(browser: Chrome) -> str:
+    """All text on the page, that inside shadow roots and frames of its own included."""
+    return browser.execute_script(
+        """
+        const texts = [];
+        (function walk(root) {
+          for (const node of root.childNodes) {
+            if (node.nodeType === Node.TEXT_NODE) texts.push(node.textContent.trim());
+            else if (!["SCRIPT", "STYLE", "TEMPLATE"].includes(node.nodeName)) {
+              if (node.shadowRoot) walk(node.shadowRoot);
+              if (node.nodeName === "IFRAME" && node.contentDocument) walk(node.contentDocument.body);
+              walk(node);
+            }
+          }
+        })(document.body);
+        return texts.filter(text => text).join(" ");
+        """
+    )
+
+
+def images(browser: Chrome) -> list[list[int]]:
+    """Sizes of the loaded images on the page, wherever they are."""
+    return browser.execute_script(
+        """
+        const sizes = [];
+        (function walk(root) {
+          for (const node of root.querySelectorAll("*")) {
+            if (node.nodeName === "IMG" && node.naturalWidth > 100) sizes.push([node.naturalWidth, node.naturalHeight]);
+            if (node.shadowRoot) walk(node.shadowRoot);
+            if (node.nodeName === "IFRAME" && node.contentDocument) walk(node.contentDocument);
+          }
+        })(document);
+        return sizes;
+        """
+    )
+
+
+def wait(browser: Chrome, condition: Callable[[Chrome], object]) -> None:
+    WebDriverWait(browser, 90, poll_frequency=0.5).until(condition)
+
+
+def test_hparams_lists_every_trial(browser, address):
+    browser.get(f"{address}/#hparams")
+    wait(browser, lambda page: all(f"{task}/{trial}" in seen(page) for task in ("ecg", "darcy") for trial in TRIALS))
+    text = seen(browser)
+    assert "confirm-" not in text.split("Trial ID")[1], "confirmations are no trials of the search"
+    for name in ("method", "mix_weight", "optimizer.lr.body", "curriculum.family", "validation/best"):
+        assert name in text
+
+
+def test_parallel_coordinates_draw_a_line_a_trial(browser, address):
+    browser.get("about:blank")
+    browser.get(f"{address}/#hparams")
+    wait(browser, lambda page: "ecg/pare-0003" in seen(page))
+    lines = """
+        let plot = null;
+        (function walk(root) {
+          for (const node of root.querySelectorAll("*")) {
+            if (node.nodeName === "PAPER-TAB" && node.textContent.includes("PARALLEL")) node.click();
+            if (node.nodeName === "TF-HPARAMS-PARALLEL-COORDS-PLOT") plot = node;
+            if (node.shadowRoot) walk(node.shadowRoot);
+            if (node.nodeName === "IFRAME" && node.contentDocument) walk(node.contentDocument);
+          }
+        })(document);
+        return plot ? plot.shadowRoot.querySelectorAll("svg path:not(.domain)").length : 0;
+    """
+    wait(browser, lambda page: page.execute_script(lines) >= 2 * len(TRIALS))
+
+
+def test_scalars_has_one_card_a_tag(browser, address):
+    browser.get("about:blank")
+    browser.get(f"{address}/#scalars")
+    wait(browser, lambda page: "validation" in seen(page) and "learning_rate" in seen(page))
+    text = seen(browser)
+    for group in ("loss", "speed", "progress"):
+        assert group in text
+
+
+def test_images_shows_the_pictures(browser, address):
+    browser.get("about:blank")
+    browser.get(f"{address}/#images")
+    wait(browser, lambda page: "pictures" in seen(page) and len(images(page)) >= 3)
+
+
+def test_the_report_opens_from_disk_with_every_chart(browser, out):
+    browser.execute_cdp_cmd("Network.enable", {})
+    browser.execute_cdp_cmd(
+        "Network.emulateNetworkConditions",
+        {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0},
+    )
+    browser.get("about:blank")
+    browser.get_log("browser")
+    browser.get((out / report.NAME).as_uri())
+    wait(browser, lambda page: len(page.find_elements("css selector", ".chart .main-svg")) > 0)
+    drawn = [chart for chart in browser.find_elements("css selector", ".chart") if chart.size["height"] > 50]
+    assert len(drawn) == 7, "history, curves and confirmation of two tasks, importance of one"
+    assert not [entry for entry in browser.get_log("browser") if entry["level"] == "SEVERE"]
+    assert browser.execute_script("return document.documentElement.scrollWidth <= window.innerWidth")
+    for title in ("Leaderboard", "Against naive fine-tuning", "Budget spent", "Command and versions"):
+        assert title in seen(browser)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_report_is_readable_in_light_and_dark(browser, out, scheme):
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    browser.get((out / report.NAME).as_uri())
+    wait(browser, lambda page: page.find_elements("css selector", ".chart .xtick text"))
+    ink, paper = (
+        browser.execute_script(
+            "const shade = c => c.match(/\\d+/g).slice(0, 3).reduce((a, b) => a + +b, 0) / 765;"
+            "return shade(getComputedStyle(document.querySelector(arguments[0]))[arguments[1]])",
+            *arguments,
+        )
+        for arguments in ((".chart .xtick text", "fill"), ("body", "backgroundColor"))
+    )
+    assert abs(ink - paper) > 0.5
+    assert (paper > 0.5) == (scheme == "light")
