@@ -9,10 +9,11 @@ Every draw has a seed of its own, so that the same command goes on where the las
 import argparse
 import json
 import platform
+import sys
 import tempfile
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest import mock
 
 import numpy as np
@@ -63,8 +64,8 @@ class Recording(NamedTuple):
     """The curves of a task, and the run around which their configurations were drawn."""
 
     base: Run
-    rows: list
-    facts: dict
+    rows: list[dict[str, Any]]
+    facts: dict[str, Any]
 
 
 def path_of(task):
@@ -151,6 +152,7 @@ def facts_of(base, root):
         "base": base.flat(),
         "provenance": store.load(root, base.data).provenance,
         "recipe": tasks.get(base.task).recipes["laptop"],
+        "windows": f"those of ecg {SPARSER} times as far apart as the task's",
         "draws": f"{REPLICATES} seeds of the published configuration, then uniform and near it in turn; seed = number",
         "machine": f"{platform.system()} {platform.machine()}, one thread",
         "versions": {"python": platform.python_version()}
@@ -159,6 +161,13 @@ def facts_of(base, root):
 
 
 def main():
+    try:
+        _main()
+    except DataError as error:
+        sys.exit(str(error))
+
+
+def _main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tasks", nargs="+", default=["ecg", "darcy"])
     parser.add_argument("--configurations", type=int, default=64, help="of each task, in all")
@@ -173,7 +182,7 @@ def main():
             bases[name] = base_of(tasks.get(name), root, quietly)
             earlier = load(path_of(name)) if path_of(name).exists() else Recording(bases[name], [], {})
             if earlier.base != bases[name]:
-                raise SystemExit(f"{path_of(name)} was recorded around another configuration: remove it")
+                raise DataError(f"{path_of(name)} was recorded around another configuration: remove it")
             rows[name] = earlier.rows
         # Tasks take turns, so that they have equally many when this is interrupted.
         for number in range(arguments.configurations):

@@ -12,7 +12,7 @@ import argparse
 import sys
 import time
 from itertools import product
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from rich.console import Console
@@ -63,9 +63,9 @@ class Start(Study):
 class Course(NamedTuple):
     """How a replayed search went."""
 
-    marks: list
+    marks: list[tuple[int, float]]
     """(epochs spent, expected score of the study's best trial), whenever a trial ended."""
-    best: dict
+    best: dict[str, Any]
     trials: int
 
     def epochs_to(self, score):
@@ -84,7 +84,7 @@ def replay(surrogate, setting, seed, epochs, slots=1, hints=(), goal=-np.inf, le
         surrogate.base,
         surrogate.space,
         (METHOD,),
-        epochs + 1,  # trials, of an epoch at least; and one of naive fine-tuning
+        epochs + slots + 1,  # trials: more than there are epochs for, and one of naive fine-tuning
         seed * 100_000,  # the study counts on from it, trial by trial
         setting.sampler,
         setting.scheduler,
@@ -148,11 +148,8 @@ def compare(surrogate, other, chosen, repeats, slots):
 
     def row(setting, courses):
         needed = [course.epochs_to(goal) for course in courses]
-        low, median, high = (
-            f"{value:.0f}" if np.isfinite(value) else f"> {budget}"
-            for value in np.quantile(needed, [0.25, 0.5, 0.75], method="inverted_cdf")
-        )
-        middle = np.median(needed)
+        quartiles = np.quantile(needed, [0.25, 0.5, 0.75], method="inverted_cdf")
+        low, median, high = (f"{value:.0f}" if np.isfinite(value) else f"> {budget}" for value in quartiles)
         table.add_row(
             setting.sampler,
             setting.scheduler,
@@ -160,7 +157,7 @@ def compare(surrogate, other, chosen, repeats, slots):
             "yes" if setting.hints else "no",
             median,
             f"{low} to {high}",
-            f"{middle / budget:.0%}" if np.isfinite(middle) else "> 100%",
+            f"{quartiles[1] / budget:.0%}" if np.isfinite(quartiles[1]) else "> 100%",
             f"{np.median([course.trials for course in courses]):.0f}",
             f"{np.median([course.score_at(third) for course in courses]):.4g}",
             style="bold" if setting == DEFAULT else None,
@@ -201,6 +198,8 @@ def main():
     parser.add_argument("--full", action="store_true", help="every combination of settings")
     arguments = parser.parse_args()
     console = Console()
+    if not console.is_terminal:
+        console.width = 110
     began = time.perf_counter()
     try:
         surrogates = {name: Surrogate(record.load(record.path_of(name))) for name in arguments.tasks}

@@ -64,7 +64,7 @@ class Surrogate:
         }
         self.name = max(self.correlations, key=self.correlations.__getitem__)
         self._fitted = regressors()[self.name].fit(x, y)
-        self._known, self._seen = {}, (y.min(axis=0), y.max(axis=0))
+        self._known = {}
         missed = y - guesses[self.name]
         self.missed = float((y.min(axis=1) - guesses[self.name].min(axis=1)).std())
         self.chance = float(np.log(seeds).min(axis=1).std(ddof=1))
@@ -87,9 +87,7 @@ class Surrogate:
         """Curve of a configuration without the chance of a seed."""
         key = tuple(sorted(values.items()))
         if key not in self._known:
-            guess = self._fitted.predict(np.array([self.encode(values)]))[0]
-            # No better, and no worse, than anything that was seen.
-            self._known[key] = np.exp(np.clip(guess, *self._seen))
+            self._known[key] = np.exp(self._fitted.predict(np.array([self.encode(values)]))[0])
         return self._known[key]
 
     def score(self, values):

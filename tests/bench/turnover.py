@@ -155,12 +155,12 @@ def main():
         times.append(time.time())
     table = Table(title=f"{TRIALS} trials of at most {arguments.epochs} epochs, {slots} at a time")
     table.add_column("run by")
-    for column in ("whole, s", "start, s", "trials, s", "busy, s", "busy", "idle between two, s"):
+    for column in ("whole s", "start s", "trials s", "busy s", "busy", "idle s"):
         table.add_column(column, justify="right")
-    table.add_row(*row("sweep on Ray", *times[:2], [clock], slots))
-    table.add_row(*row("plain processes", *times[1:], floor, slots))
+    table.add_row(*row("Ray", *times[:2], [clock], slots))
+    table.add_row(*row("plain", *times[1:], floor, slots))
     Console().print(table)
-    print(f"load of the machine before it: {load:.1f} on {os.cpu_count()} cores; idle is a median")
+    print(f"load of the machine before it: {load:.1f} on {os.cpu_count()} cores; idle: between two trials, median")
 
 
 if __name__ == "__main__":

@@ -44,13 +44,11 @@ def run(account):
     return account[1]
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory):
-    """An account that has been set up, to look at; its YAML."""
-    with pytest.MonkeyPatch.context() as patch, mock_aws():
-        config, run = _sealed(patch, tmp_path_factory.mktemp("made"))
-        assert run() == 0
-        yield config
+@pytest.fixture
+def made(config, run):
+    """The YAML of an account that has been set up."""
+    assert run() == 0
+    return config
 
 
 def client(service):

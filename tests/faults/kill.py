@@ -1,8 +1,10 @@
 """SIGKILL for the driver at random moments, then the same command: `python -m tests.faults.kill --runs 20 --seed 0`.
 
-Every sweep is killed again and again, until it gets to its end before its turn comes; then another begins. One slot, so
-that each must end as the one that nobody disturbs: the same trials, configurations and figures. A row per kill tells
-what the sweep was at, what it left, and what the next sitting did twice.
+Every sweep is killed again and again until it ends before its turn comes; then another begins. One slot, so that each
+must end as the one that nobody disturbs: the same trials, configurations and figures. A row per kill tells what the
+sweep was at, which epochs this sitting trained although an earlier one had kept them, and what was left of it.
+
+A moment is counted in epochs and not by the clock alone, so that a busy machine does not put all into the start.
 """
 
 import argparse
@@ -18,24 +20,25 @@ from tests.faults.sitting import Sitting, checkpoints, frozen, running
 
 RECIPE = {"records": 40, "seconds": 6.0, "seed": 18}
 OPTIONS = ["--tasks", "ecg", "--trials", "4", "--epochs", "3", "--seeds", "1", "--preset", "laptop"]
-SPAN = 0.6
-"""A kill comes within this share of what the undisturbed sweep takes."""
+EPOCHS = 4
+"""A sitting is killed while it trains one of its first epochs, at most so many, or still starts."""
 
 WIDTHS = (6, 8, 24, 6, 8, 10, 8, 6, 10)
 HEAD = ("sweep", "after s", "at", "trials", "RUNNING", "duplicates", "repeated", "gone s", "processes left")
 
 
 class Watch:
-    """Follows the checkpoints of a sweep: one that is written again is an epoch that was trained again."""
+    """Follows the checkpoints of a sweep: a new one is an epoch trained, one written again an epoch repeated."""
 
     def __init__(self, out):
-        self._out, self._seen, self.again = out, {}, 0
+        self._out, self._seen = out, {}
+        self.trained = self.repeated = 0
 
     def look(self):
         for key, written in checkpoints(self._out).items():
-            self.again += self._seen.get(key, written) != written
+            self.trained += self._seen.get(key) != written
+            self.repeated += self._seen.get(key, written) != written
             self._seen[key] = written
-        return False
 
 
 def main():
@@ -56,46 +59,47 @@ def torture(folder, root, runs, chance):
     began = time.monotonic()
     with Sitting(folder / "undisturbed", *arguments) as sitting:
         assert sitting.end(1800)[0] == 0
-    span = time.monotonic() - began
-    print(f"undisturbed: {span:.0f} s; a kill comes within {SPAN * span:.0f} s", flush=True)
+    print(f"undisturbed: {time.monotonic() - began:.0f} s", flush=True)
     row(*HEAD)
     wrong, sweep = [], 0
     while runs:
         sweep += 1
-        killed = kill_until_it_ends(sweep, folder / str(sweep), arguments, runs, chance, SPAN * span)
+        killed = kill_until_it_ends(sweep, folder / str(sweep), arguments, runs, chance)
         runs -= killed
         if killed:
             wrong += [f"sweep {sweep}: {what}" for what in compare(folder / "undisturbed", folder / str(sweep))]
     return wrong or ["every sweep ended as the undisturbed one did"]
 
 
-def kill_until_it_ends(sweep, out, arguments, most, chance, span):
-    """Returns how many kills it took, and tells of each."""
-    watch, kills, again = Watch(out), [], []
-    while True:
-        wait = chance.uniform(0, span) if len(kills) < most else 1e9
-        began = time.monotonic()
+def kill_until_it_ends(sweep, out, arguments, most, chance):
+    """Tells of each kill; returns how many it took."""
+    watch = Watch(out)
+    for kills in range(most + 1):
+        epochs, wait = chance.randint(0, EPOCHS), chance.uniform(0, 5)
+        if epochs == 0:
+            wait *= 4  # the start takes longer than an epoch
+        watch.trained = watch.repeated = 0
+        began, reached = time.monotonic(), None
         with Sitting(out, *arguments) as sitting:
-            while not sitting.over and time.monotonic() - began < wait:
+            while not sitting.over and (kills == most or reached is None or time.monotonic() - reached < wait):
                 watch.look()
-                time.sleep(0.05)
-            if kills:
-                again.append(watch.again)
-                watch.again = 0
+                if reached is None and watch.trained >= epochs:
+                    reached = time.monotonic()
+                time.sleep(0.02)
             if sitting.over:
-                code, said, errors = sitting.end()
+                code, _, errors = sitting.end()
                 assert (code, errors) == (0, ""), (code, errors)
                 break
-            left = sitting.kill()
+            after, left = time.monotonic() - began, sitting.kill()
         watch.look()
-        numbers = [trial.number for trial in frozen(out)]
-        twice = len(numbers) - len(set(numbers))
-        kills.append((wait, at(out), len(numbers), running(out), twice, sitting.outlived, left))
-    for (wait, doing, trials, alive, twice, outlived, left), repeated in zip(kills, again, strict=True):
-        row(sweep, f"{wait:.1f}", doing, trials, len(alive), twice, repeated, f"{outlived:.1f}", len(left), *left)
+        tell(sweep, f"{after:.1f}", at(out), out, watch.repeated, f"{sitting.outlived:.1f}", len(left), *left)
+    tell(sweep, "end", "", out, watch.repeated)
+    return kills
+
+
+def tell(sweep, after, doing, out, *more):
     numbers = [trial.number for trial in frozen(out)]
-    row(sweep, "end", "", len(numbers), len(running(out)), len(numbers) - len(set(numbers)))
-    return len(kills)
+    row(sweep, after, doing, len(numbers), len(running(out)), len(numbers) - len(set(numbers)), *more)
 
 
 def at(out):

@@ -55,7 +55,7 @@ class Sitting:
                 continue
         return [process for process in found if _lives(process)]
 
-    def wait_for(self, condition, seconds=300):
+    def wait_for(self, condition, seconds=580):
         """Look often until the condition holds; returns whether it came to hold before the script ended."""
         until = time.monotonic() + seconds
         while not (met := condition()) and not self.over:
@@ -64,21 +64,14 @@ class Sitting:
         return met
 
     def actors(self, name):
-        """Ray's worker processes that run a class of that name."""
-        found = []
-        for process in _descendants(self.process.pid):
-            try:
-                if f"ray::{name}" in "".join(process.cmdline()):
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
+        """Ray's processes that run an actor of that class."""
+        return workers(self.process.pid, name)
 
     def press_ctrl_c(self):
         """As a terminal does: every process of the group gets the signal, Ray's too."""
         os.killpg(self.process.pid, signal.SIGINT)
 
-    def end(self, seconds=300):
+    def end(self, seconds=580):
         """Wait for its end: exit code, what it said, and what it said of errors."""
         said, errors = self.process.communicate(timeout=seconds)
         return self.process.returncode, said, errors
@@ -99,6 +92,11 @@ class Sitting:
         for process in left:
             process.kill()
         return names
+
+
+def workers(pid, name):
+    """Ray's processes below that one that run an actor of a class."""
+    return [process for process in _descendants(pid) if f"ray::{name}" in _name(process)]
 
 
 def _descendants(pid):

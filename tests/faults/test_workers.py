@@ -10,7 +10,7 @@ from ray.cluster_utils import Cluster
 from pare.reporting import read
 from pare.search import command
 from sweeps import nas360
-from tests.faults.sitting import Sitting, checkpoints, running
+from tests.faults.sitting import Sitting, checkpoints, running, workers
 
 pytestmark = pytest.mark.ray
 ACTOR, WORKER = "ResourceTrainable", "RayTrainWorker"
@@ -33,15 +33,11 @@ def all_is_well(out, trials, epochs):
     return True
 
 
-def both_train(out):
-    """Whether both trials have a checkpoint to go on from."""
-    return {"pare-0000", "nft-0001"} <= {job for job, _ in checkpoints(out)}
-
-
 def test_two_actors_at_once(root, tmp_path):
     arguments = options(root, 2, 8, "--max-concurrent", 2)
     with Sitting(tmp_path, *arguments) as sitting:
-        assert sitting.wait_for(lambda: both_train(tmp_path))
+        # On a busy machine the second may not have come to a checkpoint.
+        assert sitting.wait_for(lambda: checkpoints(tmp_path) and len(sitting.actors(ACTOR)) == 2)
         victims = sitting.actors(ACTOR)
         for process in victims:
             process.kill()
@@ -56,34 +52,35 @@ def test_a_worker_of_a_group_then_the_actor_that_follows_one(root, tmp_path):
     arguments = options(root, 1, 3, "--workers-per-trial", 2, "--max-concurrent", 1)
     with Sitting(tmp_path, *arguments) as sitting:
         assert sitting.wait_for(lambda: ("pare-0000", 1) in checkpoints(tmp_path))
-        workers = sitting.actors(WORKER)
-        workers[-1].kill()
+        group = sitting.actors(WORKER)
+        group[-1].kill()
         assert sitting.wait_for(lambda: ("confirm-pare-1", 1) in checkpoints(tmp_path))
         (actor,) = sitting.actors(ACTOR)
         actor.kill()
         code, _, errors = sitting.end()
-    assert len(workers) == 2
+    assert len(group) == 2
     assert (code, errors) == (0, "")
     assert all_is_well(tmp_path, ["pare-0000"], epochs=3)
 
 
 def test_a_node_that_dies(root, tmp_path):
-    """Its trials go on elsewhere. The head has no CPU, as where only workers train."""
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0})
+    """Its trial goes on elsewhere. The head has no CPU, as where only workers train."""
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     try:
         nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
 
         def strike():
-            while not both_train(tmp_path):
+            while not checkpoints(tmp_path):
                 time.sleep(0.05)
-            cluster.remove_node(nodes[0], allow_graceful=False)
+            (where,) = [node for node in nodes if workers(node.all_processes["raylet"][0].process.pid, ACTOR)]
+            cluster.remove_node(where, allow_graceful=False)
 
         striker = threading.Thread(target=strike, daemon=True)
         striker.start()
-        arguments = options(root, 2, 8, "--address", cluster.address, "--out", tmp_path)
+        arguments = options(root, 1, 4, "--max-concurrent", 1, "--address", cluster.address, "--out", tmp_path)
         assert command.main("nas360", "", nas360.PRESETS, [str(argument) for argument in arguments]) == 0
         assert not striker.is_alive()
     finally:
         ray.shutdown()
         cluster.shutdown()
-    assert all_is_well(tmp_path, ["pare-0000", "nft-0001"], epochs=8)
+    assert all_is_well(tmp_path, ["pare-0000"], epochs=4)

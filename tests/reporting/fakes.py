@@ -83,7 +83,8 @@ def sweep(*observers: Observer) -> None:
     for task in ("ecg", "darcy"):
         for number, state in enumerate(["complete", "complete", "pruned", "failed"]):
             method = "nft" if number == 1 else "pare"
-            searched = {"optimizer.lr.body": 1e-4 * (number + 1), "mix_weight": 0.1 + 0.2 * number}
+            searched: dict[str, Any] = {"optimizer.lr.body": 1e-4 * (number + 1), "mix_weight": 0.1 + 0.2 * number}
+            searched["curriculum.family"] = ("linear", "cosine")[number % 2]
             begun = datetime(2026, 1, 2, 3, number, tzinfo=UTC)
             one = record(f"{method}-{number:04}", task, method=method, searched=searched, started=begun)
             one.config = {**one.config, **searched}

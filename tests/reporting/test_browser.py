@@ -111,19 +111,20 @@ def test_parallel_coordinates_draw_a_line_a_trial(browser, address):
     browser.get("about:blank")
     browser.get(f"{address}/#hparams")
     wait(browser, lambda page: "ecg/pare-0003" in seen(page))
-    lines = """
-        let plot = null;
+    found = """
+        let plot = null, tab = null;
         (function walk(root) {
           for (const node of root.querySelectorAll("*")) {
-            if (node.nodeName === "PAPER-TAB" && node.textContent.includes("PARALLEL")) node.click();
+            if (node.nodeName === "PAPER-TAB" && node.textContent.includes("PARALLEL")) tab = node;
             if (node.nodeName === "TF-HPARAMS-PARALLEL-COORDS-PLOT") plot = node;
             if (node.shadowRoot) walk(node.shadowRoot);
             if (node.nodeName === "IFRAME" && node.contentDocument) walk(node.contentDocument);
           }
         })(document);
-        return plot ? plot.shadowRoot.querySelectorAll("svg path:not(.domain)").length : 0;
     """
-    wait(browser, lambda page: page.execute_script(lines) >= 2 * len(TRIALS))
+    browser.execute_script(found + "tab.click();")
+    lines = found + 'return plot.shadowRoot.querySelectorAll("svg .foreground path").length'
+    wait(browser, lambda page: page.execute_script(lines) == 2 * len(TRIALS))
 
 
 def test_scalars_has_one_card_a_tag(browser, address):
