@@ -18,7 +18,7 @@ Purpose = Literal["search", "confirm", "published"]
 
 PROVENANCE: Mapping[Provenance, str] = {
     "real": "the official data",
-    "generated": "made by the published generator; not the official files",
+    "generated": "made from the published equations; not the official files",
     "simulated": "a stand-in of the same shape, never comparable with a paper",
 }
 """What each provenance of data means, in the words of every report."""

@@ -17,7 +17,7 @@ from pare.errors import RequestError
 from pare.method.criterion import relative_l2
 from pare.tasks import parallel, samples
 from pare.tasks.pdebench_files import Layout, Stacked, fits, thinned
-from pare.tasks.task import Metric, Progress, Published, Raw, Recipe, Split, Task, Trivial
+from pare.tasks.task import Download, Metric, Progress, Published, Raw, Recipe, Split, Task, Trivial
 
 ROLL_OUT = "nRMSE of a roll-out"
 """The metric of figures that are of PDEBench's own task."""
@@ -49,6 +49,11 @@ def root_squared_error(predictions: Tensor, targets: Tensor) -> Tensor:
     """RMS(p − y) within a sample; both (B, …)."""
     error = (predictions - targets).flatten(1)
     return error.norm(dim=1) / error.shape[1] ** 0.5
+
+
+def released(identifier: int, md5: str) -> Download:
+    """A file of PDEBench by its number at DaRUS, as `pdebench_data_urls.csv` of its repository lists it."""
+    return Download(f"https://darus.uni-stuttgart.de/api/access/datafile/{identifier}", f"md5:{md5}")
 
 
 def rolled_out(**figures: float) -> tuple[Published, ...]:

@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pare.tasks.pdebench import LAPTOP_1D, PAPER_1D, OneFrame, indexed, rates, rolled_out
+from pare.tasks.pdebench import LAPTOP_1D, PAPER_1D, OneFrame, indexed, rates, released, rolled_out
 from pare.tasks.pdebench_files import centres
 from pare.tasks.pdebench_waves import slopes, waves
-from pare.tasks.task import Recipe, Split, Trivial
+from pare.tasks.task import Download, Recipe, Split, Trivial
 
 SPEED = 0.4
 CELLS = 1024
@@ -23,6 +23,9 @@ class Advection(OneFrame):
     shape = (1, 256)
     outputs = (256,)
     files = ("1D_Advection_Sols_beta0.4.hdf5",)
+    downloads: ClassVar[Mapping[str, Download]] = {
+        "1D_Advection_Sols_beta0.4.hdf5": released(255674, "d595bbfd2c659df995a93cd40d6ea568")
+    }
     times = (0.0, 2.0)
     published = (
         *rolled_out(PINN=6.7e-1, FNO=1.1e-2, U_Net=1.1),

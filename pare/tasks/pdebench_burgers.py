@@ -5,11 +5,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pare.tasks.pdebench import LAPTOP_1D, PAPER_1D, RECALLED, OneFrame, rates, rolled_out, root_squared_error
+from pare.tasks.pdebench import LAPTOP_1D, PAPER_1D, RECALLED, OneFrame, rates, released, rolled_out, root_squared_error
 from pare.tasks.pdebench_advection import shifted
 from pare.tasks.pdebench_files import centres
 from pare.tasks.pdebench_waves import waves
-from pare.tasks.task import Published, Recipe, Split, Trivial
+from pare.tasks.task import Download, Published, Recipe, Split, Trivial
 
 VISCOSITY = 1 / np.pi
 CELLS = 1024
@@ -24,6 +24,9 @@ class Burgers(OneFrame):
     outputs = (CELLS,)
     criterion = staticmethod(root_squared_error)
     files = ("1D_Burgers_Sols_Nu1.0.hdf5",)
+    downloads: ClassVar[Mapping[str, Download]] = {
+        "1D_Burgers_Sols_Nu1.0.hdf5": released(281365, "9021eba35332d127306f11ef84c1a60f")
+    }
     times = (0.0, 2.0)
     published = (
         *rolled_out(PINN=3.6e-1, FNO=3.1e-3, U_Net=9.9e-1),

@@ -13,9 +13,9 @@ from scipy.sparse.linalg import splu, spsolve
 from scipy.special import erf
 
 from pare.errors import DataError
-from pare.tasks.pdebench import LAPTOP_2D, PAPER_2D, RECALLED, OneFrame, indexed, rates
+from pare.tasks.pdebench import LAPTOP_2D, PAPER_2D, RECALLED, OneFrame, indexed, rates, released
 from pare.tasks.pdebench_files import centres, dataset, finite, opened, stride, write_coordinates
-from pare.tasks.task import Progress, Published, Recipe, Split, Trivial
+from pare.tasks.task import Download, Progress, Published, Recipe, Split, Trivial
 
 SIDE = 64
 FORCE = 0.1
@@ -64,6 +64,9 @@ class DarcyFlow(OneFrame):
     shape = (1, SIDE, SIDE)
     outputs = (SIDE, SIDE)
     files = ("2D_DarcyFlow_beta0.1_Train.hdf5",)
+    downloads: ClassVar[Mapping[str, Download]] = {
+        "2D_DarcyFlow_beta0.1_Train.hdf5": released(133218, "294f9a03a4aa16b0e386469ca8b471be")
+    }
     times = (0.0, 2.0)
     layout = Steady()
     homogeneous = False

@@ -5,10 +5,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pare.tasks.pdebench import LAPTOP_1D, PAPER_1D, OneFrame, indexed, rates, rolled_out
+from pare.tasks.pdebench import LAPTOP_1D, PAPER_1D, OneFrame, indexed, rates, released, rolled_out
 from pare.tasks.pdebench_files import centres
 from pare.tasks.pdebench_waves import rescaled, waves
-from pare.tasks.task import Recipe, Split, Trivial
+from pare.tasks.task import Download, Recipe, Split, Trivial
 
 DIFFUSION = 0.5
 GROWTH = 1.0
@@ -24,6 +24,9 @@ class DiffusionReaction(OneFrame):
     shape = (1, CELLS)
     outputs = (CELLS,)
     files = ("ReacDiff_Nu0.5_Rho1.0.hdf5",)
+    downloads: ClassVar[Mapping[str, Download]] = {
+        "ReacDiff_Nu0.5_Rho1.0.hdf5": released(133177, "69a429239778d529cd419ed5888ea835")
+    }
     times = (0.0, 0.29)
     published = (
         *rolled_out(PINN=6.0e-3, FNO=1.4e-3, U_Net=8.0e-2),

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.fft import dctn, idctn
 
-from pare.tasks.pdebench import LAPTOP_2D, PAPER_2D, OneFrame, indexed, rates, rolled_out
+from pare.tasks.pdebench import LAPTOP_2D, PAPER_2D, OneFrame, indexed, rates, released, rolled_out
 from pare.tasks.pdebench_files import Grouped
-from pare.tasks.task import Recipe, Split, Trivial
+from pare.tasks.task import Download, Recipe, Split, Trivial
 
 SIDE = 128
 DIFFUSION = (1e-3, 5e-3)
@@ -29,6 +29,9 @@ class DiffusionReaction2D(OneFrame):
     shape = (1, SIDE, SIDE)
     outputs: ClassVar[tuple[int, ...]] = (SIDE, SIDE)
     files = ("2D_diff-react_NA_NA.h5",)
+    downloads: ClassVar[Mapping[str, Download]] = {
+        "2D_diff-react_NA_NA.h5": released(133017, "b8d0b86064193195ddc30c33be5dc949")
+    }
     times = (0.0, 5.0)
     domain = (-1.0, 1.0)
     layout = Grouped(2)

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from pare.tasks.pdebench import LAPTOP_1D, PAPER_1D, OneFrame, indexed, interpolated, rates, rolled_out
+from pare.tasks.pdebench import LAPTOP_1D, PAPER_1D, OneFrame, indexed, interpolated, rates, released, rolled_out
 from pare.tasks.pdebench_files import Grouped
-from pare.tasks.task import Recipe, Split, Trivial
+from pare.tasks.task import Download, Recipe, Split, Trivial
 
 DIFFUSION = 5e-4
 POROSITY = 0.29
@@ -27,6 +27,9 @@ class DiffusionSorption(OneFrame):
     shape = (1, CELLS)
     outputs = (CELLS,)
     files = ("1D_diff-sorp_NA_NA.h5",)
+    downloads: ClassVar[Mapping[str, Download]] = {
+        "1D_diff-sorp_NA_NA.h5": released(133020, "9d466d1213065619d087319e16d9a938")
+    }
     times = (0.0, 500.0)
     layout = Grouped()
     test_first = False

@@ -14,12 +14,13 @@ from pare.tasks.pdebench import (
     field_nrmse,
     field_relative_l2,
     rates,
+    released,
     rolled_out,
 )
 from pare.tasks.pdebench_files import Stacked, centres
 from pare.tasks.pdebench_gas import GAMMA, flow
 from pare.tasks.pdebench_waves import rescaled, waves
-from pare.tasks.task import Metric, Published, Recipe, Split, Trivial
+from pare.tasks.task import Download, Metric, Published, Recipe, Split, Trivial
 
 CELLS = 1024
 _MODES, _WINDOWED = 3, 0.5
@@ -41,6 +42,9 @@ class NavierStokes(OneFrame):
     metric = Metric("nRMSE", "minimize", field_nrmse)
     criterion = staticmethod(field_relative_l2)
     files = ("1D_CFD_Rand_Eta0.1_Zeta0.1_periodic_Train.hdf5",)
+    downloads: ClassVar[Mapping[str, Download]] = {
+        "1D_CFD_Rand_Eta0.1_Zeta0.1_periodic_Train.hdf5": released(164668, "45655bd77d006ab539c52b7fbcf099b9")
+    }
     times = (0.0, 1.0)
     domain = (-1.0, 1.0)
     chunk = 50
