@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Self
 
@@ -22,6 +23,7 @@ from pare.errors import DataError
 from pare.method import body as bodies
 from pare.method.model import CrossModalModel
 from pare.reporting.card import card
+from pare.tasks.own import Own, Specification
 
 CONFIG, WEIGHTS, CARD, RUN = "config.json", "model.safetensors", "README.md", "run.json"
 _STATISTICS = ("input_mean", "input_std", "output_mean", "output_std")
@@ -33,16 +35,22 @@ class TrainedModel(
     """A `CrossModalModel` with its task: raw samples in, probabilities or fields out.
 
     `run` is `Run.flat()`, `body` the Hugging Face configuration of the body, `statistics` the shapes of `input_mean`,
-    `input_std`, `output_mean` and `output_std`.
+    `input_std`, `output_mean` and `output_std`, `own` the specification of a task of the user's data.
 
     Raises:
         RequestError: the run's task or settings, or the body, are not of this version.
     """
 
-    def __init__(self, run: dict[str, Any], body: dict[str, Any], statistics: dict[str, list[int]]) -> None:
+    def __init__(
+        self,
+        run: dict[str, Any],
+        body: dict[str, Any],
+        statistics: dict[str, list[int]],
+        own: dict[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         self.run = Run.from_flat(run)
-        self.task = tasks.get(self.run.task)
+        self.task = Own(Specification.of(own)) if own else tasks.get(self.run.task)
         shapes = {name: np.zeros(statistics[name], dtype=np.float32) for name in _STATISTICS}
         self.model = CrossModalModel(self.task, bodies.from_config(body), self.run.patch, shapes)
         self.card: ModelCard | None = None
@@ -106,6 +114,9 @@ def save(model: CrossModalModel, run: Run, folder: Path, facts: Mapping[str, Any
         "body": json.loads(model.body.config.to_json_string(use_diff=False)),
         "statistics": {name: list(getattr(model, name).shape) for name in _STATISTICS},
     }
+    task = tasks.get(run.task)
+    if isinstance(task, Own):
+        config["own"] = asdict(task.specification)
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{kind}") for kind in ("tmp", "old"))
     shutil.rmtree(partial, ignore_errors=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import ray
 
+from pare import tasks
 from pare.errors import RequestError
 from pare.search import prices
 from pare.search.request import Request
@@ -51,7 +52,7 @@ def connect(address: str | None, **resources: int) -> None:
             log_to_driver=False,
             logging_level="error",
             configure_logging=True,
-            runtime_env={"env_vars": ENVIRONMENT},
+            runtime_env={"env_vars": ENVIRONMENT | tasks.environment()},
             **resources,
         )
     except (ConnectionError, ValueError) as error:
@@ -106,5 +107,12 @@ def slots(request: Request) -> Slots:
     concurrent = request.max_concurrent or held
     if concurrent > held:
         raise RequestError(f"--max-concurrent is {concurrent}: the cluster holds {held} such trials; give at most that")
-    # Whole CPUs, so that trials do not compete for a core; a lone slot gets them all.
-    return Slots(Workers(count, float(cpus // (concurrent * count)), share), concurrent)
+    # Whole CPUs, so that trials do not compete for a core, and as many as the nodes hold; a lone slot gets all of one.
+    most = int(cpus // (concurrent * count))
+    each = next((each for each in range(most, 1, -1) if _holds(nodes, each, share) >= concurrent * count), 1)
+    return Slots(Workers(count, float(each), share), concurrent)
+
+
+def _holds(nodes: Sequence[Mapping[str, float]], cpus: int, gpus: float) -> float:
+    """How many workers of that size the nodes hold."""
+    return sum(min(node.get("CPU", 0) // cpus, node.get("GPU", 0) // gpus if gpus else math.inf) for node in nodes)

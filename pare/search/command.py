@@ -40,7 +40,11 @@ _GOES_ON = "interrupted: the same command goes on from here"
 
 
 def main(
-    name: str, description: str, presets: Mapping[PresetName, Preset], arguments: Sequence[str] | None = None
+    name: str,
+    description: str,
+    presets: Mapping[PresetName, Preset],
+    arguments: Sequence[str] | None = None,
+    kind: type[Request] = Request,
 ) -> int:
     """Run the sweep that the command line asks for; returns the exit code.
 
@@ -48,8 +52,8 @@ def main(
     130: interrupted; the same command goes on.
     """
     try:
-        request = parse(name, description, sys.argv[1:] if arguments is None else arguments)
-        return 0 if request is None else _sweep(name, request, presets)
+        request = parse(name, description, sys.argv[1:] if arguments is None else arguments, kind)
+        return 0 if request is None else _sweep(name, request.ready(), presets)
     except KeyboardInterrupt:
         print(_GOES_ON)
         return INTERRUPTED

@@ -1,12 +1,10 @@
 """The request: the options that every script in `sweeps/` takes, and the preset that fills in what is not given."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -141,6 +139,10 @@ class Request:
             if len(set(names)) < len(names):
                 raise RequestError(f"--{name} is {' '.join(names)}: name each once")
 
+    def ready(self) -> Self:
+        """The request once a script has made ready what only it knows of; here there is nothing."""
+        return self
+
     @property
     def caps(self) -> Amounts:
         """The hard caps, infinite where none was given."""
@@ -156,17 +158,21 @@ class Request:
         return (self.data_root or Path(os.environ.get("PARE_DATA") or Path.home() / ".cache/pare")).expanduser()
 
 
-def parse(name: str, description: str, arguments: Sequence[str]) -> Request | None:
+def parse(name: str, description: str, arguments: Sequence[str], kind: type[Request] = Request) -> Request | None:
     """The request on a command line; None when it asked for help, which has then been printed.
+
+    A script with options of its own has a `kind` of its own.
 
     Raises:
         RequestError: an option that does not exist, or a value that it cannot take.
     """
     app = App(name=name, help=description, help_format="plaintext", version_flags=[], result_action="return_value")
 
-    @app.default
-    def _(request: Request = Request()) -> Request:
-        return request
+    def answer(request: Request | None = None) -> Request:
+        return request or kind()
+
+    answer.__annotations__["request"] = kind | None  # the options are known only now
+    app.default(answer)
 
     try:
         parsed: Request | None = app(arguments, exit_on_error=False, print_error=False)

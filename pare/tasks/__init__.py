@@ -1,6 +1,12 @@
-"""The registry of tasks: a name and the module that holds it, imported when first asked for."""
+"""The registry of tasks: a name and the module that holds it, imported when first asked for.
 
+Beside those below there are tasks of other packages, as entry points of the group `pare.tasks` (name = "module:TASK"),
+and the one that `sweeps/own.py` made of a file, which `PARE_OWN` names (`pare.tasks.own`).
+"""
+
+import os
 from importlib import import_module
+from importlib.metadata import entry_points
 
 from pare.errors import RequestError
 from pare.tasks.task import Task
@@ -39,6 +45,9 @@ _SOURCES = frozenset(
     {"cifar10", "conll2000", "conll2003", "fractal-masks", "fractals", "signals", "text", "tiny-imagenet", "voc2012"}
 )
 
+OWN = "PARE_OWN"
+"""Names the file that specifies a task of the user's own."""
+
 
 def names() -> tuple[str, ...]:
     """The registered target tasks."""
@@ -57,6 +66,24 @@ def get(name: str) -> Task:
         RequestError: no such task; lists those there are.
     """
     if name not in _MODULES:
+        if found := _elsewhere(name):
+            return found
         raise RequestError(f"unknown task {name!r}: choose from {', '.join(names())}")
     task: Task = import_module(_MODULES[name]).TASK
     return task
+
+
+def environment() -> dict[str, str]:
+    """The environment variables by which other processes find the same tasks."""
+    return {OWN: os.environ[OWN]} if OWN in os.environ else {}
+
+
+def _elsewhere(name: str) -> Task | None:
+    for entry in entry_points(group="pare.tasks", name=name):
+        task: Task = entry.load()
+        return task
+    if OWN in os.environ:
+        from pare.tasks import own  # what it imports is for those who need it
+
+        return own.named(name)
+    return None

@@ -103,7 +103,7 @@ def test_a_sweep_on_aws_outlives_its_spot_node(lab):
     submit = JOB.format("submit") + f" --no-wait --submission-id sweep -- {job}"
     lab.laptop(f"cd project && ray exec cluster/aws.yaml '{submit}'", timeout=300)
     out = lab.home(HEAD) / "runs" / "nas360"
-    until("two trials at work", lambda: len(running(out)) == 2, 900)
+    until("a trial at work", lambda: running(out), 900)
     spot = [each for each in lab.instances("running") if each.get("InstanceLifecycle") == "spot"]
     assert len(spot) == 2
     lab.aws("ec2", "terminate_instances", InstanceIds=[spot[0]["InstanceId"]])

@@ -90,9 +90,9 @@ def kill_until_it_ends(sweep, out, arguments, most, chance):
                 code, _, errors = sitting.end()
                 assert (code, errors) == (0, ""), (code, errors)
                 break
-            after, left = time.monotonic() - began, sitting.kill()
+            after, (left, took) = time.monotonic() - began, sitting.kill()
         watch.look()
-        tell(sweep, f"{after:.1f}", at(out), out, watch.repeated, f"{sitting.outlived:.1f}", len(left), *left)
+        tell(sweep, f"{after:.1f}", at(out), out, watch.repeated, f"{took:.1f}", len(left), *left)
     tell(sweep, "end", "", out, watch.repeated)
     return kills
 

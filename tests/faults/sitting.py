@@ -18,6 +18,8 @@ SCRIPT = Path(nas360.__file__)
 MARK = "PARE_SITTING"
 """An environment variable that Ray's processes inherit: by it they are found when their parents are gone."""
 
+AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
+
 
 class Sitting:
     """The script under way. `out` is its --out; it ends with its context."""
@@ -76,22 +78,22 @@ class Sitting:
         said, errors = self.process.communicate(timeout=seconds)
         return self.process.returncode, said, errors
 
-    def kill(self, patience=60.0):
-        """SIGKILL for the driver alone; returns its processes that are there after so many seconds, and ends those.
+    def kill(self, patience=15.0):
+        """SIGKILL for the driver; returns its processes that are there after so many seconds, and how many it took.
 
-        The last to go are Ray's agents: they look for their parent now and then, on a busy machine later than that.
+        Ray's two agents are not waited for: they hold nothing, and go by themselves after a minute of calling for help.
         """
-        left = self.processes()
+        everything = self.processes()
+        left = [process for process in everything if not any(agent in _name(process) for agent in AGENTS)]
         self.process.kill()
         began = time.monotonic()
-        self.process.communicate()
         while (left := [p for p in left if _lives(p)]) and time.monotonic() - began < patience:
             time.sleep(0.1)
-        self.outlived = time.monotonic() - began
-        names = [_name(process) for process in left]
-        for process in left:
+        took, names = time.monotonic() - began, [_name(process) for process in left]
+        for process in filter(_lives, everything):
             process.kill()
-        return names
+        self.process.communicate()
+        return names, took
 
 
 def workers(pid, name):

@@ -23,7 +23,7 @@ def unlucky(root, tmp_path_factory):
     with Sitting(out, *arguments) as sitting:
         assert sitting.wait_for(lambda: ("pare-0000", 2) in checkpoints(out))
         killed.processes = len(sitting.processes())
-        killed.left = sitting.kill()
+        killed.left, _ = sitting.kill()
     killed.unfinished, killed.checkpoints = running(out), checkpoints(out)
     newest = max(epoch for _, epoch in killed.checkpoints)
     damaged = out / "ecg" / "running" / "pare-0000" / f"epoch-{newest:05d}.safetensors"

@@ -63,23 +63,31 @@ def test_a_worker_of_a_group_then_the_actor_that_follows_one(root, tmp_path):
     assert all_is_well(tmp_path, ["pare-0000"], epochs=3)
 
 
+def raylet(node):
+    """The process of a node that starts its workers."""
+    return node.all_processes["raylet"][0].process.pid
+
+
 def test_a_node_that_dies(root, tmp_path):
     """Its trial goes on elsewhere. The head has no CPU, as where only workers train."""
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     try:
         nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+        struck = []
 
         def strike():
-            while not checkpoints(tmp_path):
+            while not struck:
                 time.sleep(0.05)
-            (where,) = [node for node in nodes if workers(node.all_processes["raylet"][0].process.pid, ACTOR)]
-            cluster.remove_node(where, allow_graceful=False)
+                if checkpoints(tmp_path):
+                    struck.extend(node for node in nodes if workers(raylet(node), ACTOR))
+            cluster.remove_node(struck[0], allow_graceful=False)
 
         striker = threading.Thread(target=strike, daemon=True)
         striker.start()
         arguments = options(root, 1, 4, "--max-concurrent", 1, "--address", cluster.address, "--out", tmp_path)
         assert command.main("nas360", "", nas360.PRESETS, [str(argument) for argument in arguments]) == 0
-        assert not striker.is_alive()
+        assert len(struck) == 1
+        striker.join()
     finally:
         ray.shutdown()
         cluster.shutdown()

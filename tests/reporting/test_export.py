@@ -80,7 +80,7 @@ def test_predicting_leaves_a_model_in_training_as_it_was(folder):
 
 
 def test_input_of_another_task_is_refused_in_the_tasks_words(folder):
-    with pytest.raises(RequestError, match="windows have shape"):
+    with pytest.raises(RequestError, match="samples have shape"):
         pare.load(folder).predict(raw("darcy"))
 
 

@@ -1,0 +1,76 @@
+"""Sweep PaRe over data of your own: a .npz with x and y, x.npy and y.npy, a table, or a folder of images per class.
+
+python sweeps/own.py --data digits.npz
+    laptop: small bodies, an estimated 5 minutes on 2 cores for about a thousand samples.
+python sweeps/own.py --data patients.csv --label diagnosis --group patient --metric macro-f1
+    a table: text columns one-hot; no patient is in two splits. A column or array `split` gives splits of your own.
+
+digits.npz, for instance: x, y = sklearn.datasets.load_digits(return_X_y=True); np.savez("digits.npz", x=x.reshape(-1,
+8, 8), y=y). Logistic regression stands beside the results; pare.load("runs/own/own/best") predicts. Regression is not
+supported.
+"""
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from cyclopts import Parameter
+
+from pare import tasks
+from pare.errors import RequestError
+from pare.search.command import main
+from pare.search.request import Preset, PresetName, Request
+from pare.tasks.own import bring
+
+PRESETS: dict[PresetName, Preset] = {
+    "laptop": Preset(tasks=(), trials=6, seeds=2),
+    "paper": Preset(tasks=(), trials=40, seeds=3),
+}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Own(Request):
+    """A request for data of one's own; see `--help`."""
+
+    data: Annotated[Path | None, Parameter(show_default=False)] = None
+    """The file or folder. [required]"""
+
+    kind: Annotated[
+        Literal["classification", "multilabel", "dense", "regression"] | None, Parameter(show_default=False)
+    ] = None
+    """What y is. [default: told from y, and said]"""
+
+    label: Annotated[str | None, Parameter(show_default=False)] = None
+    """A table's column to predict. [default: label, else the last]"""
+
+    group: Annotated[str | None, Parameter(show_default=False)] = None
+    """A table's column of what must not be in two splits; in a .npz, the array `group`."""
+
+    metric: Annotated[str | None, Parameter(show_default=False)] = None
+    """error, macro-f1, balanced-error, auroc; rmse, mae, relative-l2. [default: error; multilabel auroc; dense rmse]"""
+
+    layout: Annotated[Literal["sequence", "image"] | None, Parameter(show_default=False)] = None
+    """What x of three axes is: sequences (n, C, L) or images (n, H, W). [default: images where they are square]"""
+
+    name: str = "own"
+    """What to call the task: its folder in OUT and in the data root."""
+
+    def ready(self) -> Self:
+        """Make a task of the data, and say what it was taken for."""
+        if self.data is None:
+            raise RequestError("--data is missing: give a .npz, a table, or a folder")
+        if self.tasks:
+            raise RequestError(f"--tasks is {' '.join(self.tasks)}: leave it out, the task is --data")
+        if self.name in (*tasks.names(), *tasks.sources()):
+            raise RequestError(f"--name is {self.name!r}, which is another task: give another name")
+        path = self.data.expanduser()
+        task = bring(self.root, self.name, path, self.kind, self.label, self.group, self.metric, self.layout)
+        shape = "×".join(map(str, task.shape))
+        print(f"{self.name}: {task.kind}, {shape} → {task.outputs}, judged by {task.metric.name}")
+        return replace(self, tasks=(self.name,))
+
+
+if __name__ == "__main__":
+    sys.exit(main("own", __doc__, PRESETS, kind=Own))

@@ -1,0 +1,63 @@
+"""Digits, saved by two lines, through the script: one small sweep whose model predicts in another process."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+import pare
+from pare import tasks
+from pare.errors import RequestError
+from pare.reporting import read
+from pare.search.command import main
+from pare.search.request import parse
+from sweeps import own
+
+_PREDICT = "import sys, numpy as np, pare; np.save(sys.argv[3], pare.load(sys.argv[1]).predict(np.load(sys.argv[2])))"
+
+
+@pytest.fixture(autouse=True)
+def _forgotten(monkeypatch):
+    monkeypatch.setenv(tasks.OWN, "")
+
+
+def test_help_is_the_page_and_tells_the_options_of_both(capsys):
+    assert parse("own", own.__doc__, ["--help"], own.Own) is None
+    text = capsys.readouterr().out
+    assert "--label" in text
+    assert "--max-usd" in text
+
+
+def test_requests_without_data_or_of_another_task_are_refused(tmp_path):
+    for arguments, words in (
+        ([], "--data is missing"),
+        (["--data", "x.npz", "--tasks", "ecg"], "--tasks is ecg"),
+        (["--data", "x.npz", "--name", "ecg"], "--name is 'ecg'"),
+        (["--data", str(tmp_path / "x.npz")], "does not exist"),
+    ):
+        request = parse("own", "", [*arguments, "--data-root", str(tmp_path)], own.Own)
+        with pytest.raises(RequestError, match=words):
+            request.ready()
+
+
+@pytest.mark.ray
+def test_a_sweep_ends_with_a_model_that_predicts_elsewhere(tmp_path, capsys):
+    x, y = load_digits(return_X_y=True)
+    chosen = slice(0, 300)
+    np.savez(tmp_path / "digits.npz", x=x[chosen, :48], y=y[chosen])
+    out = tmp_path / "out"
+    options = ["--data", tmp_path / "digits.npz", "--data-root", tmp_path / "data", "--out", out]
+    small = ["--preset", "laptop", "--trials", "1", "--epochs", "1", "--seeds", "1", "--source", "signals"]
+    assert main("own", own.__doc__, own.PRESETS, [*map(str, options), *small], kind=own.Own) == 0
+    assert "logistic regression" in (out / "leaderboard.md").read_text()
+    assert "own: classification" in capsys.readouterr().out
+    assert set(read(out).trials.state) <= {"complete", "pruned"}
+
+    np.save(tmp_path / "x.npy", x[:5, :48])
+    arguments = [out / "own" / "best", tmp_path / "x.npy", tmp_path / "p.npy"]
+    subprocess.run([sys.executable, "-c", _PREDICT, *map(str, arguments)], check=True, env={"PATH": "/usr/bin:/bin"})
+    probabilities = np.load(tmp_path / "p.npy")
+    np.testing.assert_allclose(probabilities, pare.load(out / "own" / "best").predict(x[:5, :48]), atol=1e-5)
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
