@@ -10,6 +10,7 @@ from pare.config import Run
 from pare.tasks import store
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items):
     """Tests that start a Ray follow one another: each takes all cores."""
     for item in items:

@@ -101,10 +101,21 @@ class Lab:
         (self.folder / "lab.json").write_text(json.dumps(self.settings))
         clean = {"PATH": SYSTEM_PATH, "HOME": str(self.folder), "LANG": "C.UTF-8", "NO_PROXY": "*", **CREDENTIALS}
         clean |= {"PYTHONPATH": str(REPOSITORY), "MOTO_AMIS_PATH": str(IMAGES)}
+        # The lab dies with whoever started it, however that ends.
         namespaces = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
         with (self.folder / "lab.log").open("w") as log:
             self.process = subprocess.Popen(
-                ["unshare", *namespaces, sys.executable, "-m", "tests.cluster.lab.cloud", str(self.folder)],
+                [
+                    "setpriv",
+                    "--pdeathsig",
+                    "KILL",
+                    "unshare",
+                    *namespaces,
+                    sys.executable,
+                    "-m",
+                    "tests.cluster.lab.cloud",
+                    str(self.folder),
+                ],
                 env=clean,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
