@@ -10,12 +10,10 @@ from pare.config import Run
 from pare.tasks import store
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
-def pytest_collection_modifyitems(items):
-    """Tests that start a Ray follow one another: each takes all cores."""
-    for item in items:
-        if item.get_closest_marker("ray"):
-            item.add_marker(pytest.mark.xdist_group("ray"))
+def pytest_itemcollected(item):
+    """Tests that start a Ray follow one another under pytest-xdist: each takes all cores."""
+    if item.get_closest_marker("ray"):
+        item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 RECIPES = {

@@ -17,7 +17,7 @@ Purpose = Literal["search", "confirm", "published"]
 """A trial of the search, the chosen configuration on a fresh seed, or the published one on the same."""
 
 PROVENANCE: Mapping[Provenance, str] = {
-    "real": "the official data",
+    "real": "the official files, or your own",
     "generated": "made from the published equations; not the official files",
     "simulated": "a stand-in of the same shape, never comparable with a paper",
 }

@@ -103,7 +103,7 @@ def test_the_page_tells_metric_direction_and_data_of_every_task(out):
     page = (out / "leaderboard.md").read_text(encoding="utf-8")
     darcy, ecg = page.split("\n## ")[1:]
     assert "relative L2, lower is better" in darcy
-    assert "data: real, the official data" in darcy
+    assert "data: real, the official files, or your own" in darcy
     assert "1 - macro-F1, lower is better" in ecg
     assert "data: simulated, a stand-in" in ecg
     figures = (
