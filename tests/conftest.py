@@ -10,12 +10,6 @@ from pare.config import Run
 from pare.tasks import store
 
 
-def pytest_itemcollected(item):
-    """Tests that start a Ray follow one another under pytest-xdist: each takes all cores."""
-    if item.get_closest_marker("ray"):
-        item.add_marker(pytest.mark.xdist_group("ray"))
-
-
 RECIPES = {
     "ecg": {"records": 60, "seconds": 12.0, "seed": 18},
     "darcy": {"train": 20, "test": 6, "resolution": 85, "seed": 0},
