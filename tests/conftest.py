@@ -9,7 +9,6 @@ from pare import tasks
 from pare.config import Run
 from pare.tasks import store
 
-
 RECIPES = {
     "ecg": {"records": 60, "seconds": 12.0, "seed": 18},
     "darcy": {"train": 20, "test": 6, "resolution": 85, "seed": 0},
