@@ -14,6 +14,7 @@ from pare import tasks
 from pare.errors import RequestError
 from pare.search import prices
 from pare.search.request import Request
+from pare.tasks import parallel
 from pare.training.launch import Workers
 
 # Passed to every actor: Ray reads some of them in the driver only.
@@ -46,6 +47,8 @@ def connect(address: str | None, **resources: int) -> None:
     """
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", **ENVIRONMENT}
     try:
+        if address and address not in ("auto", "local"):
+            parallel.knock(address)
         ray.init(
             # `local` starts a Ray of our own even where RAY_ADDRESS or a running one would be found.
             address=address or "local",
@@ -55,7 +58,7 @@ def connect(address: str | None, **resources: int) -> None:
             runtime_env={"env_vars": ENVIRONMENT | tasks.environment()},
             **resources,
         )
-    except (ConnectionError, ValueError) as error:
+    except (OSError, ValueError) as error:
         raise RequestError(
             f"--address is {address!r}: no Ray answers there ({error}); leave it out to start one"
         ) from None

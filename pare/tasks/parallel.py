@@ -62,7 +62,7 @@ def cluster(address: str | None) -> Iterator[None]:
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
     try:
         if address and address != "auto":
-            _knock(address)
+            knock(address)
         # `local` starts a Ray of our own, on the loopback only, even where RAY_ADDRESS or a running one would be found.
         own: dict[str, Any] = {"address": address} if address else {"address": "local", "include_dashboard": False}
         ray.init(**own, log_to_driver=False, logging_level="error")
@@ -77,7 +77,7 @@ def cluster(address: str | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def _knock(address: str) -> None:
+def knock(address: str) -> None:
     """See that somebody listens at `host:port` or `ray://host:port`, for which Ray itself would wait for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     socket.create_connection((host, int(port)), timeout=10).close()
