@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
@@ -47,7 +48,11 @@ def browser() -> Iterator[Chrome]:
         options.add_argument(argument)
     options.binary_location = str(BROWSER)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with Chrome(options=options, service=Service(DRIVER)) as chrome:
+    try:
+        chrome = Chrome(options=options, service=Service(DRIVER))
+    except WebDriverException as error:
+        pytest.skip(f"chromium does not start here: {str(error).strip().splitlines()[0]}")
+    with chrome:
         yield chrome
 
 
