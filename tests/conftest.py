@@ -9,6 +9,17 @@ from pare import tasks
 from pare.config import Run
 from pare.tasks import store
 
+OPT_IN = ("browser", "faults")
+"""Marks of tests that take minutes, or more than a bare machine has: they run where `-m` asks for them."""
+
+
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        for mark in OPT_IN:
+            if item.get_closest_marker(mark) and mark not in config.option.markexpr:
+                item.add_marker(pytest.mark.skip(reason=f"asked for by -m {mark} only"))
+
+
 RECIPES = {
     "ecg": {"records": 60, "seconds": 12.0, "seed": 18},
     "darcy": {"train": 20, "test": 6, "resolution": 85, "seed": 0},

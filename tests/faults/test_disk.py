@@ -38,6 +38,7 @@ def fill(ballast):
 
 
 @pytest.mark.ray
+@pytest.mark.faults
 def test_a_full_disk_ends_the_sitting_and_space_lets_it_go_on(root, small_disk):
     out, ballast = small_disk / "out", small_disk / "ballast"
     small = ["--tasks", "ecg", "--trials", "1", "--epochs", "4", "--seeds", "1", "--preset", "laptop"]

@@ -9,7 +9,7 @@ from pare.reporting import read
 from pare.tasks import store
 from tests.faults.sitting import Sitting, checkpoints, frozen, running
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.faults]
 SMALL = ["--tasks", "ecg", "--trials", "2", "--epochs", "3", "--seeds", "1", "--preset", "laptop"]
 GOES_ON = "interrupted: the same command goes on from here"
 

@@ -17,7 +17,7 @@ from pare.search.study import Study
 from sweeps import nas360
 from tests.faults.sitting import frozen, running
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.faults]
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from pare.search import command
 from sweeps import nas360
 from tests.faults.sitting import Sitting, checkpoints, running, workers
 
-pytestmark = pytest.mark.ray
+pytestmark = [pytest.mark.ray, pytest.mark.faults]
 ACTOR, WORKER = "ResourceTrainable", "RayTrainWorker"
 
 
