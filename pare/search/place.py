@@ -19,6 +19,8 @@ from typing import Any
 
 import ray
 from filelock import FileLock, Timeout
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from pare.config import Run
 from pare.errors import DataError, RequestError
@@ -110,7 +112,7 @@ def remember(out: Path, script: str, request: Request, preset: str, bases: Mappi
     text = {
         "id": name,
         **identity,
-        "request": {key: str(value) if isinstance(value, Path) else value for key, value in asdict(request).items()},
+        "request": {key: _plain(value) for key, value in asdict(request).items()} | _storage(request),
         "base": {task: run.flat() for task, run in bases.items()},
         "versions": {"python": platform.python_version(), **{each: metadata.version(each) for each in _VERSIONS}},
         "commit": _commit(),
@@ -120,6 +122,23 @@ def remember(out: Path, script: str, request: Request, preset: str, bases: Mappi
     temporary.write_text(json.dumps(text, indent=2, ensure_ascii=False))
     temporary.replace(path)
     return name
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, Path) else value
+
+
+def _storage(request: Request) -> dict[str, str]:
+    """The study's URL as anyone may read it: without its password."""
+    if request.study_storage is None:
+        return {}
+    try:
+        return {"study_storage": make_url(request.study_storage).render_as_string(hide_password=True)}
+    except ArgumentError:
+        # The value itself may hold the password.
+        raise RequestError(
+            "--study-storage is no URL: give one of SQLAlchemy's, such as sqlite:///studies.db"
+        ) from None
 
 
 def _extends(run: Run, earlier: Mapping[str, Any]) -> bool:

@@ -13,12 +13,12 @@ from typing import Any
 import optuna
 from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
-from sqlalchemy import make_url
 
 from pare.reporting import report
 from pare.reporting.records import Record
 from pare.reporting.report import Context, Importance
 from pare.search.request import Request
+from pare.search.strategy import METHOD
 from pare.search.sweep import TaskPlan
 
 INTERVAL = 30.0
@@ -68,7 +68,7 @@ def importance(plan: TaskPlan) -> Importance | None:
     reached. Only settings that all of them have are measured.
     """
     method = plan.study.methods[0]
-    trials = [t for t in plan.study.ended() if t.user_attrs.get("method") == method and t.intermediate_values]
+    trials = [t for t in plan.study.ended() if t.user_attrs.get(METHOD) == method and t.intermediate_values]
     reached = sorted((max(trial.intermediate_values) for trial in trials), reverse=True)
     if len(reached) < _LEAST:
         return None
@@ -110,11 +110,6 @@ def command(out: Path, script: str) -> str:
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
         else:
-            values = value if isinstance(value, list) else [_shown(name, value)]
+            values = value if isinstance(value, list) else [value]
             words += [f"--{option}", *map(str, values)]
     return shlex.join(words)
-
-
-def _shown(name: str, value: Any) -> Any:
-    """A value as it may be read by anyone."""
-    return make_url(value).render_as_string(hide_password=True) if name == "study_storage" else value

@@ -227,10 +227,12 @@ def schedule_methods(
     One trial of naive fine-tuning comes second where nobody asked for it; a sweep of one trial has no room for it.
     """
     turns = list(earlier)
+    had = Counter(turns)
     while len(turns) < trials:
-        had = Counter(turns)
         comparison = "nft" not in methods and not had["nft"] and turns
-        turns.append("nft" if comparison else min(methods, key=lambda method: had[method]))
+        method: MethodName = "nft" if comparison else min(methods, key=lambda method: had[method])
+        turns.append(method)
+        had[method] += 1
     return turns
 
 

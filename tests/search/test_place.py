@@ -26,6 +26,19 @@ def test_the_same_sweep_keeps_its_identifier(tmp_path):
     assert json.loads((tmp_path / "sweep.json").read_text())["request"]["trials"] == 50
 
 
+def test_no_password_is_written_down(tmp_path):
+    remember(tmp_path, study_storage="postgresql://me:secret@host/studies")
+    text = (tmp_path / "sweep.json").read_text()
+    assert "secret" not in text
+    assert "postgresql://me:***@host/studies" in text
+
+
+def test_a_storage_that_is_no_url_is_told_without_its_password(tmp_path):
+    with pytest.raises(RequestError, match="--study-storage is no URL: give") as error:
+        remember(tmp_path, study_storage="me:secret")
+    assert "secret" not in str(error.value)
+
+
 def test_more_epochs_and_another_task_extend_it(tmp_path):
     first = remember(tmp_path)
     assert remember(tmp_path, RUN.replace({"epochs": 20})) == first

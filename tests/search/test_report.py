@@ -70,12 +70,6 @@ def test_the_command_line_has_what_was_asked_for_and_no_more(tmp_path):
     assert line == "python sweeps/nas360.py --tasks ecg darcy --trials 4 --out 'runs/a b' --fresh --no-warm-start"
 
 
-def test_a_password_is_not_shown(tmp_path):
-    line = asked(tmp_path, study_storage="postgresql://me:secret@host/studies")
-    assert "secret" not in line
-    assert "postgresql://me:***@host/studies" in line
-
-
 def test_the_page_is_written_at_most_every_so_often(tmp_path, monkeypatch):
     asked(tmp_path)
     now, contexts = [0.0], []
