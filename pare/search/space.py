@@ -120,7 +120,7 @@ def for_run(base: Run, modality: str) -> Space:
         ),
         # The curriculum. The end is searched as a share of the start, so that it never lies above it.
         Dimension("curriculum.family", CategoricalDistribution(get_args(Family)), needs="mixes"),
-        Dimension("curriculum.start", FloatDistribution(0.02, 0.9), needs="mixes"),
+        Dimension("curriculum.start", FloatDistribution(0.02, max(0.9, base.curriculum.start)), needs="mixes"),
         Dimension(
             "curriculum.end_share",
             FloatDistribution(0.0, 0.6),

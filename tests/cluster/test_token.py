@@ -66,7 +66,8 @@ def dashboard(tmp_path, unused_port):
     finally:
         # Never `ray stop`, which ends every Ray of the machine.
         head.send_signal(signal.SIGTERM)
-        head.wait(30)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            head.wait(60)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(head.pid, signal.SIGKILL)
         shutil.rmtree(sessions, ignore_errors=True)

@@ -19,7 +19,12 @@ def worker(rank, size, port, run, root, folder, out):
     torch.set_num_threads(1)
     dist.init_process_group("gloo", rank=rank, world_size=size)
     reports = []
-    trained = train(Run.from_flat(run), root, folder, lambda figures: reports.append(dict(figures)) or True)
+
+    def report(figures):
+        reports.append({name: value for name, value in figures.items() if not isinstance(value, np.ndarray)})
+        return True
+
+    trained = train(Run.from_flat(run), root, folder, report)
     world = World.current()
     gathered = world.gather(np.arange(rank + 1))
     if world.leads:
