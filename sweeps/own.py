@@ -6,8 +6,8 @@ python sweeps/own.py --data patients.csv --label diagnosis --group patient --met
     a table: text columns one-hot; no patient is in two splits. A column or array `split` gives splits of your own.
 
 digits.npz, for instance: x, y = sklearn.datasets.load_digits(return_X_y=True); np.savez("digits.npz", x=x.reshape(-1,
-8, 8), y=y). Logistic regression stands beside the results; pare.load("runs/own/own/best") predicts. Regression is not
-supported.
+8, 8), y=y). Logistic regression stands beside the results; pare.load("runs/own/own/best") predicts. For real
+numbers, (n,) or (n, k), it is ridge regression, and predictions are in the units of y.
 """
 
 import sys
@@ -21,7 +21,9 @@ from pare import tasks
 from pare.errors import RequestError
 from pare.search.command import main
 from pare.search.request import Preset, PresetName, Request
-from pare.tasks.own import bring
+from pare.tasks import openml
+from pare.tasks.own_bring import bring
+from pare.tasks.task import Kind
 
 PRESETS: dict[PresetName, Preset] = {
     "laptop": Preset(tasks=(), trials=6, seeds=2),
@@ -37,9 +39,7 @@ class Own(Request):
     data: Annotated[Path | None, Parameter(show_default=False)] = None
     """The file or folder. [required]"""
 
-    kind: Annotated[
-        Literal["classification", "multilabel", "dense", "regression"] | None, Parameter(show_default=False)
-    ] = None
+    kind: Annotated[Kind | None, Parameter(show_default=False)] = None
     """What y is. [default: told from y, and said]"""
 
     label: Annotated[str | None, Parameter(show_default=False)] = None
@@ -49,7 +49,8 @@ class Own(Request):
     """A table's column of what must not be in two splits; in a .npz, the array `group`."""
 
     metric: Annotated[str | None, Parameter(show_default=False)] = None
-    """error, macro-f1, balanced-error, auroc; rmse, mae, relative-l2. [default: error; multilabel auroc; dense rmse]"""
+    """error, macro-f1, balanced-error, auroc, auroc-ovo; multilabel: auroc, macro-f1; dense: rmse, mae, relative-l2;
+    regression: rmse, mae, r2. [default: the first of the kind]"""
 
     layout: Annotated[Literal["sequence", "image"] | None, Parameter(show_default=False)] = None
     """What x of three axes is: sequences (n, C, L) or images (n, H, W). [default: images where they are square]"""
@@ -63,12 +64,13 @@ class Own(Request):
             raise RequestError("--data is missing: give a .npz, a table, or a folder")
         if self.tasks:
             raise RequestError(f"--tasks is {' '.join(self.tasks)}: leave it out, the task is --data")
-        if self.name in (*tasks.names(), *tasks.sources()):
+        if self.name in (*tasks.names(), *tasks.sources(), *openml.TABLES):
             raise RequestError(f"--name is {self.name!r}, which is another task: give another name")
         path = self.data.expanduser()
         task = bring(self.root, self.name, path, self.kind, self.label, self.group, self.metric, self.layout)
         shape = "×".join(map(str, task.shape))
-        print(f"{self.name}: {task.kind}, {shape} → {task.outputs}, judged by {task.metric.name}")
+        told = "" if self.kind else " (told from y; --kind says otherwise)"
+        print(f"{self.name}: {task.kind}{told}, {shape} → {task.outputs}, judged by {task.metric.name}")
         return replace(self, tasks=(self.name,))
 
 

@@ -32,7 +32,7 @@ _STATISTICS = ("input_mean", "input_std", "output_mean", "output_std")
 class TrainedModel(
     nn.Module, PyTorchModelHubMixin, library_name="pare", tags=["pare", "cross-modal-fine-tuning"]
 ):  # a Hugging Face model: `from_pretrained`, `save_pretrained`, `push_to_hub`
-    """A `CrossModalModel` with its task: raw samples in, probabilities or fields out.
+    """A `CrossModalModel` with its task: raw samples in, probabilities, fields or numbers out.
 
     `run` is `Run.flat()`, `body` the Hugging Face configuration of the body, `statistics` the shapes of `input_mean`,
     `input_std`, `output_mean` and `output_std`, `own` the specification of a task of the user's data.
@@ -61,19 +61,19 @@ class TrainedModel(
 
     @torch.inference_mode()
     def predict(self, raw: np.ndarray, batch: int = 64) -> np.ndarray:
-        """Raw samples → class probabilities (n, classes) or fields (n, *task.outputs) in the task's units; float32.
+        """Raw samples → class probabilities (n, classes), or fields (n, *task.outputs) or numbers (n, targets) in the
+        task's units; float32.
 
         Raises:
             RequestError: the array cannot be a batch of the task's samples.
         """
-        activation = {"classification": nn.Softmax(-1), "multilabel": nn.Sigmoid(), "dense": nn.Identity()}
+        activation = {"classification": nn.Softmax(-1), "multilabel": nn.Sigmoid()}.get(self.task.kind, nn.Identity())
         inputs = torch.from_numpy(self.task.encode(raw))
         device = self.model.input_mean.device
         training = self.training
         self.eval()
         parts = [
-            activation[self.task.kind](self(inputs[start : start + batch].to(device))).cpu()
-            for start in range(0, len(inputs), batch)
+            activation(self(inputs[start : start + batch].to(device))).cpu() for start in range(0, len(inputs), batch)
         ]
         self.train(training)
         return torch.cat(parts).numpy() if parts else np.empty((0, *self.task.outputs), dtype=np.float32)

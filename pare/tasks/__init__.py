@@ -1,12 +1,14 @@
 """The registry of tasks: a name and the module that holds it, imported when first asked for.
 
 Beside those below there are tasks of other packages, as entry points of the group `pare.tasks` (name = "module:TASK"),
-and the one that `sweeps/own.py` made of a file, which `PARE_OWN` names (`pare.tasks.own`).
+those of a Python file, given by its path, and those that `sweeps/own.py` and `sweeps/openml_cc18.py` made of data;
+`PARE_OWN` names the files of the last two (`pare.tasks.own`).
 """
 
 import os
 from importlib import import_module
 from importlib.metadata import entry_points
+from pathlib import Path
 
 from pare.errors import RequestError
 from pare.tasks.task import Task
@@ -46,7 +48,7 @@ _SOURCES = frozenset(
 )
 
 OWN = "PARE_OWN"
-"""Names the file that specifies a task of the user's own."""
+"""Names the files that specify or define tasks of the user's own."""
 
 
 def names() -> tuple[str, ...]:
@@ -60,11 +62,17 @@ def sources() -> tuple[str, ...]:
 
 
 def get(name: str) -> Task:
-    """The task (or source proxy) called `name`.
+    """The task (or source proxy) called `name`, or that of a Python file if `name` is the path of one.
 
     Raises:
-        RequestError: no such task; lists those there are.
+        RequestError: no such task; lists those there are. Or the file defines none.
     """
+    if name.endswith(".py"):
+        from pare.tasks import own  # what it imports is for those who need it
+
+        return own.of_file(Path(name), taken=_MODULES)
+    if name.startswith("openml-") and OWN not in os.environ:
+        raise RequestError(f"{name} is made by sweeps/openml_cc18.py: run that")
     if name not in _MODULES:
         if found := _elsewhere(name):
             return found
@@ -83,7 +91,7 @@ def _elsewhere(name: str) -> Task | None:
         task: Task = entry.load()
         return task
     if OWN in os.environ:
-        from pare.tasks import own  # what it imports is for those who need it
+        from pare.tasks import own
 
         return own.named(name)
     return None

@@ -110,10 +110,15 @@ def _table(path: Path, label: str | None, group: str | None) -> Samples:
 
 
 def _images(folder: Path) -> Samples:
-    classes = sorted(path for path in folder.iterdir() if path.is_dir())
+    below = sorted(path for path in folder.iterdir() if path.is_dir())
+    given = {path.name for path in below} == set(SPLITS)
+    classes = [path for split in below for path in sorted(split.iterdir()) if path.is_dir()] if given else below
     files = [(file, of.name) for of in classes for file in sorted(of.iterdir()) if file.suffix.lower() in _IMAGES]
     if not files:
         raise DataError(f"{folder} holds no image below a folder of its class: give {_FORMATS}")
+    for of in classes:
+        if not any(file.parent == of for file, _ in files):
+            raise DataError(f"{of} holds no image: give some of this class, or remove the folder")
     size: tuple[int, int] | None = None
     pictures = []
     for file, _ in files:
@@ -124,7 +129,8 @@ def _images(folder: Path) -> Samples:
                 pictures.append(np.asarray(image.convert("RGB").resize(size)))
         except (OSError, UnidentifiedImageError) as error:
             raise DataError(f"{file} is no readable image: {error}") from error
-    return Samples(np.stack(pictures), np.array([name for _, name in files]))
+    split = np.array([file.parent.parent.name for file, _ in files]) if given else None
+    return Samples(np.stack(pictures), np.array([name for _, name in files]), split=split)
 
 
 def _check(path: Path, samples: Samples) -> None:
@@ -149,10 +155,11 @@ def _check(path: Path, samples: Samples) -> None:
         raise DataError(f"{path} is empty, NaN or infinite in {rows_text(np.flatnonzero(bad))}: fill or drop them")
 
 
-def divide(path: Path, samples: Samples, strata: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The split (n,) str and the group (n,) int64 of each sample: as given, or carved 70/15/15 within `strata` (n,).
+def divide(path: Path, samples: Samples, strata: np.ndarray, share: float = 0.15) -> tuple[np.ndarray, np.ndarray]:
+    """The split (n,) str and the group (n,) int64 of each sample: as given, or carved within `strata` (n,).
 
-    Without groups, equal samples make one, so that no sample is in two splits.
+    What is carved gives a `share` to test and one to validation. Without groups, equal samples make one, so that no
+    sample is in two splits.
 
     Raises:
         DataError: the splits given are not train, val and test, or share a group or a sample; names the rows.
@@ -160,7 +167,7 @@ def divide(path: Path, samples: Samples, strata: np.ndarray) -> tuple[np.ndarray
     keys = _identity(samples.x) if samples.group is None else samples.group
     group = np.unique(keys, return_inverse=True)[1].reshape(-1).astype(np.int64)
     if samples.split is None:
-        return _carve(group, strata), group
+        return _carve(group, strata, share), group
     split = samples.split.astype(str)
     other = ~np.isin(split, SPLITS)
     if other.any():
@@ -189,14 +196,14 @@ def _identity(x: np.ndarray | pd.DataFrame) -> np.ndarray:
     return np.array([hashlib.blake2b(row.tobytes(), digest_size=16).hexdigest() for row in rows])
 
 
-def _carve(group: np.ndarray, strata: np.ndarray) -> np.ndarray:
+def _carve(group: np.ndarray, strata: np.ndarray, share: float) -> np.ndarray:
     """Whole groups, each of the stratum of its first sample, in an order that a fixed seed draws."""
     rng = np.random.default_rng(0)
     numbers, first = np.unique(group, return_index=True)
     of = np.full(len(numbers), "train", dtype="<U5")
     for stratum in np.unique(strata[first]):
         members = rng.permutation(np.flatnonzero(strata[first] == stratum))
-        share = max(1, round(0.15 * len(members)))
-        of[members[:share]] = "test" if len(members) > 1 else "train"
-        of[members[share : 2 * share]] = "val" if len(members) > 2 else "train"
+        count = max(1, round(share * len(members)))
+        of[members[:count]] = "test" if len(members) > 1 else "train"
+        of[members[count : 2 * count]] = "val" if len(members) > 2 else "train"
     return of[group]

@@ -42,7 +42,7 @@ class Prepared:
     """Samples per split."""
     statistics: Mapping[str, np.ndarray]
     classes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
-    """Samples per class of each split; empty for dense tasks."""
+    """Samples per class of each split; empty where there are no classes."""
     checksums: Mapping[str, str] = field(default_factory=dict)
     """SHA-256 of each split's file when it was written."""
 
@@ -177,7 +177,7 @@ def _damaged(folder: Path, name: str, error: Exception) -> DataError:
 def _write_split(task: Task, name: str, raw: Raw, folder: Path) -> None:
     """Write one split and, as it may have made them on its way, the statistics."""
     chunks: Split | Iterable[Split] = getattr(raw, name)
-    classes = np.zeros(0 if task.kind == "dense" else task.outputs[0], dtype=int)
+    classes = np.zeros(task.outputs[0] if task.kind in ("classification", "multilabel") else 0, dtype=int)
     count = columns.write(
         folder / f"{name}.arrow",
         [chunks] if isinstance(chunks, Split) else chunks,

@@ -1,4 +1,4 @@
-"""Rows of a table as numbers: text columns one-hot, categories known from the training rows alone."""
+"""Rows of a table as numbers: text columns one-hot; categories, and what fills gaps, known from training rows alone."""
 
 from __future__ import annotations
 
@@ -12,32 +12,39 @@ from pandas.api.types import is_numeric_dtype
 
 from pare.errors import RequestError
 
+MISSING = "?"
+"""The category of an empty cell, where cells may be empty; ARFF writes it so."""
+
+Columns = Mapping[str, list[str] | float | None]
+"""What each column holds: its categories; numbers (None); or numbers any of which may be missing, and what stands for
+those. Plain enough for JSON."""
+
 
 @dataclass(frozen=True)
 class Encoder:
-    """Columns in their order, each with its categories, or with None where it holds numbers; plain enough for JSON."""
+    """The columns of a table, in their order; with `gaps` its cells may be empty."""
 
-    columns: Mapping[str, list[str] | None]
+    columns: Columns
+    gaps: bool = False
 
     @classmethod
-    def fit(cls, train: pd.DataFrame) -> Encoder:
-        """The encoder of the training rows; a category that only other rows have becomes zeros."""
-        return cls(
-            {
-                str(name): None if is_numeric_dtype(train[name]) else sorted(train[name].astype(str).unique())
-                for name in train
-            }
-        )
+    def fit(cls, train: pd.DataFrame, gaps: bool = False) -> Encoder:
+        """The encoder of the training rows; a category that only other rows have becomes zeros.
+
+        With `gaps` the median of its column stands for a missing number, and a missing category is one of its own where
+        the training rows have it.
+        """
+        return cls({str(name): _column(train[name], gaps) for name in train}, gaps)
 
     @property
     def features(self) -> int:
-        return sum(1 if values is None else len(values) for values in self.columns.values())
+        return sum(len(holds) if isinstance(holds, list) else 1 for holds in self.columns.values())
 
     def encode(self, rows: Any) -> np.ndarray:
         """A data frame with these columns, or an array (n, columns) in their order → (n, features) float32.
 
         Raises:
-            RequestError: a column is missing or of another type; a cell is empty, or no finite number.
+            RequestError: a column is missing or of another type; a cell is empty that must not be, or infinite.
         """
         if isinstance(rows, pd.DataFrame):
             missing = [name for name in self.columns if name not in rows]
@@ -49,23 +56,40 @@ class Encoder:
             if array.ndim != 2 or array.shape[1] != len(self.columns):
                 raise RequestError(f"rows have shape {array.shape}: give (n, {len(self.columns)}) or a data frame")
             frame = pd.DataFrame(array, columns=list(self.columns))
-        parts = [self._column(name, frame[name], values) for name, values in self.columns.items()]
+        parts = [_encoded(name, frame[name], holds, self.gaps) for name, holds in self.columns.items()]
         return np.concatenate(parts, axis=1)
 
-    def _column(self, name: str, column: pd.Series[Any], values: list[str] | None) -> np.ndarray:
-        if values is None:
-            try:
-                numbers = column.to_numpy(dtype=np.float32)[:, None]
-            except (ValueError, TypeError) as error:
-                raise RequestError(f"column {name!r} does not hold numbers ({error}): it did in training") from None
-            bad = ~np.isfinite(numbers[:, 0])
-        else:
-            texts = column.astype(str).to_numpy()
-            numbers = (texts[:, None] == np.array(values)[None]).astype(np.float32)
-            bad = column.isna().to_numpy()
-        if bad.any():
-            raise RequestError(f"column {name!r} is empty or not finite in {rows_text(np.flatnonzero(bad))}")
-        return numbers
+
+def _column(values: pd.Series[Any], gaps: bool) -> list[str] | float | None:
+    if not is_numeric_dtype(values):
+        return sorted(set(_texts(values)))
+    if not gaps:
+        return None
+    median = float(values.median())
+    return median if np.isfinite(median) else 0.0
+
+
+def _encoded(name: str, column: pd.Series[Any], holds: list[str] | float | None, gaps: bool) -> np.ndarray:
+    if isinstance(holds, list):
+        texts = _texts(column)
+        numbers = (texts[:, None] == np.array(holds)[None]).astype(np.float32)
+        bad = column.isna().to_numpy() & (not gaps)
+    else:
+        try:
+            numbers = column.to_numpy(dtype=np.float32, na_value=np.nan)[:, None]
+        except (ValueError, TypeError) as error:
+            raise RequestError(f"column {name!r} does not hold numbers ({error}): it did in training") from None
+        if holds is not None:
+            numbers = np.where(np.isnan(numbers), np.float32(holds), numbers)
+        bad = ~np.isfinite(numbers[:, 0])
+    if bad.any():
+        raise RequestError(f"column {name!r} is empty or not finite in {rows_text(np.flatnonzero(bad))}")
+    return numbers
+
+
+def _texts(column: pd.Series[Any]) -> np.ndarray:
+    """The cells (n,) as text, whatever they hold; empty ones as `MISSING`."""
+    return np.where(column.isna(), MISSING, column.astype(object).map(str)).astype(str)
 
 
 def rows_text(rows: np.ndarray) -> str:

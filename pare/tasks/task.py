@@ -13,7 +13,7 @@ import numpy as np
 if TYPE_CHECKING:
     from torch import Tensor  # which takes seconds to import, and workers that prepare data never need
 
-Kind = Literal["classification", "multilabel", "dense"]
+Kind = Literal["classification", "multilabel", "dense", "regression"]
 Provenance = Literal["real", "generated", "simulated"]
 Direction = Literal["minimize", "maximize"]
 Progress = Callable[[int, int], None]
@@ -48,8 +48,9 @@ class Split:
     """One split as arrays, memory-mapped where they come from the store.
 
     `x` (n, *task.shape) float32, or whatever `task.assemble` makes that of; `y` (n,) int64 for classes, (n, classes)
-    float32 for multi-label, (n, *outputs) float32 for dense or whatever the criterion and the metrics take; `group`
-    (n,) int64, the record (patient, protein, field) that a sample was cut from. Samples of a group lie together.
+    float32 for multi-label, (n, *outputs) float32 for dense and regression or whatever the criterion and the metrics
+    take; `group` (n,) int64, the record (patient, protein, field) that a sample was cut from. Samples of a group lie
+    together.
     """
 
     x: np.ndarray
@@ -128,7 +129,8 @@ class Task(ABC):
     """Of one encoded input: (C, L) for sequences, (C, H, W) for images and fields."""
 
     outputs: ClassVar[tuple[int, ...]]
-    """(classes,) for classification and multi-label; dense: (H, W) or (L,), several channels (C, H, W) or (C, L)."""
+    """(classes,) for classification and multi-label, (targets,) for regression; dense: (H, W) or (L,), several channels
+    (C, H, W) or (C, L)."""
 
     labels: ClassVar[tuple[str, ...]] = ()
     metric: ClassVar[Metric]
@@ -226,7 +228,7 @@ class Task(ABC):
     def constant(self, targets: np.ndarray) -> np.ndarray:
         """The best prediction that ignores the input, from training targets: one sample's output, without batch axis.
 
-        One-hot of the most frequent class, class frequencies for multi-label, the mean target for dense outputs.
+        One-hot of the most frequent class, class frequencies for multi-label, otherwise the mean target.
         """
         if self.kind == "classification":
             return np.eye(self.outputs[0], dtype=np.float32)[np.bincount(targets, minlength=self.outputs[0]).argmax()]

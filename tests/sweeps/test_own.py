@@ -1,11 +1,12 @@
-"""Digits, saved by two lines, through the script: one small sweep whose model predicts in another process."""
+"""Through the script: digits, saved by two lines, and a table of real numbers; small sweeps whose models predict."""
 
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
-from sklearn.datasets import load_digits
+from sklearn.datasets import load_diabetes, load_digits
 
 import pare
 from pare import tasks
@@ -35,6 +36,7 @@ def test_requests_without_data_or_of_another_task_are_refused(tmp_path):
         ([], "--data is missing"),
         (["--data", "x.npz", "--tasks", "ecg"], "--tasks is ecg"),
         (["--data", "x.npz", "--name", "ecg"], "--name is 'ecg'"),
+        (["--data", "x.npz", "--name", "openml-car"], "--name is 'openml-car'"),
         (["--data", str(tmp_path / "x.npz")], "does not exist"),
     ):
         request = parse("own", "", [*arguments, "--data-root", str(tmp_path)], own.Own)
@@ -61,3 +63,35 @@ def test_a_sweep_ends_with_a_model_that_predicts_elsewhere(tmp_path, capsys):
     probabilities = np.load(tmp_path / "p.npy")
     np.testing.assert_allclose(probabilities, pare.load(out / "own" / "best").predict(x[:5, :48]), atol=1e-5)
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
+
+
+@pytest.mark.ray
+def test_a_table_of_real_numbers_is_predicted_in_their_units(tmp_path, capsys):
+    frame = load_diabetes(as_frame=True).frame
+    frame["sex"] = np.where(frame["sex"] > 0, "m", "f")
+    frame.to_csv(tmp_path / "diabetes.csv", index=False)
+    out = tmp_path / "out"
+    options = ["--data", tmp_path / "diabetes.csv", "--data-root", tmp_path / "data", "--out", out]
+    small = [
+        "--preset",
+        "laptop",
+        "--trials",
+        "1",
+        "--epochs",
+        "2",
+        "--seeds",
+        "1",
+        "--metric",
+        "r2",
+        "--kind",
+        "regression",
+    ]
+    assert main("own", own.__doc__, own.PRESETS, [*map(str, options), *small], kind=own.Own) == 0
+    board = pd.read_parquet(out / "leaderboard.parquet").set_index("method")
+    assert board.metric["pare"] == "1 - R²"
+    assert board.test["ridge regression"] < 0.9
+    assert board.test["constant"] == pytest.approx(1, abs=0.1)
+    predictions = pare.load(out / "own" / "best").predict(frame[:40])
+    assert predictions.shape == (40, 1)
+    # Of patients whose disease progressed by 152 on average.
+    assert predictions.mean() == pytest.approx(152, abs=40)

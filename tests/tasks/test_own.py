@@ -1,16 +1,19 @@
 """Files of one's own as tasks: what they are taken for, how they are divided, and what is refused."""
 
 import json
+from dataclasses import asdict
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from pare import tasks
 from pare.config import Run
 from pare.errors import RequestError
 from pare.tasks import own, store
+from pare.tasks.own_bring import bring
 from pare.tasks.task import SPLITS
 
 
@@ -47,18 +50,18 @@ def _prepared(task, root):
 )
 def test_shapes_are_told_from_x(tmp_path, shape, taken):
     arrays = _samples(shape=shape)
-    task = own.bring(tmp_path, "own", _npz(tmp_path, **arrays))
+    task = bring(tmp_path, "own", _npz(tmp_path, **arrays))
     assert task.shape == taken
     assert task.encode(arrays["x"]).shape == (60, *taken)
     assert _prepared(task, tmp_path).split("train").x.shape[1:] == taken
 
 
 def test_layout_can_be_said(tmp_path):
-    assert own.bring(tmp_path, "own", _npz(tmp_path, **_samples(shape=(8, 8))), layout="sequence").shape == (8, 8)
+    assert bring(tmp_path, "own", _npz(tmp_path, **_samples(shape=(8, 8))), layout="sequence").shape == (8, 8)
 
 
 def test_carved_splits_are_stratified_and_whole(tmp_path):
-    task = own.bring(tmp_path, "own", _npz(tmp_path, **_samples(count=300)))
+    task = bring(tmp_path, "own", _npz(tmp_path, **_samples(count=300)))
     data = _prepared(task, tmp_path)
     assert data.classes == {"train": (70, 70, 70), "val": (15, 15, 15), "test": (15, 15, 15)}
 
@@ -67,7 +70,7 @@ def test_equal_samples_and_groups_stay_in_one_split(tmp_path):
     arrays = _samples()
     arrays["x"][::2] = arrays["x"][0]
     for extra in ({}, {"group": np.arange(60) // 4}):
-        data = _prepared(own.bring(tmp_path, "own", _npz(tmp_path, **arrays, **extra)), tmp_path)
+        data = _prepared(bring(tmp_path, "own", _npz(tmp_path, **arrays, **extra)), tmp_path)
         groups = [set(data.split(name).group.tolist()) for name in SPLITS]
         assert len(set.union(*groups)) == sum(map(len, groups))
         assert all((np.diff(data.split(name).group) >= 0).all() for name in SPLITS)
@@ -75,13 +78,13 @@ def test_equal_samples_and_groups_stay_in_one_split(tmp_path):
 
 def test_given_splits_are_kept(tmp_path):
     split = np.array(["train"] * 40 + ["val"] * 10 + ["test"] * 10)
-    data = _prepared(own.bring(tmp_path, "own", _npz(tmp_path, **_samples(), split=split)), tmp_path)
+    data = _prepared(bring(tmp_path, "own", _npz(tmp_path, **_samples(), split=split)), tmp_path)
     assert data.counts == {"train": 40, "val": 10, "test": 10}
 
 
 def test_rare_classes_weigh_more(tmp_path):
     arrays = _samples(count=100) | {"y": np.array(["sick"] * 20 + ["well"] * 80)}
-    task = own.bring(tmp_path, "own", _npz(tmp_path, **arrays))
+    task = bring(tmp_path, "own", _npz(tmp_path, **arrays))
     assert task.labels == ("sick", "well")
     assert task.specification.weights == pytest.approx((70 / (2 * 14), 70 / (2 * 56)))
 
@@ -93,7 +96,7 @@ def test_tables_are_encoded_by_the_training_rows(tmp_path):
     for suffix, write in ((".csv", frame.to_csv), (".parquet", frame.to_parquet)):
         path = tmp_path / f"table{suffix}"
         write(path, index=False)
-        task = own.bring(tmp_path, "own", path)
+        task = bring(tmp_path, "own", path)
         assert task.labels == ("a", "b", "c")
         np.testing.assert_array_equal(task.encode(frame[-2:])[:, 0], [[58, 1, 0], [59, 0, 0]])
         statistics = _prepared(task, tmp_path).statistics
@@ -105,33 +108,53 @@ def test_folders_of_images_and_of_arrays(tmp_path):
         (tmp_path / "images" / label).mkdir(parents=True)
         for number in range(6):
             Image.new("RGB", (10, 8), (number, 0, len(label))).save(tmp_path / "images" / label / f"{number}.png")
-    task = own.bring(tmp_path, "own", tmp_path / "images")
+    task = bring(tmp_path, "own", tmp_path / "images")
     assert (task.shape, task.labels) == ((3, 8, 10), ("cat", "dog"))
+    (tmp_path / "images" / "bird").mkdir()
+    with pytest.raises(RequestError, match="bird holds no image"):
+        bring(tmp_path, "own", tmp_path / "images")
     (tmp_path / "arrays").mkdir()
     for name, array in _samples().items():
         np.save(tmp_path / "arrays" / f"{name}.npy", array)
-    assert own.bring(tmp_path, "own", tmp_path / "arrays").kind == "classification"
+    assert bring(tmp_path, "own", tmp_path / "arrays").kind == "classification"
+
+
+def test_images_may_lie_in_splits_of_their_own(tmp_path):
+    for start, split in ((0, "train"), (5, "val"), (10, "test")):
+        for label in ("cat", "dog"):
+            folder = tmp_path / "images" / split / label
+            folder.mkdir(parents=True)
+            for number in range(start, start + 1 + (split == "train") * 3):
+                Image.new("RGB", (10, 8), (number, 0, len(label) if label == "cat" else 9)).save(
+                    folder / f"{number}.png"
+                )
+    data = _prepared(bring(tmp_path, "own", tmp_path / "images"), tmp_path)
+    assert data.counts == {"train": 8, "val": 2, "test": 2}
 
 
 @pytest.mark.parametrize(
     ("y", "kind"),
-    [(np.eye(3)[np.arange(60) % 3], "multilabel"), (np.random.default_rng(1).random((60, 12)), "dense")],
+    [
+        (np.eye(3)[np.arange(60) % 3], "multilabel"),
+        (np.random.default_rng(1).random((60, 12)), "dense"),
+        (np.random.default_rng(1).random((60, 2)), "regression"),
+    ],
 )
 def test_kinds_are_told_from_y(tmp_path, y, kind):
-    task = own.bring(tmp_path, "own", _npz(tmp_path, x=_samples()["x"], y=y))
+    task = bring(tmp_path, "own", _npz(tmp_path, x=_samples()["x"], y=y))
     assert (task.kind, task.outputs) == (kind, y.shape[1:])
 
 
 @pytest.mark.parametrize("shape", [(12,), (8, 8)])
 def test_presets_are_settings_of_a_run(tmp_path, shape):
-    task = own.bring(tmp_path, "own", _npz(tmp_path, **_samples(shape=shape)))
+    task = bring(tmp_path, "own", _npz(tmp_path, **_samples(shape=shape)))
     for values in (task.paper, task.laptop):
         assert Run(task="own", data="", body="", source="", source_data="").replace(values)
         assert tasks.get(values["source"]).modality == task.modality
 
 
 def test_another_process_finds_the_task_by_its_name(tmp_path):
-    task = own.bring(tmp_path, "mine", _npz(tmp_path, **_samples()))
+    task = bring(tmp_path, "mine", _npz(tmp_path, **_samples()))
     own._load.cache_clear()  # as another process has it
     assert tasks.environment().keys() == {tasks.OWN}
     assert tasks.get("mine").specification == task.specification
@@ -140,17 +163,39 @@ def test_another_process_finds_the_task_by_its_name(tmp_path):
 
 
 def test_specifications_rest_as_json(tmp_path):
-    specification = own.bring(tmp_path, "own", _npz(tmp_path, **_samples())).specification
-    assert own.Specification.of(json.loads(json.dumps(vars(specification)))) == specification
+    specification = bring(tmp_path, "own", _npz(tmp_path, **_samples())).specification
+    assert own.Specification.of(json.loads(json.dumps(asdict(specification)))) == specification
 
 
-def test_logistic_regression_stands_beside(tmp_path):
-    arrays = _samples()
-    arrays["x"][:, :3] = 9 * np.eye(3)[arrays["y"]]
-    task = own.bring(tmp_path, "own", _npz(tmp_path, **arrays))
+def test_regression_is_in_the_users_units_whatever_they_are(tmp_path):
+    arrays = _samples(count=100)
+    y = 5e6 + 1e6 * arrays["x"][:, :2]
+    task = bring(tmp_path, "own", _npz(tmp_path, x=arrays["x"], y=y))
+    assert (task.kind, task.outputs, task.metric.name) == ("regression", (2,), "RMSE")
     data = _prepared(task, tmp_path)
-    test = data.split("test")
-    assert task.score(task.metric, task.trivial(data.split("train")).predict(np.array(test.x)), test) == 0
+    train = data.split("train")
+    np.testing.assert_allclose(data.statistics["output_mean"], train.y.mean(0), rtol=1e-5)
+    off = torch.from_numpy(np.array(train.y)) + torch.from_numpy(data.statistics["output_std"])
+    np.testing.assert_allclose(task.criterion(off, torch.from_numpy(np.array(train.y))), 1, rtol=1e-4)
+    assert task.constant(train.y) == pytest.approx(train.y.mean(0), rel=1e-5)
+
+
+def test_one_number_a_row_is_regression_unless_they_are_few(tmp_path):
+    x = _samples()["x"]
+    for y, kind, outputs in (
+        (np.linspace(0, 1, 60), "regression", (1,)),
+        (np.arange(60) + 20, "regression", (1,)),  # ages, say
+        (np.arange(60) % 6, "classification", (6,)),
+    ):
+        task = bring(tmp_path, "own", _npz(tmp_path, x=x, y=y))
+        assert (task.kind, task.outputs) == (kind, outputs)
+    assert bring(tmp_path, "own", _npz(tmp_path, x=x, y=np.arange(60) % 6), kind="regression").outputs == (1,)
+
+
+def test_several_tasks_are_found_and_a_later_one_of_a_name_replaces_the_first(tmp_path):
+    for name, classes in (("one", 3), ("two", 3), ("one", 2)):
+        bring(tmp_path, name, _npz(tmp_path, **_samples(classes=classes)))
+    assert (tasks.get("one").outputs, tasks.get("two").outputs) == ((2,), (3,))
 
 
 def _with(name, rows, value):
@@ -160,7 +205,8 @@ def _with(name, rows, value):
     return arrays
 
 
-_LEAKING = _with("x", [3, 59], 1.0) | {"split": np.array(["train"] * 40 + ["val"] * 10 + ["test"] * 10)}
+_THIRDS = np.array(["train"] * 40 + ["val"] * 10 + ["test"] * 10)
+_LEAKING = _with("x", [3, 59], 1.0) | {"split": _THIRDS}
 _SPLIT = np.array(["train"] * 40 + ["valid"] * 10 + ["test"] * 10)
 
 
@@ -176,7 +222,11 @@ _SPLIT = np.array(["train"] * 40 + ["valid"] * 10 + ["test"] * 10)
         (_LEAKING, {}, "row 3 is also in another split, row 59"),
         (_samples() | {"split": _SPLIT}, {}, "split is 'valid' in rows 40"),
         (_samples() | {"split": np.full(60, "train")}, {}, "no row's split is 'val'"),
-        (_samples() | {"y": np.linspace(0, 1, 60)}, {}, "regression is not supported"),
+        (_samples() | {"y": np.linspace(0, 1, 60) * (np.arange(60) > 40), "split": _THIRDS}, {}, "never changes"),
+        (_samples() | {"y": np.arange(60) % 3}, {"kind": "multilabel"}, "for multilabel give 0 and 1"),
+        (_samples() | {"y": np.arange(120).reshape(60, 2) % 3}, {"kind": "multilabel"}, "neither 0 nor 1 in rows 1, 2"),
+        (_samples() | {"y": np.array(["a", "b", "c"] * 20)}, {"kind": "regression"}, "for regression give numbers"),
+        (_samples() | {"y": np.zeros((60, 2, 5))}, {}, "y is float64 (60, 2, 5): give"),
         (_samples(), {"metric": "rmse"}, "--metric is 'rmse': for classification choose from"),
         (_samples(), {"layout": "image"}, "--layout is image"),
         (_samples(), {"name": "My data"}, "--name is 'My data'"),
@@ -186,7 +236,7 @@ _SPLIT = np.array(["train"] * 40 + ["valid"] * 10 + ["test"] * 10)
 )
 def test_bad_data_is_told_in_a_line_and_leaves_nothing(tmp_path, arrays, options, words):
     with pytest.raises(RequestError) as error:
-        own.bring(tmp_path / "root", options.pop("name", "own"), _npz(tmp_path, **arrays), **options)
+        bring(tmp_path / "root", options.pop("name", "own"), _npz(tmp_path, **arrays), **options)
     assert words in str(error.value)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "root").exists()
@@ -201,20 +251,20 @@ def test_bad_tables_are_told_in_a_line(tmp_path):
     ):
         path.write_text(text)
         with pytest.raises(RequestError) as error:
-            own.bring(tmp_path, "own", path)
+            bring(tmp_path, "own", path)
         assert words in str(error.value)
         assert "\n" not in str(error.value)
     with pytest.raises(RequestError, match="--label is 'c'"):
-        own.bring(tmp_path, "own", path, label="c")
+        bring(tmp_path, "own", path, label="c")
 
 
 def test_missing_files_are_named(tmp_path):
     with pytest.raises(RequestError, match="does not exist"):
-        own.bring(tmp_path, "own", tmp_path / "none.npz")
+        bring(tmp_path, "own", tmp_path / "none.npz")
 
 
 @pytest.mark.parametrize("wrong", [np.zeros(3), np.zeros((2, 7)), np.full((2, 12), np.nan)])
 def test_other_samples_are_refused(tmp_path, wrong):
-    task = own.bring(tmp_path, "own", _npz(tmp_path, **_samples()))
+    task = bring(tmp_path, "own", _npz(tmp_path, **_samples()))
     with pytest.raises(RequestError):
         task.encode(wrong)
