@@ -25,6 +25,10 @@ class DiskFull(TrainingError):  # noqa: N818 - the name says what it is
     """A run cannot go on for want of disk space: no fault of its configuration, and it goes on once there is some."""
 
 
+class Preempted(TrainingError):  # noqa: N818 - the name says what it is
+    """The machine will be taken away: the run left a checkpoint, and goes on from it elsewhere."""
+
+
 class Stopped(Exception):  # noqa: N818 - not an error
     """A run was told to end before its last epoch."""
 

@@ -68,9 +68,13 @@ class CrossModalModel(nn.Module):
         for name, default in (("input_mean", 0.0), ("input_std", 1.0), ("output_mean", 0.0), ("output_std", 1.0)):
             array = np.asarray((statistics or {}).get(name, default), dtype=np.float32)
             self.register_buffer(name, torch.from_numpy(array.copy()))
+        self._by_channel = all(array.shape[-2:] in ((), (1, 1)) for array in (self.input_mean, self.input_std))
 
     def embed(self, x: Tensor) -> Tensor:
         """Inputs → target tokens T (B, N, D)."""
+        if self._by_channel:
+            # A weighted mean keeps such statistics: resized first, there is less to normalise.
+            x = self.embedder.resize(x)
         return self.embedder((x - self.input_mean) / self.input_std)
 
     def decode(self, features_BMF: Tensor) -> Tensor:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pare.method.embedder import resize
+
 
 class ClassPredictor(nn.Module):
     """Features (B, M, features) → logits (B, classes): mean over tokens, then linear. Also for multi-label targets."""
@@ -48,7 +50,7 @@ class DensePredictor(nn.Module):
             (rows, columns), (height, width) = self.grid, self.cell
             x = cells.view(batch, rows, columns, self.channels, height, width).permute(0, 3, 1, 4, 2, 5)
             x = x.reshape(batch, self.channels, rows * height, columns * width)
-            x = F.interpolate(x, size=self.outputs, mode="bilinear", align_corners=False)
+            x = resize(x, self.outputs)
         else:
             x = cells.view(batch, self.grid[0], self.channels, self.cell[0]).permute(0, 2, 1, 3)
             x = x.reshape(batch, self.channels, self.grid[0] * self.cell[0])

@@ -12,7 +12,7 @@ import numpy as np
 import ray
 from rich.console import Console
 
-from pare import tasks
+from pare import sources, tasks
 from pare.config import Run
 from pare.errors import RequestError, is_disk_full
 from pare.method import methods
@@ -101,6 +101,8 @@ def _run(
         bases = {}
         for task in chosen:
             settings = {**task.paper, **(task.laptop if preset_name == "laptop" else {})}
+            if request.body and request.body != settings["body"]:
+                settings |= {"body": request.body, "source": sources.OF_BODY.get(request.body, settings["source"])}
             settings["source"] = request.source or settings["source"]
             for needed in (task.name, settings["source"]):
                 if needed not in data:

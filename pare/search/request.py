@@ -43,8 +43,11 @@ class Request:
     methods: Annotated[tuple[MethodName, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = ()
     """Methods to search, in turn. One trial of nft is always among them. [default: pare]"""
 
+    body: Annotated[str | None, Parameter(show_default=False)] = None
+    """Pretrained body: one of the package, a name on the Hugging Face hub, or a folder. [default: the task's]"""
+
     source: Annotated[str | None, Parameter(show_default=False)] = None
-    """Source proxy that patches come from, of what the body was pretrained on. [default: the task's]"""
+    """Source proxy that patches come from, of what the body was pretrained on. [default: the body's, or the task's]"""
 
     trials: Annotated[int | None, Parameter(show_default=False)] = None
     """Trials per task in total, a resumed sweep included. [default: the preset's]"""

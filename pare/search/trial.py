@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.exceptions import RayActorError
 
 from pare import tasks
 from pare.config import Run
-from pare.errors import DiskFull, TrainingError
+from pare.errors import DiskFull, Preempted, TrainingError
 from pare.reporting import export
 from pare.reporting.keep import MODEL
 from pare.reporting.records import ALSO
+from pare.search.notice import Notice
 from pare.tasks import store
 from pare.training.evaluate import predict
 from pare.training.launch import Launch, Workers
@@ -21,14 +24,14 @@ from pare.training.loop import Report, train
 from pare.training.world import World
 
 
-def search(run: Run, root: Path, folder: Path, report: Report) -> None:
+def search(run: Run, root: Path, folder: Path, must_go: Callable[[], bool], report: Report) -> None:
     """A trial of the search, or a run of the published configuration: train and validate."""
-    train(run, root, folder, report)
+    train(run, root, folder, report, must_go)
 
 
-def confirm(run: Run, root: Path, folder: Path, report: Report) -> None:
+def confirm(run: Run, root: Path, folder: Path, must_go: Callable[[], bool], report: Report) -> None:
     """A confirmation: train, then open the test split, once, for the model of the best epoch by validation."""
-    trained = train(run, root, folder, report)
+    trained = train(run, root, folder, report, must_go)
     if trained is None:  # a worker that does not lead
         return
     task, data = tasks.get(run.task), store.load(root, run.data)
@@ -42,37 +45,49 @@ def confirm(run: Run, root: Path, folder: Path, report: Report) -> None:
     report({"test_metric": test, **also})
 
 
+def stays() -> bool:
+    """What a worker of a group answers: Ray Train moves the group, which goes on from its last epoch."""
+    return False
+
+
 class TrialActor(tune.Trainable):
     """Tune's view of a run: a step is an epoch. Reused from trial to trial, it pays for its imports once."""
 
     _launch: Launch | None = None
 
     def setup(self, config: dict[str, Any]) -> None:
+        self._notice = Notice()
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
         self.cleanup()
-        run = Run.from_flat(new_config["run"])
+        run, workers = Run.from_flat(new_config["run"]), Workers(**new_config["workers"])
         program = partial(
             confirm if new_config["purpose"] == "confirm" else search,
             run,
             Path(new_config["root"]),
             Path(new_config["folder"]),
+            self._notice if workers.count == 1 else stays,
         )
         name = new_config["job"].replace("/", "-")
-        self._launch = Launch(program, Workers(**new_config["workers"]), name, new_config["storage"])
+        self._launch = Launch(program, workers, name, new_config["storage"])
         return True
 
     def step(self) -> dict[str, Any]:
         """The next report; `failed` holds the reason of a run that cannot go on, which no retry would mend.
 
         `full` says that it could not go on for want of disk space.
+
+        Raises:
+            RayActorError: the node will be taken away. Tune starts the run elsewhere, and counts no failure.
         """
         assert self._launch is not None  # noqa: S101 - Tune calls setup first
         try:
             figures = self._launch.next()
         except DiskFull:
             return {"done": True, "full": True}
+        except Preempted:
+            raise RayActorError(error_msg="its node will be taken away", preempted=True) from None
         except TrainingError as error:
             return {"done": True, "failed": str(error)}
         return {"done": True} if figures is None else dict(figures)

@@ -105,7 +105,7 @@ class Psicov(Task):
         "optimizer.decay_until": 10.0,
     }
     laptop: ClassVar[Mapping[str, Any]] = {
-        "epochs": 8,
+        "epochs": 6,
         "body": "swin-mini",
         "source": "fractal-masks",
         "gate.noise_until": 0.5,
@@ -120,7 +120,7 @@ class Psicov(Task):
     }
     # Longer than most proteins, so that the map of 512 is not mostly empty to a body of 64 pixels a side.
     recipes: ClassVar[Mapping[str, Recipe]] = {
-        "laptop": {"deepcov": 44, "psicov": 10, "shortest": 300, "longest": 480, "seed": 0}
+        "laptop": {"deepcov": 28, "psicov": 8, "shortest": 300, "longest": 480, "seed": 0}
     }
 
     def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:

@@ -1,6 +1,7 @@
 """Checkpoints: one safetensors file per epoch, weights and optimiser state together, renamed into place when whole.
 
-Nothing else needs keeping: the order of samples, the noise and the curriculum are functions of seed and epoch.
+One in the middle of an epoch has the sums of its figures besides. Nothing else needs keeping: the order of samples, the
+noise and the curriculum are functions of seed, epoch and step.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import errno
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -53,15 +54,28 @@ class Best(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Progress:
+    """How far a run has come: `epoch` epochs, and `step` updates of the next."""
+
+    epoch: int = 0
+    best: Best | None = None
+    report: Mapping[str, float] = field(default_factory=dict)
+    """Figures of the last whole epoch; before the first one those of the alignment."""
+    seconds: float = 0.0
+    """Spent so far."""
+    step: int = 0
+    watched: Mapping[str, Tensor] = field(default_factory=dict)
+    """Sums of the figures of those updates."""
+
+
+@dataclass(frozen=True)
 class Checkpoints:
     """The checkpoints of one run, in a folder of their own."""
 
     folder: Path
 
-    def save(
-        self, epoch: int, module: nn.Module, optimizer: torch.optim.Optimizer, best: Best, report: Mapping[str, float]
-    ) -> None:
-        """Keep the state after `epoch` epochs and their last report; of older ones the one before and the best stay.
+    def save(self, progress: Progress, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        """Keep the state of a run; of older ones the one before and the best stay.
 
         The best of the one before stays too, as that one would be of no use without it.
         """
@@ -69,17 +83,24 @@ class Checkpoints:
         tensors = {f"model.{name}": tensor for name, tensor in module.state_dict().items()}
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items() if value is not None}
-        save_atomically(tensors, self._path(epoch), {"best": json.dumps(best), "report": json.dumps(dict(report))})
+        tensors |= {f"watched.{name}": total for name, total in progress.watched.items()}
+        facts = {name: getattr(progress, name) for name in ("epoch", "best", "seconds", "step")} | {
+            "report": dict(progress.report)
+        }
+        save_atomically(
+            tensors, self._path(progress.epoch, progress.step), {name: json.dumps(fact) for name, fact in facts.items()}
+        )
         kept = self._found()[-KEPT:]
         for path in list(kept):
             with contextlib.suppress(*_DAMAGED), safe_open(path, framework="pt") as file:
-                kept.append(self._path(_best(file.metadata()).epoch))
+                if best := _best(file.metadata()):
+                    kept.append(self._path(best.epoch))
         for path in self._found():
             if path not in kept:
                 path.unlink(missing_ok=True)
 
-    def restore(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[Best, dict[str, float]] | None:
-        """Load the newest whole checkpoint in place; returns the best so far and the last report, None without one.
+    def restore(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+        """Load the newest whole checkpoint in place; returns how far the run had come.
 
         One that is damaged (the disk was full, the machine died), or whose best epoch's is, goes, and the one before
         serves.
@@ -87,9 +108,11 @@ class Checkpoints:
         for path in reversed(self._found()):
             try:
                 tensors, metadata = _read(path)
-                best = _best(metadata)
-                with safe_open(self._path(best.epoch), framework="pt"):
-                    pass  # this suffices to find it whole
+                facts = {name: json.loads(fact) for name, fact in metadata.items()} | {"best": _best(metadata)}
+                progress = Progress(**facts, watched=_under("watched.", tensors))
+                if progress.best:
+                    with safe_open(self._path(progress.best.epoch), framework="pt"):
+                        pass  # this suffices to find it whole
             except _DAMAGED:
                 path.unlink(missing_ok=True)
             else:
@@ -99,19 +122,21 @@ class Checkpoints:
                     index, _, part = name.partition(".")
                     state.setdefault(int(index), {})[part] = tensor
                 optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-                return best, json.loads(metadata["report"])
-        return None
+                return progress
+        return Progress()
 
     def load_model(self, epoch: int, module: nn.Module) -> None:
         """Load the weights alone, as they were after `epoch` epochs."""
         tensors, _ = _read(self._path(epoch))
         module.load_state_dict(_under("model.", tensors))
 
-    def _path(self, epoch: int) -> Path:
-        return self.folder / f"epoch-{epoch:05d}.safetensors"
+    def _path(self, epoch: int, step: int = 0) -> Path:
+        within = f"-step-{step:08d}" if step else ""
+        return self.folder / f"epoch-{epoch:05d}{within}.safetensors"
 
     def _found(self) -> list[Path]:
-        return sorted(self.folder.glob("epoch-*.safetensors"))
+        """From old to new."""
+        return sorted(self.folder.glob("epoch-*.safetensors"), key=lambda path: path.stem)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -119,8 +144,9 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118 - not a mapping
 
 
-def _best(metadata: Mapping[str, str]) -> Best:
-    return Best(*json.loads(metadata["best"]))
+def _best(metadata: Mapping[str, str]) -> Best | None:
+    best = json.loads(metadata["best"])
+    return Best(*best) if best else None
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

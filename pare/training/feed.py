@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import NamedTuple
 
 import numpy as np
@@ -54,9 +55,9 @@ class Side:
 
 
 def epoch(
-    order: Order, number: int, target: Side, source: Side | None, device: torch.device
+    order: Order, number: int, target: Side, source: Side | None, device: torch.device, first: int = 0
 ) -> Iterator[list[tuple[Part, Batch]]]:
-    """For each update of an epoch, its parts with their batches on the device.
+    """For each update of an epoch, from the `first` on, its parts with their batches on the device.
 
     One thread prepares the next update's batches while the device works on this one; on a CPU too, where gathering and
     augmentation leave the interpreter most of the time.
@@ -66,7 +67,7 @@ def epoch(
         return [(part, _load(order, number, part, target, source, device)) for part in parts]
 
     with ThreadPoolExecutor(1, thread_name_prefix="feed") as pool:
-        steps = order.epoch(number)
+        steps = islice(order.epoch(number), first, None)
         ahead = pool.submit(load, next(steps))
         for parts in steps:
             ready, ahead = ahead, pool.submit(load, parts)

@@ -21,7 +21,7 @@ from torch.nn.utils import clip_grad_norm_
 
 from pare import tasks
 from pare.config import Run
-from pare.errors import Stopped, TrainingError
+from pare.errors import Preempted, Stopped, TrainingError
 from pare.method import methods, tuning
 from pare.method.curriculum import patches, share
 from pare.method.model import CrossModalModel
@@ -30,7 +30,7 @@ from pare.tasks import store
 from pare.tasks.task import Split
 from pare.training import feed, optim
 from pare.training.align import align
-from pare.training.checkpoint import Best, Checkpoints
+from pare.training.checkpoint import Best, Checkpoints, Progress
 from pare.training.evaluate import judge, predict
 from pare.training.feed import Batch, Side
 from pare.training.inspect import Inspector, due
@@ -60,22 +60,33 @@ class Trained:
     best: Best
 
 
-def train(run: Run, root: Path, folder: Path, report: Report) -> Trained | None:
+def train(
+    run: Run, root: Path, folder: Path, report: Report, must_go: Callable[[], bool] = lambda: False
+) -> Trained | None:
     """Train one run on the prepared data below `root`, reporting after each epoch.
 
-    A checkpoint is left in `folder` after each epoch. A run that finds one there repeats its report, which may not have
-    been heard, and goes on exactly as if it had never stopped. Every worker of a `torch.distributed` group calls this
-    with the same arguments; the leader gets the model, the others None.
+    A checkpoint is left in `folder` after each epoch, and at once where the machine `must_go`, which is asked before
+    each update of a run on one worker. A run that finds one there repeats its report, which may not have been heard,
+    and goes on exactly as if it had never stopped. Every worker of a `torch.distributed` group calls this with the same
+    arguments; the leader gets the model, the others None.
 
     Raises:
         DataError: prepared data is missing or damaged.
         TrainingError: the loss is no longer a finite number.
         Stopped: `report` said to end.
+        Preempted: the machine must go; the run can go on elsewhere.
     """
-    return fit(run, store.load(root, run.data), store.load(root, run.source_data), folder, report)
+    return fit(run, store.load(root, run.data), store.load(root, run.source_data), folder, report, must_go)
 
 
-def fit(run: Run, data: Data, source_data: Data, folder: Path, report: Report) -> Trained | None:
+def fit(
+    run: Run,
+    data: Data,
+    source_data: Data,
+    folder: Path,
+    report: Report,
+    must_go: Callable[[], bool] = lambda: False,
+) -> Trained | None:
     """Train one run on data at hand; see `train`."""
     world = World.current()
     task, source = tasks.get(run.task), tasks.get(run.source)
@@ -90,13 +101,11 @@ def fit(run: Run, data: Data, source_data: Data, folder: Path, report: Report) -
     optimizer = optim.build(objective, run.optimizer, run.tuning.layer_decay)
     checkpoints = Checkpoints(folder)
     restored = checkpoints.restore(objective, optimizer)
-    best, figures = restored or (None, {})
-    done, spent = int(figures.get("epoch", 0)), figures.get("seconds", 0.0)
-    aligned: dict[str, float] = {}
-    if methods.METHODS[run.method].aligns and not done:
+    best, spent, figures = restored.best, restored.seconds, dict(restored.report)
+    if methods.METHODS[run.method].aligns and not restored.epoch and not restored.step:
         began = time.perf_counter()
         sides = (target_side, source_side, source_data.statistics)
-        aligned = align(objective.model, *sides, run.alignment, run.seed, world.device)
+        figures = align(objective.model, *sides, run.alignment, run.seed, world.device)
         spent = time.perf_counter() - began
     mixes = methods.METHODS[run.method].mixes
     inspector = Inspector(task, validation, source, source_data.split("val") if mixes else None)
@@ -116,16 +125,22 @@ def fit(run: Run, data: Data, source_data: Data, folder: Path, report: Report) -
     )
     tokens = (objective.model.tokens, objective.model.body.source_tokens(source.extent))
     steps = order.steps * run.epochs
-    if done and not world.agree(not world.leads or report(figures)):
+    if restored.epoch and not world.agree(not world.leads or report(figures)):
         raise Stopped
 
-    for epoch in range(done, run.epochs):
+    for epoch in range(restored.epoch, run.epochs):
         began = time.perf_counter()
-        torch.manual_seed(order.dropout_seed(epoch))
         objective.train()
-        watched: dict[str, Tensor] = {}
-        batches = feed.epoch(order, epoch, target_side, source_side if mixes else None, world.device)
-        for step, parts in enumerate(batches, start=epoch * order.steps):
+        begun = restored if epoch == restored.epoch else Progress()
+        watched = {name: total.to(world.device) for name, total in begun.watched.items()}
+        batches = feed.epoch(order, epoch, target_side, source_side if mixes else None, world.device, begun.step)
+        for step, parts in enumerate(batches, start=epoch * order.steps + begun.step):
+            if must_go():
+                seconds = spent + time.perf_counter() - began
+                so_far = Progress(epoch, best, figures, seconds, step - epoch * order.steps, watched)
+                checkpoints.save(so_far, objective, optimizer)
+                raise Preempted
+            torch.manual_seed(order.dropout_seed(step))
             progress = step / steps
             k = patches(share(run.curriculum, progress), *tokens) if mixes else 0
             noisy = run.gate.noise > 0 and progress < run.gate.noise_until
@@ -143,6 +158,7 @@ def fit(run: Run, data: Data, source_data: Data, folder: Path, report: Report) -
                 clip_grad_norm_(objective.parameters(), run.optimizer.clip)
             optimizer.step()
 
+        aligned = figures if epoch == 0 else {}
         figures = _figures(watched, world, order.steps * order.size)
         if not math.isfinite(figures["loss"]):
             raise TrainingError(f"the loss became {figures['loss']} in epoch {epoch + 1}")
@@ -157,10 +173,9 @@ def fit(run: Run, data: Data, source_data: Data, folder: Path, report: Report) -
             pictures = inspector.look(objective, k, predictions) if due(epoch + 1, run.epochs) else {}
             spent += time.perf_counter() - began
             figures |= {f"lr_{name}": rate for name, rate in optim.rates(optimizer).items()}
-            figures |= aligned if epoch == 0 else {}
-            figures |= {"samples": (epoch + 1) * order.steps * order.size, "seconds": spent}
+            figures |= aligned | {"samples": (epoch + 1) * order.steps * order.size, "seconds": spent}
             figures |= {"epoch": epoch + 1, "objective": best.metric, "val_metric": metric, "val_loss": loss}
-            checkpoints.save(epoch + 1, objective, optimizer, best, figures)
+            checkpoints.save(Progress(epoch + 1, best, figures, spent), objective, optimizer)
             go_on = report(figures | pictures)
         if not world.agree(go_on):
             raise Stopped

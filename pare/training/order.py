@@ -104,6 +104,6 @@ class Order:
             z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         return z ^ (z >> np.uint64(31))
 
-    def dropout_seed(self, epoch: int) -> int:
-        """Seed of torch's global random state in an epoch: dropout's and drop path's, each worker its own."""
-        return _key(self.seed, _DROPOUT, epoch, self.rank)
+    def dropout_seed(self, step: int) -> int:
+        """Seed of torch's global random state in an update of the run: dropout's and drop path's, a worker its own."""
+        return _key(self.seed, _DROPOUT, step, self.rank)

@@ -9,6 +9,7 @@ A moment is counted in epochs and not by the clock alone, so that a busy machine
 
 import argparse
 import random
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -50,12 +51,14 @@ def main():
         root = Path(folder) / "data"
         (root / "ecg" / "raw").mkdir(parents=True)
         tasks.get("ecg").synthesise(root / "ecg" / "raw", RECIPE, quietly)
-        print("\n".join(torture(Path(folder), root, options.runs, random.Random(options.seed))))
+        wrong = torture(Path(folder), root, options.runs, random.Random(options.seed))
+        print("\n".join(wrong or ["every sweep ended as the undisturbed one did"]))
+    return 1 if wrong else 0
 
 
-def torture(folder, root, runs, chance):
+def torture(folder, root, runs, chance, options=OPTIONS):
     """Kill so many times; returns what went wrong."""
-    arguments = [*OPTIONS, "--max-concurrent", "1", "--data-root", root]
+    arguments = [*options, "--max-concurrent", "1", "--data-root", root]
     began = time.monotonic()
     with Sitting(folder / "undisturbed", *arguments) as sitting:
         assert sitting.end(1800)[0] == 0
@@ -68,7 +71,7 @@ def torture(folder, root, runs, chance):
         runs -= killed
         if killed:
             wrong += [f"sweep {sweep}: {what}" for what in compare(folder / "undisturbed", folder / str(sweep))]
-    return wrong or ["every sweep ended as the undisturbed one did"]
+    return wrong
 
 
 def kill_until_it_ends(sweep, out, arguments, most, chance):
@@ -136,4 +139,4 @@ def row(*cells):
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

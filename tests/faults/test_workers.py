@@ -1,14 +1,17 @@
 """Processes of trials that are killed: the trial goes on from its checkpoint, and nothing that it held stays taken."""
 
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 import ray
 from ray.cluster_utils import Cluster
 
 from pare.reporting import read
-from pare.search import command
+from pare.search import command, tune
 from sweeps import nas360
 from tests.faults.sitting import Sitting, checkpoints, running, workers
 
@@ -68,27 +71,62 @@ def raylet(node):
     return node.all_processes["raylet"][0].process.pid
 
 
-def test_a_node_that_dies(root, tmp_path):
-    """Its trial goes on elsewhere. The head has no CPU, as where only workers train."""
+def announce(cluster, node):
+    """Tell Ray that a node will be taken away in a minute."""
+    script = Path(sys.executable).with_name("ray")
+    reason = [
+        "--reason",
+        "DRAIN_NODE_REASON_PREEMPTION",
+        "--reason-message",
+        "spot",
+        "--deadline-remaining-seconds",
+        "60",
+    ]
+    command = [script, "drain-node", "--address", cluster.address, "--node-id", node.node_id, *reason]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def strike_in_mid_trial(strike, root, out):
+    """Sweep on two nodes of a CPU and a head of none, as where only workers train; one that has a trial is struck."""
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     try:
         nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
         struck = []
 
-        def strike():
+        def wait():
             while not struck:
                 time.sleep(0.05)
-                if checkpoints(tmp_path):
+                if checkpoints(out):
                     struck.extend(node for node in nodes if workers(raylet(node), ACTOR))
-            cluster.remove_node(struck[0], allow_graceful=False)
+            strike(cluster, struck[0])
 
-        striker = threading.Thread(target=strike, daemon=True)
+        striker = threading.Thread(target=wait, daemon=True)
         striker.start()
-        arguments = options(root, 1, 4, "--max-concurrent", 1, "--address", cluster.address, "--out", tmp_path)
+        arguments = options(root, 1, 6, "--max-concurrent", 1, "--address", cluster.address, "--out", out)
         assert command.main("nas360", "", nas360.PRESETS, [str(argument) for argument in arguments]) == 0
         assert len(struck) == 1
         striker.join()
     finally:
         ray.shutdown()
         cluster.shutdown()
-    assert all_is_well(tmp_path, ["pare-0000"], epochs=4)
+    assert all_is_well(out, ["pare-0000"], epochs=6)
+
+
+def test_a_node_that_dies(root, tmp_path):
+    """Its trial goes on elsewhere."""
+    strike_in_mid_trial(lambda cluster, node: cluster.remove_node(node, allow_graceful=False), root, tmp_path)
+
+
+def test_a_node_that_is_to_go(root, tmp_path, monkeypatch):
+    """Its trial goes on elsewhere, before the node is gone; that does not count as a failure."""
+    monkeypatch.setattr(tune, "RETRIES", 0)
+    left = []
+
+    def strike(cluster, node):
+        announce(cluster, node)
+        while workers(raylet(node), ACTOR):
+            time.sleep(0.05)
+        left.append(node)
+
+    strike_in_mid_trial(strike, root, tmp_path)
+    assert left

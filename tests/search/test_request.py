@@ -23,6 +23,7 @@ def test_help_teaches_every_option(capsys):
         "tasks",
         "preset",
         "methods",
+        "body",
         "source",
         "trials",
         "epochs",

@@ -284,6 +284,25 @@ def test_a_source_that_does_not_fit_the_body_is_refused(capsys, root, tmp_path):
 
 
 @pytest.mark.ray
+def test_a_body_brings_its_own_source(root, tmp_path):
+    few = ["--trials", "1", "--epochs", "1", "--seeds", "1", "--preset", "laptop"]
+    assert sweep("--tasks", "ecg", *few, "--body", "roberta-mini-text", "--out", tmp_path, "--data-root", root) == 0
+    kept = json.loads((tmp_path / "ecg" / "best" / "run.json").read_text())["run"]
+    assert (kept["body"], kept["source"]) == ("roberta-mini-text", "text")
+
+
+@pytest.mark.ray
+@pytest.mark.parametrize(
+    ("body", "named"), [("swin-mini", "extent (1000,) for a Swin body"), ("nobody/none", "body 'nobody/none'")]
+)
+def test_a_body_that_does_not_fit_or_is_not_there_is_refused(body, named, capsys, root, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert sweep("--tasks", "ecg", *SMALL, "--body", body, "--out", tmp_path, "--data-root", root) == 2
+    assert named in told(capsys)
+    assert not (tmp_path / "ecg").exists()
+
+
+@pytest.mark.ray
 def test_no_data_for_the_paper_preset_says_what_to_put_where(capsys, tmp_path):
     assert sweep("--preset", "paper", "--tasks", "ecg", "--out", tmp_path / "o", "--data-root", tmp_path / "d") == 2
     assert "challenge2017.pkl" in told(capsys)

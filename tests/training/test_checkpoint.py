@@ -6,7 +6,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from pare.training.checkpoint import Best, Checkpoints
+from pare.training.checkpoint import Best, Checkpoints, Progress
 
 
 def pair(seed=0):
@@ -20,9 +20,10 @@ def pair(seed=0):
 
 def test_comes_back_bit_for_bit(tmp_path):
     module, optimizer = pair()
-    Checkpoints(tmp_path).save(3, module, optimizer, Best(3, 0.1), {"epoch": 3, "seconds": 1.5})
+    progress = Progress(3, Best(3, 0.1), {"epoch": 3, "loss": 0.5}, 1.5)
+    Checkpoints(tmp_path).save(progress, module, optimizer)
     other, other_optimizer = pair(1)
-    assert Checkpoints(tmp_path).restore(other, other_optimizer) == (Best(3, 0.1), {"epoch": 3, "seconds": 1.5})
+    assert Checkpoints(tmp_path).restore(other, other_optimizer) == progress
     for a, b in zip(module.state_dict().values(), other.state_dict().values(), strict=True):
         assert torch.equal(a, b)
     first, second = optimizer.state_dict()["state"], other_optimizer.state_dict()["state"]
@@ -32,14 +33,14 @@ def test_comes_back_bit_for_bit(tmp_path):
 
 
 def test_nothing_there_restores_nothing(tmp_path):
-    assert Checkpoints(tmp_path / "none").restore(*pair()) is None
+    assert Checkpoints(tmp_path / "none").restore(*pair()) == Progress()
 
 
 def test_keeps_the_newest_two_and_the_best(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     module, optimizer = pair()
     for epoch in range(1, 7):
-        checkpoints.save(epoch, module, optimizer, Best(min(epoch, 2), 0.0), {"epoch": epoch})
+        checkpoints.save(Progress(epoch, Best(min(epoch, 2), 0.0)), module, optimizer)
     assert sorted(p.stem for p in tmp_path.iterdir()) == ["epoch-00002", "epoch-00005", "epoch-00006"]
 
 
@@ -48,31 +49,30 @@ def test_a_damaged_newest_falls_back_to_the_one_before(tmp_path, damage):
     checkpoints = Checkpoints(tmp_path)
     module, optimizer = pair()
     for epoch in (1, 2):
-        checkpoints.save(epoch, module, optimizer, Best(1, 0.0), {"epoch": epoch})
+        checkpoints.save(Progress(epoch, Best(1, 0.0)), module, optimizer)
     newest = tmp_path / "epoch-00002.safetensors"
     whole = newest.read_bytes()
     newest.write_bytes({"truncated": whole[: len(whole) // 2], "empty": b"", "garbage": b"\xff" * 64}[damage])
     restored = checkpoints.restore(*pair(1))
-    assert restored is not None
-    assert restored[1] == {"epoch": 1}
+    assert restored.epoch == 1
 
 
 def test_a_failed_write_leaves_the_old_and_no_litter(tmp_path, monkeypatch):
     checkpoints = Checkpoints(tmp_path)
     module, optimizer = pair()
-    checkpoints.save(1, module, optimizer, Best(1, 0.0), {"epoch": 1})
+    checkpoints.save(Progress(1, Best(1, 0.0)), module, optimizer)
 
     def full(*_):
         raise OSError("No space left on device")
 
     monkeypatch.setattr("pare.training.checkpoint.save_file", full)
     with pytest.raises(OSError, match="No space"):
-        checkpoints.save(2, module, optimizer, Best(1, 0.0), {"epoch": 2})
+        checkpoints.save(Progress(2, Best(1, 0.0)), module, optimizer)
     assert [p.name for p in tmp_path.iterdir()] == ["epoch-00001.safetensors"]
 
 
 def test_files_are_safetensors(tmp_path):
-    Checkpoints(tmp_path).save(1, *pair(), Best(1, 0.0), {"epoch": 1})
+    Checkpoints(tmp_path).save(Progress(1, Best(1, 0.0)), *pair())
     with safe_open(tmp_path / "epoch-00001.safetensors", "pt") as file:
         assert any(name.startswith("model.") for name in file.keys())  # noqa: SIM118
         assert any(name.startswith("optimizer.") for name in file.keys())  # noqa: SIM118
@@ -84,9 +84,9 @@ def test_one_whose_best_is_lost_is_of_no_use(tmp_path, damage):
     checkpoints = Checkpoints(tmp_path)
     module, optimizer = pair()
     for epoch, best in ((1, 1), (2, 2), (3, 2)):
-        checkpoints.save(epoch, module, optimizer, Best(best, 0.0), {"epoch": epoch})
+        checkpoints.save(Progress(epoch, Best(best, 0.0)), module, optimizer)
     damage(tmp_path / "epoch-00002.safetensors")
-    assert checkpoints.restore(*pair(1)) is None
+    assert checkpoints.restore(*pair(1)) == Progress()
     assert list(tmp_path.iterdir()) == [], "a later life would take it for newer than its own"
 
 
@@ -94,10 +94,10 @@ def test_the_one_before_keeps_its_best(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     module, optimizer = pair()
     for epoch, best in ((1, 1), (2, 1), (3, 1), (4, 4)):
-        checkpoints.save(epoch, module, optimizer, Best(best, 0.0), {"epoch": epoch})
+        checkpoints.save(Progress(epoch, Best(best, 0.0)), module, optimizer)
     assert sorted(p.stem for p in tmp_path.iterdir()) == ["epoch-00001", "epoch-00003", "epoch-00004"]
     (tmp_path / "epoch-00004.safetensors").write_bytes(b"")
-    assert checkpoints.restore(*pair(1)) == (Best(1, 0.0), {"epoch": 3})
+    assert checkpoints.restore(*pair(1)) == Progress(3, Best(1, 0.0))
     checkpoints.load_model(1, module)
 
 
@@ -109,6 +109,22 @@ def test_a_full_disk_is_told_as_one(tmp_path, monkeypatch):
 
     monkeypatch.setattr("pare.training.checkpoint.save_file", full)
     with pytest.raises(OSError) as error:
-        Checkpoints(tmp_path).save(1, *pair(), Best(1, 0.0), {"epoch": 1})
+        Checkpoints(tmp_path).save(Progress(1, Best(1, 0.0)), *pair())
     assert error.value.errno == errno.ENOSPC
     assert error.value.filename == str(tmp_path / "epoch-00001.safetensors")
+
+
+def test_one_in_the_middle_of_an_epoch_is_newer_than_the_epoch_before(tmp_path):
+    checkpoints = Checkpoints(tmp_path)
+    module, optimizer = pair()
+    checkpoints.save(Progress(1, Best(1, 0.0)), module, optimizer)
+    checkpoints.save(Progress(1, Best(1, 0.0), {}, 2.0, 12, {"loss": torch.tensor(3.0)}), module, optimizer)
+    restored = checkpoints.restore(*pair(1))
+    assert (restored.epoch, restored.step, restored.watched["loss"]) == (1, 12, 3.0)
+    checkpoints.save(Progress(2, Best(1, 0.0)), module, optimizer)
+    assert checkpoints.restore(*pair(1)) == Progress(2, Best(1, 0.0))
+
+
+def test_one_before_the_first_epoch_has_no_best(tmp_path):
+    Checkpoints(tmp_path).save(Progress(step=2), *pair())
+    assert Checkpoints(tmp_path).restore(*pair(1)) == Progress(step=2)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from pare import tasks
-from pare.errors import Stopped, TrainingError
+from pare.errors import Preempted, Stopped, TrainingError
 from pare.method import methods
 from pare.tasks import store
 from pare.training.evaluate import judge, predict
@@ -47,6 +47,25 @@ def test_interrupted_and_resumed_equals_uninterrupted(task, method, make_run, ro
     resumed, second = follow(run, root, tmp_path / "cut")
     assert timeless(first) == timeless(expected[:2])
     assert timeless(second) == timeless(expected[1:]), "the last report is repeated, then the run goes on"
+    for a, b in zip(whole.model.state_dict().values(), resumed.model.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("method", ["pare", "orca"])
+@pytest.mark.parametrize("updates", [1, 4])
+def test_a_run_that_must_go_goes_on_elsewhere_as_if_it_had_not(updates, method, make_run, root, tmp_path):
+    settings = {"gate.noise_until": 0.5, "alignment.steps": 5, "tuning.drop_path": 0.3, "optimizer.batch": 6}
+    run = make_run("darcy", method=method, epochs=2, **settings)
+    whole, expected = follow(run, root, tmp_path / "whole")
+    asked = iter(range(99))
+    heard = []
+    with pytest.raises(Preempted):
+        train(
+            run, root, tmp_path / "cut", lambda figures: heard.append(figures) or True, lambda: next(asked) == updates
+        )
+    assert len(list((tmp_path / "cut").glob("*-step-*"))) == 1, "it was in the middle of an epoch"
+    resumed, reports = follow(run, root, tmp_path / "cut")
+    assert timeless(heard + reports)[-2:] == timeless(expected)
     for a, b in zip(whole.model.state_dict().values(), resumed.model.state_dict().values(), strict=True):
         assert torch.equal(a, b)
 
