@@ -9,6 +9,7 @@ releases its placement group for certain (a killed one leaks it, see ray-project
 from __future__ import annotations
 
 import contextlib
+import gc
 import queue
 import threading
 import traceback
@@ -126,7 +127,10 @@ def _local(program: Program, mailbox: Mailbox, workers: Workers) -> Callable[[],
     def loop() -> None:
         if not torch.cuda.is_available():
             torch.set_num_threads(max(1, int(workers.cpus)))
-        _guarded(program, mailbox.report)
+        try:
+            _guarded(program, mailbox.report)
+        finally:
+            _give_back()
 
     return TorchTrainer(loop, scaling_config=ScalingConfig(num_workers=0, use_gpu=workers.gpus > 0)).fit
 
@@ -167,6 +171,13 @@ def _group(program: Program, mailbox: Any, workers: Workers, name: str, storage:
 def _guarded(program: Program, report: Report) -> None:
     with contextlib.suppress(Stopped):
         program(report)
+
+
+def _give_back() -> None:
+    """Let go of the GPU's memory: this process stays, and a neighbour on the same GPU may need it."""
+    if torch.cuda.is_available():
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def _told(problem: Exception) -> TrainingError:

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 import ray
+import torch
 
 from pare.errors import DiskFull, TrainingError
 from pare.search import cluster
@@ -43,6 +44,19 @@ def drain(launch):
 
 def test_reports_come_one_by_one():
     assert drain(local(partial(count_to, 3))) == [{"epoch": 1}, {"epoch": 2}, {"epoch": 3}]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_a_run_that_needs_too_much_memory_fails_and_gives_it_back():
+    def program(report):
+        held = torch.empty(2**28, dtype=torch.uint8, device="cuda")
+        report({"epoch": 1})
+        torch.empty(2**50, dtype=torch.uint8, device=held.device)
+
+    with pytest.raises(TrainingError, match="OutOfMemoryError"):
+        drain(local(program))
+    assert torch.cuda.memory_reserved() == 0
 
 
 def test_nothing_runs_past_a_stop():
