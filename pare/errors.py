@@ -17,6 +17,13 @@ class DataError(RequestError):
     """A data file is missing, truncated or not what its format promises; the message names the file."""
 
 
+class ClusterError(RuntimeError):
+    """The cluster no longer gives what a sweep needs; the message is one line: the cause, the remedy.
+
+    Scripts print it and exit with 1; the same command goes on.
+    """
+
+
 class TrainingError(RuntimeError):
     """A run cannot go on (its loss became NaN, say); the message is the reason its trial failed."""
 

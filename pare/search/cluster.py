@@ -87,15 +87,18 @@ def price(request: Request) -> Callable[[], float]:
     return per_hour
 
 
-def slots(request: Request) -> Slots:
-    """Divide the connected cluster into equal slots for the request's trials.
+def present() -> list[Mapping[str, float]]:
+    """What each node of the connected cluster has."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def slots(request: Request, nodes: Sequence[Mapping[str, float]]) -> Slots:
+    """Divide a cluster of these nodes, by what each has, into equal slots for the request's trials.
 
     Raises:
         RequestError: a trial needs more than the cluster or any node has; says what the largest possible is.
     """
-    total = ray.cluster_resources()
-    cpus, gpus = total.get("CPU", 0.0), total.get("GPU", 0.0)
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    cpus, gpus = (sum(node.get(name, 0.0) for node in nodes) for name in ("CPU", "GPU"))
     count = request.workers_per_trial
     wanted = request.gpus_per_trial if request.gpus_per_trial is not None else float(count if gpus else 0)
     if wanted > gpus:
@@ -112,10 +115,10 @@ def slots(request: Request) -> Slots:
         raise RequestError(f"--max-concurrent is {concurrent}: the cluster holds {held} such trials; give at most that")
     # Whole CPUs, so that trials do not compete for a core, and as many as the nodes hold; a lone slot gets all of one.
     most = int(cpus // (concurrent * count))
-    each = next((each for each in range(most, 1, -1) if _holds(nodes, each, share) >= concurrent * count), 1)
+    each = next((each for each in range(most, 1, -1) if holds(nodes, each, share) >= concurrent * count), 1)
     return Slots(Workers(count, float(each), share), concurrent)
 
 
-def _holds(nodes: Sequence[Mapping[str, float]], cpus: int, gpus: float) -> float:
+def holds(nodes: Sequence[Mapping[str, float]], cpus: int, gpus: float) -> float:
     """How many workers of that size the nodes hold."""
     return sum(min(node.get("CPU", 0) // cpus, node.get("GPU", 0) // gpus if gpus else math.inf) for node in nodes)

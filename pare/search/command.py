@@ -14,14 +14,14 @@ from rich.console import Console
 
 from pare import sources, tasks
 from pare.config import Run
-from pare.errors import RequestError, is_disk_full
+from pare.errors import ClusterError, RequestError, is_disk_full
 from pare.method import methods
 from pare.reporting import keep, leaderboard, schema, tables
 from pare.reporting.progress import Progress
 from pare.reporting.records import Observer, Purpose
 from pare.reporting.tensorboard import TensorBoard
 from pare.reporting.tracking import tracker
-from pare.search import cluster, place, prices, space, tune
+from pare.search import cluster, nodes, place, prices, space, tune
 from pare.search import plan as planning
 from pare.search.budget import OPTIONS, Budget
 from pare.search.report import Report
@@ -62,10 +62,10 @@ def main(
             where = getattr(error, "filename", None) or "the disk of --out or --data-root"
             print(f"{name}: {where} is full: free some space; the same command goes on from here", file=sys.stderr)
             return 1
-        if not isinstance(error, RequestError):
+        if not isinstance(error, (RequestError, ClusterError)):
             raise
         print(f"{name}: {error}", file=sys.stderr)
-        return 2
+        return 2 if isinstance(error, RequestError) else 1
     finally:
         ray.shutdown()
 
@@ -77,7 +77,9 @@ def _sweep(name: str, request: Request, presets: Mapping[PresetName, Preset]) ->
     if request.fresh and (aside := place.set_aside(out)):
         console.print(f"the earlier sweep now lies in {aside}", highlight=False, soft_wrap=True)
     with place.alone(out):
-        return _run(name, request, presets, chosen, out, console)
+        cluster.connect(request.address)
+        with nodes.gathered(request, console) as (slots, places):
+            return _run(name, request, presets, chosen, out, console, slots, places)
 
 
 def _run(
@@ -87,9 +89,9 @@ def _run(
     chosen: list[Task],
     out: Path,
     console: Console,
+    slots: cluster.Slots,
+    places: nodes.Places | None,
 ) -> int:
-    cluster.connect(request.address)
-    slots = cluster.slots(request)
     preset_name, why = _preset(request)
     preset = presets[preset_name]
     chosen = chosen or [tasks.get(task) for task in preset.tasks]
@@ -129,7 +131,7 @@ def _run(
         sweep = Sweep(plans, out, observers, slots.concurrent, gpus, budget, request.warm_start)
         try:
             if not sweep.finished:
-                tune.run(sweep, slots.workers, request.root, out / ".ray")
+                tune.run(sweep, slots.workers, request.root, out / ".ray", places)
         finally:
             budget.persist()
     shutil.rmtree(out / ".ray", ignore_errors=True)

@@ -20,6 +20,8 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from pare.reporting.figures import PICTURES
+from pare.search.autoscaler import HEAD
+from pare.search.nodes import Places
 from pare.search.orphans import Orphans
 from pare.search.sweep import Job, Sweep
 from pare.search.trial import TrialActor
@@ -27,8 +29,6 @@ from pare.training.launch import Workers
 
 RETRIES = 3
 """How often a trial whose actor or node died starts again, from its last checkpoint."""
-
-HEAD = "node:__internal_head__"
 
 Answer = TypeVar("Answer")
 
@@ -72,16 +72,18 @@ class Guard(_Unsaved, tune.Callback):
 class SweepSearcher(_Unsaved, Searcher):
     """Asks the sweep for the next job, and tells it of every end."""
 
-    def __init__(self, sweep: Sweep, guard: Guard, shared: dict[str, Any]) -> None:
+    def __init__(self, sweep: Sweep, guard: Guard, shared: dict[str, Any], places: Places | None = None) -> None:
         super().__init__(metric="objective", mode="min")
-        self._sweep, self._guard, self._shared = sweep, guard, shared
+        self._sweep, self._guard, self._shared, self._places = sweep, guard, shared, places
         self._jobs: dict[str, Job] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        return self._guard(self._next, trial_id, otherwise=None)
+        # Finished after an error: with no trial at work, Tune would ask for ten minutes before its next step.
+        return self._guard(self._next, trial_id, otherwise=Searcher.FINISHED)
 
     def _next(self, trial_id: str) -> dict[str, Any] | str | None:
-        job = self._sweep.next()
+        full = self._places is not None and len(self._jobs) >= self._places()
+        job = None if full else self._sweep.next()
         if job is None:
             return Searcher.FINISHED if self._sweep.finished else None
         self._jobs[trial_id] = job
@@ -123,6 +125,17 @@ class SweepScheduler(_Unsaved, FIFOScheduler):
         return TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP
 
 
+class Watch(tune.Callback):
+    """Looks at the cluster at every step: with a trial that waits for a node, Tune asks for no other."""
+
+    def __init__(self, places: Places, guard: Guard) -> None:
+        self._places, self._guard = places, guard
+
+    def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:  # noqa: ARG002
+        self._guard(self._places, otherwise=0)
+        self._guard.check()
+
+
 class Lighten(tune.Callback):
     """Takes a report's arrays out of it once the sweep has seen them: Tune saves the last report of every trial."""
 
@@ -142,8 +155,11 @@ def _folder(trial: Trial) -> str:
     return str(trial.config["job"]).replace("/", "-")
 
 
-def run(sweep: Sweep, workers: Workers, root: Path, storage: Path) -> None:
-    """Run a sweep to its end on the Ray that is connected; an error in the sweep or its observers is raised again."""
+def run(sweep: Sweep, workers: Workers, root: Path, storage: Path, places: Places | None = None) -> None:
+    """Run a sweep to its end on the Ray that is connected; an error in the sweep or its observers is raised again.
+
+    `places` says how many trials a cluster that scales holds now; so many run, of those that the sweep has room for.
+    """
     os.environ |= {
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
         # A run's last report says only that it is over.
@@ -163,11 +179,12 @@ def run(sweep: Sweep, workers: Workers, root: Path, storage: Path) -> None:
         "storage": str(storage / "train"),
     }
     guard = Guard()
+    watches = [*([Orphans()] if workers.count > 1 else []), *([Watch(places, guard)] if places else [])]
     tuner = tune.Tuner(
         tune.with_resources(TrialActor, PlacementGroupFactory([bundle])),
         tune_config=tune.TuneConfig(
             num_samples=-1,
-            search_alg=SweepSearcher(sweep, guard, shared),
+            search_alg=SweepSearcher(sweep, guard, shared, places),
             scheduler=SweepScheduler(sweep, guard),
             reuse_actors=True,
             trial_dirname_creator=_folder,
@@ -176,7 +193,7 @@ def run(sweep: Sweep, workers: Workers, root: Path, storage: Path) -> None:
             name="tune",
             storage_path=str(storage),
             verbose=0,
-            callbacks=[guard, Lighten(), *([Orphans()] if workers.count > 1 else [])],
+            callbacks=[guard, Lighten(), *watches],
             failure_config=tune.FailureConfig(max_failures=RETRIES),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
         ),

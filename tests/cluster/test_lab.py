@@ -2,7 +2,10 @@
 
 import os
 import shutil
+import threading
 import time
+from contextlib import contextmanager
+from datetime import datetime
 
 import optuna
 import pytest
@@ -20,7 +23,8 @@ pytestmark = [
 
 PROJECT = ("cluster", "pare", "sweeps", "pyproject.toml", "constraints.txt", "README.md", "LICENSE")
 SWEEP = (
-    "sweeps/nas360.py --address auto --tasks ecg --preset laptop --trials 4 --epochs 30 --seeds 1 --out ~/runs/nas360"
+    "python ~/pare/sweeps/nas360.py --address auto --tasks ecg --preset laptop --trials 4 --epochs 30 --seeds 1 "
+    "--out ~/runs/nas360"
 )
 JOB = "ray job {} --address http://127.0.0.1:8265"
 HEAD = "ray-pare-head"
@@ -56,12 +60,21 @@ def lab(ami, tmp_path_factory):
         assert not lab.aws("s3", "list_buckets")["Buckets"]
 
 
+@contextmanager
+def timed(what):
+    """Tell how long it took, where pytest shows what tests print (-s)."""
+    began = time.monotonic()
+    yield
+    print(f"{datetime.now():%H:%M:%S} {what}: {time.monotonic() - began:.0f} s", flush=True)
+
+
 def until(what, condition, seconds):
-    deadline = time.monotonic() + seconds
-    while not (answer := condition()):
-        assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
-        time.sleep(1)
-    return answer
+    with timed(what):
+        deadline = time.monotonic() + seconds
+        while not (answer := condition()):
+            assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+            time.sleep(1)
+        return answer
 
 
 def running(out):
@@ -97,44 +110,61 @@ def nothing_runs(lab):
     until("machines halt", lambda: set(lab.machines()) == {"laptop"}, 60)
 
 
+def nodes(lab, host):
+    """How many living nodes the cluster has besides its head."""
+    count = "import ray; ray.init(address='auto', log_to_driver=False); print(sum(n['Alive'] for n in ray.nodes()) - 1)"
+    said = lab.host(host, f'python -c "{count}"', 120, check=False).stdout.split()
+    return int(said[-1]) if said else 0
+
+
 def test_a_sweep_on_aws_outlives_its_spot_node(lab):
-    lab.laptop("cd project && ray up -y cluster/aws.yaml", timeout=600)
-    job = f"python ~/pare/cluster/with_workers.py 2 -- python ~/pare/{SWEEP}"
-    submit = JOB.format("submit") + f" --no-wait --submission-id sweep -- {job}"
+    with timed("ray up"):
+        lab.laptop("cd project && ray up -y cluster/aws.yaml", timeout=600)
+    submit = JOB.format("submit") + f" --no-wait --submission-id sweep -- {SWEEP} --max-concurrent 2"
     lab.laptop(f"cd project && ray exec cluster/aws.yaml '{submit}'", timeout=300)
+    until("two workers", lambda: nodes(lab, HEAD) == 2, 900)
     out = lab.home(HEAD) / "runs" / "nas360"
     until("a trial at work", lambda: running(out), 900)
     spot = [each for each in lab.instances("running") if each.get("InstanceLifecycle") == "spot"]
     assert len(spot) == 2
     lab.aws("ec2", "terminate_instances", InstanceIds=[spot[0]["InstanceId"]])
+    until("the node is missed", lambda: nodes(lab, HEAD) < 2 or job_ended(lab, HEAD), 300)
+    until("the node is replaced", lambda: nodes(lab, HEAD) == 2 or job_ended(lab, HEAD), 900)
     until("the sweep", lambda: job_ended(lab, HEAD), 1800)
     labels = "import ray; ray.init(address='auto', log_to_driver=False); print([n['Labels'] for n in ray.nodes()])"
     prices = lab.host(HEAD, f'python -c "{labels}"', timeout=120).stdout
     assert "'usd-per-hour': '0.202'" in prices
     assert "'usd-per-hour': '0.322'" in prices
+    print(lab.host(HEAD, JOB.format("logs") + " sweep", timeout=120).stdout)
     lab.laptop("cd project && ray rsync-down cluster/aws.yaml '~/runs/' runs/", timeout=300)
     every_trial_ended_once(lab.home("laptop") / "project" / "runs" / "nas360")
-    lab.laptop("cd project && ray down -y cluster/aws.yaml", timeout=600)
+    with timed("ray down"):
+        lab.laptop("cd project && ray down -y cluster/aws.yaml", timeout=600)
     nothing_runs(lab)
 
 
-def test_set_up_that_fails_on_the_workers_is_told(lab):
+def test_set_up_that_fails_on_the_workers_ends_the_sweep(lab):
     prepare = "~/pare/.venv/bin/python -m pare.tasks.prepare [a-z -]*"
     change = f"s|{prepare}|echo no space left >\\&2; exit 7|"
     lab.laptop(
         f"cd project && sed '{change}' cluster/aws.yaml >cluster/broken.yaml && grep -q 'exit 7' cluster/broken.yaml"
     )
     lab.laptop("cd project && ray up -y cluster/broken.yaml", timeout=600)
-    done = lab.host(HEAD, "python ~/pare/cluster/with_workers.py 2 -- echo swept", timeout=1200, check=False)
+    done = lab.host(HEAD, SWEEP, timeout=1200, check=False)
+    ended = datetime.now()
     assert done.returncode == 2
-    assert "swept" not in done.stdout
     assert "set-up fails on the workers" in done.stderr
     assert "no space left" in done.stderr
+    log = lab.host(HEAD, "grep -h 'Setup commands' /tmp/ray/session_latest/logs/monitor.out").stdout
+    failed = [datetime.fromisoformat(line[:19]) for line in log.splitlines() if "failed" in line]
+    print(f"set-ups that failed: {failed}, ended: {ended}")
+    assert (ended - failed[2]).total_seconds() < 120
+    assert not (lab.home(HEAD) / "runs" / "nas360" / "ecg").exists()
     lab.laptop("cd project && ray down -y cluster/broken.yaml", timeout=600)
     nothing_runs(lab)
 
 
-def test_a_sweep_on_own_machines(ami, tmp_path_factory):
+def test_a_sweep_on_own_machines_outlives_one_that_falls_silent(ami, tmp_path_factory):
     folder = tmp_path_factory.mktemp("onprem")
     key = folder / "id_ed25519"
     os.spawnlp(os.P_WAIT, "ssh-keygen", "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
@@ -144,13 +174,33 @@ def test_a_sweep_on_own_machines(ami, tmp_path_factory):
         lab.laptop(f"(umask 77; cat >.ssh/id_ed25519) <<'KEY'\n{key.read_text()}KEY")
         lab.laptop("ray get-auth-token --generate >/dev/null && chmod 600 ~/.ray/auth_token", timeout=120)
         up = "export RAY_UP_enable_autoscaler_v2=0; cd project && ray"
-        lab.laptop(f"{up} up -y cluster/onprem.yaml", timeout=600)
-        count = "import ray; ray.init(address='auto', log_to_driver=False); print(len(ray.nodes()), 'nodes')"
-        until("all nodes", lambda: "3 nodes" in lab.host("head", f'python -c "{count}"', 120, check=False).stdout, 900)
-        lab.host("head", f"python ~/pare/{SWEEP}", timeout=1800)
+        with timed("ray up"):
+            lab.laptop(f"{up} up -y cluster/onprem.yaml", timeout=600)
+
+        def at_work():
+            """The workers that run a trial now."""
+            return [name for name in hosts if "ray::TrialActor" in lab.host(name, "ps ax -o args").stdout]
+
+        ended = []
+        sweep = threading.Thread(
+            # One trial at a time has a whole machine, and leaves the other free.
+            target=lambda: ended.append(lab.host("head", f"{SWEEP} --max-concurrent 1", timeout=1800, check=False))
+        )
+        sweep.start()
+        out = lab.home("head") / "runs" / "nas360"
+        until("a trial at work", lambda: running(out), 900)
+        until("both workers", lambda: nodes(lab, "head") == 2, 900)
+        (silent,) = until("its machine", at_work, 60)
+        lab.cut(silent)
+        until("its trial runs elsewhere", lambda: set(at_work()) - {silent}, 120)
+        until("the sweep", lambda: not sweep.is_alive(), 1800)
+        assert ended[0].returncode == 0, ended[0].stdout + ended[0].stderr
+        print(ended[0].stdout)
         lab.laptop("cd project && ray rsync-down cluster/onprem.yaml '~/runs/' runs/", timeout=300)
         every_trial_ended_once(lab.home("laptop") / "project" / "runs" / "nas360")
-        lab.laptop(f"{up} down -y cluster/onprem.yaml", timeout=600)
+        lab.mend(silent)
+        with timed("ray down"):
+            lab.laptop(f"{up} down -y cluster/onprem.yaml", timeout=600)
         ssh = "ssh -o StrictHostKeyChecking=no"
         stop = f"for ip in 192.168.1.11 192.168.1.12; do {ssh} \"$ip\" '~/pare/.venv/bin/ray stop'; done"
         lab.laptop(stop, timeout=300)

@@ -4,8 +4,10 @@ import errno
 from types import SimpleNamespace
 
 import pytest
+from ray.tune.search import Searcher
 
-from pare.search.tune import Guard, SweepScheduler, SweepSearcher
+from pare.errors import ClusterError
+from pare.search.tune import Guard, SweepScheduler, SweepSearcher, Watch
 
 TRIAL = SimpleNamespace(config={"job": "ecg/pare-0000"})
 
@@ -35,7 +37,41 @@ def test_an_error_is_raised_as_it_is_at_the_next_step():
 def test_a_broken_sweep_is_asked_and_told_nothing_more():
     guard, sweep = Guard(), Broken()
     searcher = SweepSearcher(sweep, guard, {})
-    assert searcher.suggest("1") is None
-    assert searcher.suggest("2") is None
+    assert searcher.suggest("1") == searcher.suggest("2") == Searcher.FINISHED
     SweepScheduler(sweep, guard).on_trial_result(None, TRIAL, {})
     assert sweep.asked == ["next"]
+
+
+class Sweep:
+    """A sweep that has jobs without end."""
+
+    finished = False
+
+    def next(self):
+        return SimpleNamespace(id="ecg/pare-0000", run=SimpleNamespace(flat=dict), purpose="search", folder="x")
+
+    def end(self, *_):
+        pass
+
+
+def test_no_more_trials_run_than_the_cluster_has_places_for():
+    places = [1]
+    searcher = SweepSearcher(Sweep(), Guard(), {}, lambda: places[0])
+    assert searcher.suggest("1")["job"] == "ecg/pare-0000"
+    assert searcher.suggest("2") is None
+    places[0] = 2
+    assert searcher.suggest("2") is not None
+    places[0] = 0
+    searcher.on_trial_complete("1")
+    searcher.on_trial_complete("2")
+    assert searcher.suggest("3") is None
+
+
+def test_a_cluster_without_workers_ends_the_experiment():
+    def gone():
+        raise ClusterError("no worker has come")
+
+    guard = Guard()
+    assert SweepSearcher(Sweep(), guard, {}, gone).suggest("1") == Searcher.FINISHED
+    with pytest.raises(ClusterError):
+        Watch(gone, Guard()).on_step_begin(0, [])

@@ -15,13 +15,9 @@ from pathlib import Path
 import boto3
 from moto.server import ThreadedMotoServer
 
-from tests.cluster.lab.lab import ENDPOINT, ENDPOINT_IP, ENDPOINT_PORT, only_child, wait
+from tests.cluster.lab.lab import ENDPOINT, ENDPOINT_IP, ENDPOINT_PORT, only_child, veth, wait
 
 HOST = Path(__file__).with_name("host.sh")
-
-
-def veth(host):
-    return "v" + host[-12:]  # names of links have at most 15 characters
 
 
 def ip(*arguments):

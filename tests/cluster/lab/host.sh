@@ -50,6 +50,7 @@ echo 'nameserver 127.0.0.1' >/etc/resolv.conf # look-ups fail at once
 cat >/home/ubuntu/.bashrc <<RC
 export LAB_ENV='$ENV' AWS_ENDPOINT_URL=$ENDPOINT AWS_DEFAULT_REGION=$REGION
 export AWS_ACCESS_KEY_ID=lab AWS_SECRET_ACCESS_KEY=lab
+export RAY_worker_niceness=0 # many machines share few cores: trials that give way to all else would starve
 RC
 install -d -m 700 /home/ubuntu/.ssh
 touch /run/authorized_keys

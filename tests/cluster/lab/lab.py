@@ -77,6 +77,11 @@ def python_mounts(env):
     return [f"{place}:{place}" for place in sorted(places) if place != "/" and not f"{place}/".startswith("/usr/")]
 
 
+def veth(host):
+    """The name of a machine's link, of the 15 characters that it may have."""
+    return "v" + host[-12:]
+
+
 class Lab:
     """The lab: `with Lab(folder, ami=…) as lab:` starts it and always tears it down.
 
@@ -157,6 +162,18 @@ class Lab:
     def laptop(self, command, timeout=60, check=True):
         """Run a shell line on the laptop, with the project's environment on its PATH; see `host`."""
         return self.host("laptop", f"export PATH={self.env}/bin:$PATH; {command}", timeout, check)
+
+    def cut(self, name):
+        """Cut a machine's link: it goes silent, and no connection is closed."""
+        self._link(name, "down")
+
+    def mend(self, name):
+        """Undo `cut`."""
+        self._link(name, "up")
+
+    def _link(self, name, state):
+        inside = ["nsenter", "-t", str(self.pid), "-n", "--", "ip", "link", "set", veth(self._host(name)), state]
+        subprocess.run(inside, check=True)
 
     def machines(self):
         """The names of all machines that are up."""

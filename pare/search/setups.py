@@ -1,0 +1,62 @@
+"""Set-up of workers that fails. Ray repeats it without end and without a word but in the autoscaler's log."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, deque
+from pathlib import Path
+
+ATTEMPTS = 3
+"""So many on one node, or nodes in a row, are no accident: what follows would fail as well, and be billed."""
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+_TIMED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
+_ENDED = re.compile(
+    r"NodeUpdater: (\S+): (Initialization commands|Setup commands|Ray start commands) (failed|succeeded)"
+)
+
+
+class SetUps:
+    """Follows the autoscaler's log, from where it ends now."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._at = log.stat().st_size if log.exists() else 0
+        self._rest = b""
+        self._printed: deque[str] = deque(maxlen=3)
+        self._failed: Counter[str] = Counter()
+        """By node, since set-up last succeeded on it."""
+        self._in_a_row: set[str] = set()
+        """Nodes that failed since set-up last succeeded on any."""
+        self._why = ""
+
+    def failing(self) -> str:
+        """Why the workers cannot be set up: a node and what its set-up printed last; empty while they can."""
+        if self._log.exists():
+            with self._log.open("rb") as file:
+                file.seek(self._at)
+                new = file.read()
+            self._at += len(new)
+            *lines, self._rest = (self._rest + new).split(b"\n")
+            for line in lines:
+                self._read(_COLOURS.sub("", line.decode(errors="replace")).strip())
+        return self._why
+
+    def _read(self, line: str) -> None:
+        ended = _ENDED.search(line)
+        if ended:
+            node, what, how = ended.groups()
+            if how == "failed":
+                self._failed[node] += 1
+                self._in_a_row.add(node)
+                if self._failed[node] >= ATTEMPTS or len(self._in_a_row) >= ATTEMPTS:
+                    self._why = self._why or f"{node}: {' / '.join(self._printed) or f'{what} failed'}"
+            elif what == "Ray start commands":
+                self._failed.pop(node, None)
+                self._in_a_row.clear()
+        elif _TIMED.match(line):
+            # Ray's own lines begin with the time. Between that of a command and that of its end stands what it printed.
+            if "Running `" in line or "Full command is `" in line:
+                self._printed.clear()
+        elif line and not line.startswith("Shared connection"):
+            self._printed.append(line)
