@@ -89,7 +89,9 @@ class Machines:
 def serve(folder):
     settings = json.loads((folder / "lab.json").read_text())
     ip("link", "set", "lo", "up")
-    ip("link", "add", "br0", "type", "bridge")
+    # A bridge without an address of its own takes the lowest of its ports': with a new machine it may change, and the
+    # others would speak to the old one for a minute.
+    ip("link", "add", "br0", "address", "02:00:00:00:00:01", "type", "bridge")
     ip("addr", "add", f"{ENDPOINT_IP}/16", "dev", "br0")
     ip("link", "set", "br0", "up")
     ip("route", "add", "default", "dev", "br0")  # any address that moto hands out is on this wire
