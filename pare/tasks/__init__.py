@@ -27,11 +27,13 @@ _MODULES = {
     "fsd50k": "pare.tasks.fsd50k",
     "ninapro": "pare.tasks.ninapro",
     "pde-advection": "pare.tasks.pdebench_advection",
+    "pde-advection-rollout": "pare.tasks.pdebench_rollout:ADVECTION",
     "pde-burgers": "pare.tasks.pdebench_burgers",
     "pde-darcy": "pare.tasks.pdebench_darcy",
     "pde-diffusion-reaction": "pare.tasks.pdebench_diffusion_reaction",
     "pde-diffusion-reaction-2d": "pare.tasks.pdebench_diffusion_reaction_2d",
     "pde-diffusion-reaction-2d-full": "pare.tasks.pdebench_diffusion_reaction_2d_full",
+    "pde-diffusion-reaction-2d-rollout": "pare.tasks.pdebench_rollout:DIFFUSION_REACTION_2D",
     "pde-diffusion-sorption": "pare.tasks.pdebench_diffusion_sorption",
     "pde-navier-stokes": "pare.tasks.pdebench_navier_stokes",
     "pde-shallow-water": "pare.tasks.pdebench_shallow_water",
@@ -77,7 +79,8 @@ def get(name: str) -> Task:
         if found := _elsewhere(name):
             return found
         raise RequestError(f"unknown task {name!r}: choose from {', '.join(names())}")
-    task: Task = import_module(_MODULES[name]).TASK
+    module, _, attribute = _MODULES[name].partition(":")
+    task: Task = getattr(import_module(module), attribute or "TASK")
     return task
 
 

@@ -10,7 +10,11 @@ from sweeps import pdebench
 @pytest.mark.parametrize("preset", pdebench.PRESETS.values(), ids=pdebench.PRESETS)
 def test_presets_are_the_eight_tasks_of_the_benchmark(preset):
     registered = {name for name in tasks.names() if name.startswith("pde-")}
-    assert registered - set(preset.tasks) == {"pde-diffusion-reaction-2d-full"}
+    assert registered - set(preset.tasks) == {
+        "pde-advection-rollout",
+        "pde-diffusion-reaction-2d-full",
+        "pde-diffusion-reaction-2d-rollout",
+    }
     assert len(preset.tasks) == 8
 
 
