@@ -10,8 +10,8 @@ on the laptop's test data: advection 0.003 (a shift), Burgers 5e-8 (the mean), d
 growth of the mean), Navier-Stokes 0.18 (conserved means), diffusion-sorption 2e-6 and shallow water 2e-4 (interpolation
 in one number), Darcy 0.08 (the steady state), diffusion-reaction 2D 0.56 (a linear filter).
 `pde-diffusion-reaction-2d-full` is the last with nothing hidden, both fields in and both out (filter: 0.27).
-PDEBench's own form, ten frames in and the rest out, have `pde-advection-rollout` (shift: SHIFT) and
-`pde-diffusion-reaction-2d-rollout` (filter: FILTER).
+PDEBench's own form, ten frames in and the rest out, have `pde-advection-rollout` (shift: 0.0014) and
+`pde-diffusion-reaction-2d-rollout` (filter: 0.12).
 """
 
 import sys

@@ -10,7 +10,9 @@ from pare.method.embedder import resize
 
 
 class ClassPredictor(nn.Module):
-    """Features (B, M, features) → logits (B, classes): mean over tokens, then linear. Also for multi-label targets."""
+    """Features (B, M, features) → logits (B, classes): mean over tokens, then linear. Also for multi-label targets and
+    for regression.
+    """
 
     def __init__(self, features: int, classes: int) -> None:
         super().__init__()

@@ -21,7 +21,7 @@ class Advection(OneFrame):
     name = "pde-advection"
     title = "Advection (PDEBench)"
     shape = (1, 256)
-    outputs = (256,)
+    outputs: ClassVar[tuple[int, ...]] = (256,)
     files = ("1D_Advection_Sols_beta0.4.hdf5",)
     downloads: ClassVar[Mapping[str, Download]] = {
         "1D_Advection_Sols_beta0.4.hdf5": released(255674, "d595bbfd2c659df995a93cd40d6ea568")
