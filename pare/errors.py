@@ -36,6 +36,10 @@ class Preempted(TrainingError):  # noqa: N818 - the name says what it is
     """The machine will be taken away: the run left a checkpoint, and goes on from it elsewhere."""
 
 
+class BucketError(RuntimeError):
+    """The bucket of a sweep is away, or another sweep's by now; the message says where the results are."""
+
+
 class Stopped(Exception):  # noqa: N818 - not an error
     """A run was told to end before its last epoch."""
 

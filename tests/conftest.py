@@ -2,10 +2,13 @@
 
 import logging
 import socket
+import uuid
 
+import boto3
 import pytest
+from moto.server import ThreadedMotoServer
 
-from pare import tasks
+from pare import bucket, tasks
 from pare.config import Run
 from pare.tasks import store
 
@@ -71,6 +74,38 @@ def make_run(root):
 @pytest.fixture(autouse=True)
 def _no_library_chatter():
     logging.getLogger("optuna").setLevel(logging.WARNING)
+
+
+@pytest.fixture(scope="session")
+def s3():
+    """The address of an object store on this machine."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def store_url(s3, monkeypatch):
+    """The URL of a bucket of one's own in it; the environment says where the store is, to child processes too."""
+    keys = {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+    for name, value in {**keys, "AWS_ENDPOINT_URL": s3, "AWS_EC2_METADATA_DISABLED": "true"}.items():
+        monkeypatch.setenv(name, value)
+    name = f"bucket-{uuid.uuid4().hex}"
+    boto3.client("s3").create_bucket(Bucket=name)
+    bucket.opened.cache_clear()
+    yield f"s3://{name}"
+    bucket.opened.cache_clear()
+
+
+@pytest.fixture
+def cache(monkeypatch, tmp_path):
+    """A place of one's own for the copies of buckets: of sweeps in `runs`, of data beside."""
+    monkeypatch.setenv("PARE_DATA", str(tmp_path / "cache"))
+    monkeypatch.setenv("PARE_RUNS", str(tmp_path / "cache" / "runs"))
+    return tmp_path / "cache"
 
 
 @pytest.fixture

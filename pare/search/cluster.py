@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import ray
 
-from pare import tasks
+from pare import bucket, tasks
 from pare.errors import RequestError
 from pare.search import prices
 from pare.search.request import Request
@@ -55,7 +55,7 @@ def connect(address: str | None, **resources: int) -> None:
             log_to_driver=False,
             logging_level="error",
             configure_logging=True,
-            runtime_env={"env_vars": ENVIRONMENT | tasks.environment()},
+            runtime_env={"env_vars": ENVIRONMENT | tasks.environment() | bucket.environment()},
             **resources,
         )
     except (OSError, ValueError) as error:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,25 +13,26 @@ import numpy as np
 import ray
 from rich.console import Console
 
-from pare import sources, tasks
+from pare import bucket, sources, tasks
 from pare.config import Run
-from pare.errors import ClusterError, RequestError, is_disk_full
+from pare.errors import BucketError, ClusterError, RequestError, is_disk_full
 from pare.method import methods
 from pare.reporting import keep, leaderboard, schema, tables
 from pare.reporting.progress import Progress
 from pare.reporting.records import Observer, Purpose
 from pare.reporting.tensorboard import TensorBoard
 from pare.reporting.tracking import tracker
-from pare.search import cluster, nodes, place, prices, space, tune
+from pare.search import cluster, nodes, place, prices, shared, space, tune
 from pare.search import plan as planning
 from pare.search.budget import OPTIONS, Budget
+from pare.search.mirror import Mirror
 from pare.search.report import Report
 from pare.search.request import Preset, PresetName, Request, parse
 from pare.search.study import Study
 from pare.search.sweep import Sweep, TaskPlan
-from pare.tasks import store
 from pare.tasks import trivial as trivially
 from pare.tasks.store import Prepared
+from pare.tasks.supply import Supply
 from pare.tasks.task import Task
 
 INTERRUPTED = 130
@@ -62,7 +64,7 @@ def main(
             where = getattr(error, "filename", None) or "the disk of --out or --data-root"
             print(f"{name}: {where} is full: free some space; the same command goes on from here", file=sys.stderr)
             return 1
-        if not isinstance(error, (RequestError, ClusterError)):
+        if not isinstance(error, RequestError | ClusterError | BucketError):
             raise
         print(f"{name}: {error}", file=sys.stderr)
         return 2 if isinstance(error, RequestError) else 1
@@ -73,13 +75,31 @@ def main(
 def _sweep(name: str, request: Request, presets: Mapping[PresetName, Preset]) -> int:
     console = Console()
     chosen = [tasks.get(task) for task in request.tasks]
-    out = place.writable(request.out or Path("runs") / name)
-    if request.fresh and (aside := place.set_aside(out)):
-        console.print(f"the earlier sweep now lies in {aside}", highlight=False, soft_wrap=True)
-    with place.alone(out):
+    with _place(name, request, console) as (out, mirror):
         cluster.connect(request.address)
         with nodes.gathered(request, console) as (slots, places):
-            return _run(name, request, presets, chosen, out, console, slots, places)
+            return _run(name, request, presets, chosen, out, mirror, console, slots, places)
+
+
+@contextmanager
+def _place(name: str, request: Request, console: Console) -> Iterator[tuple[Path, Mirror | None]]:
+    """The directory of the sweep, held against others; of one in a bucket the copy here, and what keeps them alike."""
+
+    def say(aside: object) -> None:
+        console.print(f"the earlier sweep now lies in {aside}", highlight=False, soft_wrap=True)
+
+    given = request.out or f"runs/{name}"
+    if bucket.is_url(given):
+        remote = bucket.reach(given, "--out")
+        out = place.writable(remote.workspace)
+        with place.alone(out), Mirror(remote, out, request.fresh, say) as mirror:
+            yield out, mirror
+    else:
+        out = place.writable(Path(given))
+        if request.fresh and (aside := place.set_aside(out)):
+            say(aside)
+        with place.alone(out):
+            yield out, None
 
 
 def _run(
@@ -88,13 +108,18 @@ def _run(
     presets: Mapping[PresetName, Preset],
     chosen: list[Task],
     out: Path,
+    mirror: Mirror | None,
     console: Console,
     slots: cluster.Slots,
     places: nodes.Places | None,
 ) -> int:
+    remote = mirror.remote if mirror else None
+    if remote is None and not request.plan:
+        shared.require_shared(out)
     preset_name, why = _preset(request)
     preset = presets[preset_name]
     chosen = chosen or [tasks.get(task) for task in preset.tasks]
+    supply = Supply.of(request.data_root, preset_name)
     budget = Budget(out / "spent.json", request.caps, cluster.price(request))
     console.print(f"preset {preset_name}: {why}", highlight=False)
 
@@ -109,15 +134,16 @@ def _run(
             for needed in (task.name, settings["source"]):
                 if needed not in data:
                     with progress.preparing(needed) as show:
-                        data[needed] = store.prepare(tasks.get(needed), request.root, preset_name, show)
+                        data[needed] = supply.prepare(tasks.get(needed), show)
             bases[task.name] = _base(task, settings, data, request)
             _check(bases[task.name], data)
+        shared.require_data(supply, data)
         sweep_id = "" if request.plan else place.remember(out, name, request, preset_name, bases)
 
         plans = [_plan(task, bases[task.name], data[task.name], request, preset, out, sweep_id) for task in chosen]
         if request.plan:
             with progress.preparing("the plan") as show:
-                costs = planning.measure(plans, slots, request.root, show)
+                costs = planning.measure(plans, slots, supply, show)
             _tell_plan(planning.estimate(plans, costs, slots, request.scheduler, budget.price()), request, console)
             return 0
         domains = {plan.task.name: plan.study.space.domains() for plan in plans}
@@ -127,11 +153,13 @@ def _run(
         observers: list[Observer] = [tables.Tables(out), TensorBoard(out, domains), progress, page]
         if request.track:
             observers.append(tracker(request.track, f"{name}-{sweep_id}"))
+        if mirror:
+            observers.append(mirror)
         gpus = slots.workers.gpus * slots.workers.count
         sweep = Sweep(plans, out, observers, slots.concurrent, gpus, budget, request.warm_start)
         try:
             if not sweep.finished:
-                tune.run(sweep, slots.workers, request.root, out / ".ray", places)
+                tune.run(sweep, slots.workers, supply, out / ".ray", places, remote)
         finally:
             budget.persist()
     shutil.rmtree(out / ".ray", ignore_errors=True)
@@ -145,11 +173,14 @@ def _run(
     rows = leaderboard.write(out, {plan.task.name: _constant(plan) for plan in plans}, trivial)
     page.write()
     for plan in plans:
-        keep.keep_best(out, plan.task)
+        keep.keep_best(out, plan.task, remote)
+        if mirror:
+            mirror.drop(f"{plan.task.name}/{keep.RUNNING}")
     console.print(leaderboard.render(rows, console.width))
     if sweep.capped:
         console.print(f"budget reached: {sweep.capped}; a larger one goes on from here", highlight=False)
-    console.print(f"report.html, tables, models and leaderboard.md: {out}", highlight=False, soft_wrap=True)
+    where = f"{remote}, a copy in {out}" if remote else out
+    console.print(f"report.html, tables, models and leaderboard.md: {where}", highlight=False, soft_wrap=True)
     console.print(f"compare the trials: tensorboard --logdir {out / 'tb'}", highlight=False, soft_wrap=True)
     return 1 if sweep.failures else 0
 

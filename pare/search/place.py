@@ -26,6 +26,9 @@ from pare.config import Run
 from pare.errors import DataError, RequestError
 from pare.search.request import Request
 
+LOCK = ".lock"
+"""How the files begin that belong to whoever holds the directory."""
+
 _VERSIONS = ("pare-sweep", "ray", "torch", "transformers", "optuna")
 
 
@@ -52,7 +55,7 @@ def alone(out: Path) -> Iterator[None]:
     Raises:
         RequestError: a sweep is at work there; names its owner.
     """
-    path = out / ".lock"
+    path = out / LOCK
     lock = FileLock(path.with_suffix(".held"))
     try:
         lock.acquire(timeout=0)
@@ -77,7 +80,7 @@ def set_aside(out: Path) -> Path | None:
         aside = next(path for n in count(1) if not (path := out.with_name(f"{out.name}.{n}")).exists())
         out.rename(aside)
     out.mkdir()
-    (aside / ".lock").unlink(missing_ok=True)
+    (aside / LOCK).unlink(missing_ok=True)
     return aside
 
 

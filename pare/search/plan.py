@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import ray
 from rich.table import Table
 
-from pare.config import MethodName
+from pare.config import MethodName, Run
 from pare.search.budget import Amounts
 from pare.search.cluster import Slots
 from pare.search.strategy import REDUCTION, SchedulerName
 from pare.search.sweep import TaskPlan
+from pare.tasks.supply import Supply
 from pare.training.rehearse import Cost, rehearse
 
 
@@ -30,12 +30,12 @@ class Estimate:
 
 
 def measure(
-    plans: Sequence[TaskPlan], slots: Slots, root: Path, progress: Callable[[int, int], None]
+    plans: Sequence[TaskPlan], slots: Slots, supply: Supply, progress: Callable[[int, int], None]
 ) -> dict[tuple[str, MethodName], Cost]:
     """Seconds of an epoch by task and method, each rehearsed on one worker of the cluster."""
-    remote = ray.remote(num_cpus=slots.workers.cpus, num_gpus=slots.workers.gpus)(rehearse)
+    remote = ray.remote(num_cpus=slots.workers.cpus, num_gpus=slots.workers.gpus)(_rehearse)
     keys = [(plan, method) for plan in plans for method in plan.study.methods]
-    asked = {remote.remote(plan.study.published(method), root): (plan.task.name, method) for plan, method in keys}
+    asked = {remote.remote(plan.study.published(method), supply): (plan.task.name, method) for plan, method in keys}
     costs: dict[tuple[str, MethodName], Cost] = {}
     waiting = list(asked)
     while waiting:
@@ -43,6 +43,10 @@ def measure(
         costs[asked[done]] = ray.get(done)
         progress(len(costs), len(asked))
     return costs
+
+
+def _rehearse(run: Run, supply: Supply) -> Cost:
+    return rehearse(run, supply.ready(run))
 
 
 def estimate(

@@ -1,6 +1,5 @@
 """The request: the options that every script in `sweeps/` takes, and the preset that fills in what is not given."""
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pare.reporting import tracking
 from pare.reporting.tracking import Tracker
 from pare.search.budget import UNLIMITED, Amounts
 from pare.search.strategy import SamplerName, SchedulerName
+from pare.tasks import supply
 
 PresetName = Literal["laptop", "paper"]
 
@@ -55,11 +55,13 @@ class Request:
     epochs: Annotated[int | None, Parameter(show_default=False)] = None
     """Epochs of the longest trial. [default: the task's]"""
 
-    out: Annotated[Path | None, Parameter(show_default=False)] = None
-    """Directory for everything that the sweep leaves. [default: runs/<script>]"""
+    out: Annotated[str | None, Parameter(show_default=False)] = None
+    """Directory for everything that the sweep leaves, or a folder in a bucket, such as s3://bucket/run, which nodes
+    without a shared disk need. [default: runs/<script>]"""
 
-    data_root: Annotated[Path | None, Parameter(show_default=False)] = None
-    """Directory of raw and prepared data. [default: $PARE_DATA, else ~/.cache/pare]"""
+    data_root: Annotated[str | None, Parameter(show_default=False)] = None
+    """Directory of raw and prepared data, or a folder in a bucket, of which each node keeps a copy of what it needs in
+    the default. [default: $PARE_DATA, else ~/.cache/pare]"""
 
     seeds: Annotated[int | None, Parameter(show_default=False)] = None
     """Seeds of the final confirmation. [default: the preset's]"""
@@ -157,8 +159,8 @@ class Request:
 
     @property
     def root(self) -> Path:
-        """Directory of raw and prepared data."""
-        return (self.data_root or Path(os.environ.get("PARE_DATA") or Path.home() / ".cache/pare")).expanduser()
+        """Directory of raw and prepared data on this machine."""
+        return supply.root(self.data_root)
 
 
 def parse(name: str, description: str, arguments: Sequence[str], kind: type[Request] = Request) -> Request | None:

@@ -21,6 +21,7 @@ from typing import Any
 from pare.config import MethodName, Run
 from pare.method.body import is_pretrained
 from pare.method.methods import METHODS
+from pare.reporting.keep import RUNNING
 from pare.reporting.records import ALSO, Observer, Purpose, Record
 from pare.search.budget import NOTHING, Amounts, Budget
 from pare.search.space import Space, Values
@@ -280,7 +281,7 @@ class Sweep:
             started=datetime.now(UTC),
             searched=searched,
         )
-        return Job(f"{task}/{trial}", run, purpose, self._out / task / "running" / trial, record, number)
+        return Job(f"{task}/{trial}", run, purpose, self._out / task / RUNNING / trial, record, number)
 
 
 def _after_search(plan: TaskPlan) -> list[tuple[Purpose, MethodName, Run]]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ray import tune
 from ray.exceptions import RayActorError
 
 from pare import tasks
+from pare.bucket import Folder
 from pare.config import Run
 from pare.errors import DiskFull, Preempted, TrainingError
 from pare.reporting import export
@@ -18,31 +21,54 @@ from pare.reporting.keep import MODEL
 from pare.reporting.records import ALSO
 from pare.search.notice import Notice
 from pare.tasks import store
+from pare.tasks.supply import Supply
 from pare.training.evaluate import predict
 from pare.training.launch import Launch, Workers
 from pare.training.loop import Report, train
 from pare.training.world import World
 
 
-def search(run: Run, root: Path, folder: Path, must_go: Callable[[], bool], report: Report) -> None:
+def search(
+    run: Run, supply: Supply, folder: Path, remote: Folder | None, must_go: Callable[[], bool], report: Report
+) -> None:
     """A trial of the search, or a run of the published configuration: train and validate."""
-    train(run, root, folder, report, must_go)
+    with _scratch(folder, remote) as here:
+        train(run, supply.ready(run), here, report, must_go, remote)
 
 
-def confirm(run: Run, root: Path, folder: Path, must_go: Callable[[], bool], report: Report) -> None:
+def confirm(
+    run: Run, supply: Supply, folder: Path, remote: Folder | None, must_go: Callable[[], bool], report: Report
+) -> None:
     """A confirmation: train, then open the test split, once, for the model of the best epoch by validation."""
-    trained = train(run, root, folder, report, must_go)
-    if trained is None:  # a worker that does not lead
-        return
-    task, data = tasks.get(run.task), store.load(root, run.data)
-    split, alone = data.split("test"), World(0, 1, World.current().device)
-    predictions = predict(trained.model, task, split.x, alone)
-    assert predictions is not None  # noqa: S101 - a world of one leads
-    test = task.score(task.metric, predictions, split)
-    facts = {"validation": trained.best.metric, "test": test, "provenance": data.provenance}
-    export.save(trained.model, run, folder / MODEL, facts)
-    also = {f"{ALSO}{metric.name}": task.score(metric, predictions, split) for metric in task.also}
-    report({"test_metric": test, **also})
+    with _scratch(folder, remote) as here:
+        root = supply.ready(run)
+        trained = train(run, root, here, report, must_go, remote)
+        if trained is None:  # a worker that does not lead
+            return
+        task, data = tasks.get(run.task), store.load(root, run.data)
+        split, alone = data.split("test"), World(0, 1, World.current().device)
+        predictions = predict(trained.model, task, split.x, alone)
+        assert predictions is not None  # noqa: S101 - a world of one leads
+        test = task.score(task.metric, predictions, split)
+        facts = {"validation": trained.best.metric, "test": test, "provenance": data.provenance}
+        export.save(trained.model, run, here / MODEL, facts)
+        if remote is not None:
+            remote.push_folder(here / MODEL, MODEL)
+        also = {f"{ALSO}{metric.name}": task.score(metric, predictions, split) for metric in task.also}
+        report({"test_metric": test, **also})
+
+
+@contextmanager
+def _scratch(folder: Path, remote: Folder | None) -> Iterator[Path]:
+    """Where a run leaves its files: its folder or, where the bucket keeps them, one for as long as the run lasts.
+
+    In the bucket is what another node has come to; what this one may have had of the run before is old.
+    """
+    if remote is None:
+        yield folder
+    else:
+        with TemporaryDirectory(prefix="pare-run-", ignore_cleanup_errors=True) as scratch:
+            yield Path(scratch)
 
 
 def stays() -> bool:
@@ -65,8 +91,9 @@ class TrialActor(tune.Trainable):
         program = partial(
             confirm if new_config["purpose"] == "confirm" else search,
             run,
-            Path(new_config["root"]),
+            Supply(**new_config["supply"]),
             Path(new_config["folder"]),
+            Folder(**new_config["remote"]) if new_config["remote"] else None,
             self._notice if workers.count == 1 else stays,
         )
         name = new_config["job"].replace("/", "-")

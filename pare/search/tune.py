@@ -10,6 +10,7 @@ import errno
 import logging
 import os
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,12 +20,15 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
+from pare.bucket import Folder
 from pare.reporting.figures import PICTURES
+from pare.reporting.keep import RUNNING
 from pare.search.autoscaler import HEAD
 from pare.search.nodes import Places
 from pare.search.orphans import Orphans
 from pare.search.sweep import Job, Sweep
 from pare.search.trial import TrialActor
+from pare.tasks.supply import Supply
 from pare.training.launch import Workers
 
 RETRIES = 3
@@ -72,9 +76,16 @@ class Guard(_Unsaved, tune.Callback):
 class SweepSearcher(_Unsaved, Searcher):
     """Asks the sweep for the next job, and tells it of every end."""
 
-    def __init__(self, sweep: Sweep, guard: Guard, shared: dict[str, Any], places: Places | None = None) -> None:
+    def __init__(
+        self,
+        sweep: Sweep,
+        guard: Guard,
+        shared: dict[str, Any],
+        places: Places | None = None,
+        remote: Folder | None = None,
+    ) -> None:
         super().__init__(metric="objective", mode="min")
-        self._sweep, self._guard, self._shared, self._places = sweep, guard, shared, places
+        self._sweep, self._guard, self._shared, self._places, self._remote = sweep, guard, shared, places, remote
         self._jobs: dict[str, Job] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
@@ -87,11 +98,13 @@ class SweepSearcher(_Unsaved, Searcher):
         if job is None:
             return Searcher.FINISHED if self._sweep.finished else None
         self._jobs[trial_id] = job
+        task, trial = job.id.split("/")
         return {
             "job": job.id,
             "run": job.run.flat(),
             "purpose": job.purpose,
             "folder": str(job.folder),
+            "remote": asdict(self._remote / task / RUNNING / trial) if self._remote else None,
             **self._shared,
         }
 
@@ -155,10 +168,18 @@ def _folder(trial: Trial) -> str:
     return str(trial.config["job"]).replace("/", "-")
 
 
-def run(sweep: Sweep, workers: Workers, root: Path, storage: Path, places: Places | None = None) -> None:
+def run(
+    sweep: Sweep,
+    workers: Workers,
+    supply: Supply,
+    storage: Path,
+    places: Places | None = None,
+    remote: Folder | None = None,
+) -> None:
     """Run a sweep to its end on the Ray that is connected; an error in the sweep or its observers is raised again.
 
     `places` says how many trials a cluster that scales holds now; so many run, of those that the sweep has room for.
+    `remote` is where the trials keep their checkpoints and models, if that is to be a bucket.
     """
     os.environ |= {
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
@@ -174,7 +195,7 @@ def run(sweep: Sweep, workers: Workers, root: Path, storage: Path, places: Place
         # must not hold what its workers need: a trace of the head node's own resource.
         bundle = {HEAD: 0.001}
     shared = {
-        "root": str(root),
+        "supply": asdict(supply),
         "workers": {"count": workers.count, "cpus": workers.cpus, "gpus": workers.gpus},
         "storage": str(storage / "train"),
     }
@@ -184,7 +205,7 @@ def run(sweep: Sweep, workers: Workers, root: Path, storage: Path, places: Place
         tune.with_resources(TrialActor, PlacementGroupFactory([bundle])),
         tune_config=tune.TuneConfig(
             num_samples=-1,
-            search_alg=SweepSearcher(sweep, guard, shared, places),
+            search_alg=SweepSearcher(sweep, guard, shared, places, remote),
             scheduler=SweepScheduler(sweep, guard),
             reuse_actors=True,
             trial_dirname_creator=_folder,

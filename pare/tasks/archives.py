@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from pare.errors import DataError
 
@@ -32,19 +33,23 @@ def fingerprint(path: Path) -> str:
     zip or gzip ends with checksums, so that any change shows; in other files one between the blocks that keeps the size
     does not.
     """
-    digest = hashlib.sha256()
     if path.is_dir():
+        digest = hashlib.sha256()
         names = sorted(_folder(path)[0])
         digest.update("\0".join(names).encode())
         for place in _evenly(len(names) - 1):
             digest.update(fingerprint(path / names[place]).encode())
-    else:
-        size = path.stat().st_size
-        digest.update(str(size).encode())
-        with path.open("rb") as file:
-            for place in _evenly(max(0, size - _BLOCK)):
-                file.seek(place)
-                digest.update(file.read(_BLOCK))
+        return digest.hexdigest()
+    with path.open("rb") as file:
+        return sampled(file, path.stat().st_size)
+
+
+def sampled(file: IO[bytes], size: int) -> str:
+    """The fingerprint of an open file of so many bytes."""
+    digest = hashlib.sha256(str(size).encode())
+    for place in _evenly(max(0, size - _BLOCK)):
+        file.seek(place)
+        digest.update(file.read(_BLOCK))
     return digest.hexdigest()
 
 

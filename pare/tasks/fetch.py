@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pyarrow as pa
 from pyarrow import fs
 
+from pare import bucket
 from pare.errors import RequestError
 from pare.tasks import archives
 from pare.tasks.download import download, probe, shown
@@ -57,7 +58,7 @@ def source(place: str) -> Iterator[Source]:
             yield partial(_of_web, place)
             return
         if "://" in place:
-            filesystem, path = fs.FileSystem.from_uri(place)
+            filesystem, path = bucket.opened(place)
         else:
             filesystem, path = fs.LocalFileSystem(), str(Path(place).expanduser().resolve())
         kind = filesystem.get_file_info(path).type
@@ -67,7 +68,7 @@ def source(place: str) -> Iterator[Source]:
             with _bundle(Path(path)) as members:
                 yield lambda task, name: _of_file(filesystem, path, name) or members(task, name)
         else:
-            yield partial(_of_folder, filesystem, path)
+            yield partial(of_folder, filesystem, path)
     except (OSError, EOFError, pa.ArrowException, tarfile.TarError, zipfile.BadZipFile) as error:
         reason = " ".join(str(error).split())
         kinds = "give a folder, a tar, a zip, or an http://, https:// or s3:// URL"
@@ -154,7 +155,8 @@ def _of_web(place: str, task: Task, name: str) -> Found | None:
     return None
 
 
-def _of_folder(filesystem: Any, path: str, task: Task, name: str) -> Found | None:
+def of_folder(filesystem: Any, path: str, task: Task, name: str) -> Found | None:
+    """A task's file in a folder: in the one called like the task, or in the folder itself."""
     for candidate in (f"{path}/{task.name}/{name}", f"{path}/{name}"):
         if found := _of_file(filesystem, candidate, name):
             return found

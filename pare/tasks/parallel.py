@@ -46,8 +46,12 @@ def ordered(make: Callable[..., _Made], parts: Iterable[_Part], *shared: Any) ->
 
 
 def connected() -> bool:
-    """Whether this process is connected to Ray; who has not imported it is not, and need not wait for its import."""
-    return "ray" in sys.modules and bool(sys.modules["ray"].is_initialized())
+    """Whether this process may give work to Ray; who has not imported it may not, and need not wait for its import.
+
+    Nor may a worker of Ray's: it holds the very CPUs that its work would wait for.
+    """
+    ray = sys.modules.get("ray")
+    return ray is not None and ray.is_initialized() and ray.get_runtime_context().worker.mode == ray.SCRIPT_MODE
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -17,7 +16,8 @@ from rich.progress import Progress as Bars
 
 from pare import tasks
 from pare.errors import RequestError
-from pare.tasks import download, fetch, parallel, store
+from pare.tasks import download, fetch, parallel, store, supply
+from pare.tasks.supply import Supply
 from pare.tasks.task import Progress, Task
 
 _NAME = "pare.tasks.prepare"
@@ -31,8 +31,9 @@ class Options:
     preset: Literal["laptop", "paper"] = "laptop"
     """Sizes of what is made where official files are not there."""
 
-    data_root: Annotated[Path | None, Parameter(show_default=False)] = None
-    """Directory of raw and prepared data. [default: $PARE_DATA, else ~/.cache/pare]"""
+    data_root: Annotated[str | None, Parameter(show_default=False)] = None
+    """Directory of raw and prepared data, or a folder in a bucket that is to have what is prepared here, in the
+    default. [default: $PARE_DATA, else ~/.cache/pare]"""
 
     from_: Annotated[str | None, Parameter(name="--from", show_default=False)] = None
     """Folder, tar or zip, or http://, https:// or s3:// URL, that official files come from, to DATA_ROOT/<task>/raw."""
@@ -48,8 +49,8 @@ class Options:
 
     @property
     def root(self) -> Path:
-        """Directory of raw and prepared data."""
-        return (self.data_root or Path(os.environ.get("PARE_DATA") or Path.home() / ".cache/pare")).expanduser()
+        """Directory of raw and prepared data on this machine."""
+        return supply.root(self.data_root)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -85,6 +86,7 @@ def _prepare(names: Sequence[str], options: Options) -> None:
     def say(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True, markup=False)
 
+    data = Supply.of(options.data_root, options.preset)
     with ExitStack() as stack:
         source = _source(chosen, options, stack)
         if options.address:
@@ -100,7 +102,7 @@ def _prepare(names: Sequence[str], options: Options) -> None:
             if task.in_parts and made.provenance == "real" and not made.ready and not parallel.connected():
                 stack.enter_context(parallel.cluster(None))
             with _bar(console, f"preparing {task.name}") as progress:
-                ready = store.prepare(task, options.root, options.preset, progress)
+                ready = data.prepare(task, progress)
             if options.verify:
                 ready.verify()
             counts = ", ".join(f"{count:,} {name}" for name, count in ready.counts.items())

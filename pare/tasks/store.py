@@ -24,7 +24,7 @@ from pare.tasks.task import SPLITS, Kind, Progress, Provenance, Raw, Recipe, Spl
 _FORMAT = 2
 """Raised whenever the files below change their layout."""
 
-_META = "meta.json"
+META = "meta.json"
 _STATISTICS = "statistics.npz"
 _PARTIAL = ".partial-"
 _PARTS = ".splits-"
@@ -86,8 +86,10 @@ class Origin:
     ready: bool
 
 
-def origin(task: Task, root: Path, preset: str) -> Origin:
+def origin(task: Task, root: Path, preset: str, elsewhere: Mapping[str, str] | None = None) -> Origin:
     """Look for the task's official files in `root/<task>/raw`, and for how to do without.
+
+    `elsewhere` are the fingerprints of its official files where they may be had if there is none of them there.
 
     Raises:
         DataError: some of them are missing, or all are and cannot be synthesised.
@@ -95,6 +97,9 @@ def origin(task: Task, root: Path, preset: str) -> Origin:
     folder = root / task.name / "raw"
     found = {name: archives.find(folder, name) for name in task.files}
     missing = [name for name, path in found.items() if path is None]
+    stamps = {name: archives.fingerprint(path) for name, path in found.items() if path and not missing}
+    if elsewhere and len(missing) == len(task.files):
+        missing, stamps = [], dict(elsewhere)
     if 0 < len(missing) < len(task.files):
         raise DataError(f"{folder / missing[0]} is missing beside the other official files: get it from {task.where}")
     if missing and preset not in task.recipes:
@@ -104,7 +109,6 @@ def origin(task: Task, root: Path, preset: str) -> Origin:
         )
     provenance: Provenance = task.synthetic if missing else "real"
     recipe = dict(task.recipes[preset]) if missing else {}
-    stamps = {name: archives.fingerprint(path) for name, path in found.items() if path and not missing}
     identity = [task.name, task.version, _FORMAT, provenance, recipe, stamps]
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:12]
     key = f"{task.name}/prepared-{digest}"
@@ -127,13 +131,13 @@ def prepare(task: Task, root: Path, preset: str, progress: Progress) -> Prepared
             source = made.folder
             if source is None:
                 source = root / task.name / f"{made.provenance}-{made.digest}"
-                _whole(source, lambda folder: task.synthesise(folder, made.recipe, progress))
+                whole(source, lambda folder: task.synthesise(folder, made.recipe, progress))
             parts = root / task.name / f"{_PARTS}{made.digest}"
             try:
                 raw = task.read(source, progress)
                 for name in SPLITS:
-                    _whole(parts / name, functools.partial(_write_split, task, name, raw))
-                _whole(root / made.key, functools.partial(_join, task, parts, made))
+                    whole(parts / name, functools.partial(_write_split, task, name, raw))
+                whole(root / made.key, functools.partial(_join, task, parts, made))
             except Exception:
                 shutil.rmtree(parts, ignore_errors=True)
                 raise
@@ -152,9 +156,9 @@ def load(root: Path, key: str) -> Prepared:
     folder = root / key
     if not folder.is_dir():
         raise DataError(f"{folder} does not exist: prepare the task's data first")
-    name = _META
+    name = META
     try:
-        meta = json.loads((folder / _META).read_text(encoding="utf-8"))
+        meta = json.loads((folder / META).read_text(encoding="utf-8"))
         if meta["format"] != _FORMAT or meta["provenance"] not in get_args(Provenance):
             raise ValueError("it was written by another version")
         name = _STATISTICS
@@ -186,7 +190,7 @@ def _write_split(task: Task, name: str, raw: Raw, folder: Path) -> None:
     if count == 0:
         raise DataError(f"{task.name} has no sample for {name}: its raw files are not the official ones")
     text = {"count": count, "classes": classes.tolist(), "sha256": _sha256(folder / f"{name}.arrow")}
-    (folder / _META).write_text(json.dumps(text), encoding="utf-8")
+    (folder / META).write_text(json.dumps(text), encoding="utf-8")
     arrays: dict[str, Any] = dict(raw.statistics)
     np.savez(folder / _STATISTICS, **arrays)
 
@@ -197,7 +201,7 @@ def _join(task: Task, parts: Path, made: Origin, folder: Path) -> None:
     meta: dict[str, dict[str, Any]] = {}
     for name in SPLITS:
         os.link(parts / name / f"{name}.arrow", folder / f"{name}.arrow")
-        meta[name] = json.loads((parts / name / _META).read_text(encoding="utf-8"))
+        meta[name] = json.loads((parts / name / META).read_text(encoding="utf-8"))
         with np.load(parts / name / _STATISTICS, allow_pickle=False) as file:
             arrays |= dict(file)
     np.savez(folder / _STATISTICS, **arrays)
@@ -211,7 +215,7 @@ def _join(task: Task, parts: Path, made: Origin, folder: Path) -> None:
         "classes": {name: of["classes"] for name, of in meta.items()},
         "sha256": {name: of["sha256"] for name, of in meta.items()},
     }
-    (folder / _META).write_text(json.dumps(text, indent=2) + "\n", encoding="utf-8")
+    (folder / META).write_text(json.dumps(text, indent=2) + "\n", encoding="utf-8")
 
 
 def _sha256(path: Path) -> str:
@@ -226,7 +230,7 @@ def _count_classes(kind: Kind, per_class: np.ndarray, chunk: Split) -> None:
         per_class += chunk.y.sum(axis=0, dtype=int)
 
 
-def _whole(folder: Path, write: Callable[[Path], None]) -> None:
+def whole(folder: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary sibling and rename it to `folder`; who loses the race uses the winner's folder."""
     if folder.is_dir():
         return

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +21,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from pare.bucket import Folder
 from pare.errors import is_disk_full
+
+_NAMES = "epoch-*.safetensors"
 
 KEPT = 2
 """The newest, and the one before in case the newest is damaged."""
@@ -73,6 +77,8 @@ class Checkpoints:
     """The checkpoints of one run, in a folder of their own."""
 
     folder: Path
+    remote: Folder | None = None
+    """Where they are in a bucket, too: another node may go on from there. It may be away for a while."""
 
     def save(self, progress: Progress, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Keep the state of a run; of older ones the one before and the best stay.
@@ -98,6 +104,9 @@ class Checkpoints:
         for path in self._found():
             if path not in kept:
                 path.unlink(missing_ok=True)
+        if self.remote is not None:
+            with contextlib.suppress(OSError):
+                self._push(self.remote, self._path(progress.epoch, progress.step).name)
 
     def restore(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
         """Load the newest whole checkpoint in place; returns how far the run had come.
@@ -105,6 +114,9 @@ class Checkpoints:
         One that is damaged (the disk was full, the machine died), or whose best epoch's is, goes, and the one before
         serves.
         """
+        if self.remote is not None:
+            with contextlib.suppress(OSError):
+                self._pull(self.remote)
         for path in reversed(self._found()):
             try:
                 tensors, metadata = _read(path)
@@ -130,13 +142,27 @@ class Checkpoints:
         tensors, _ = _read(self._path(epoch))
         module.load_state_dict(_under("model.", tensors))
 
+    def _push(self, remote: Folder, newest: str) -> None:
+        """Make what lies in the bucket what lies here."""
+        here, there = {path.name for path in self._found()}, remote.files().keys()
+        for name in sorted(here - there | {newest}):
+            remote.push(self.folder / name, name)
+        remote.delete(name for name in there - here if fnmatch(name, _NAMES))
+
+    def _pull(self, remote: Folder) -> None:
+        """Bring here what lies in the bucket and not here."""
+        here = {path.name for path in self._found()}
+        for name in remote.files():
+            if fnmatch(name, _NAMES) and name not in here:
+                remote.pull(name, self.folder / name)
+
     def _path(self, epoch: int, step: int = 0) -> Path:
         within = f"-step-{step:08d}" if step else ""
         return self.folder / f"epoch-{epoch:05d}{within}.safetensors"
 
     def _found(self) -> list[Path]:
         """From old to new."""
-        return sorted(self.folder.glob("epoch-*.safetensors"), key=lambda path: path.stem)
+        return sorted(self.folder.glob(_NAMES), key=lambda path: path.stem)
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:

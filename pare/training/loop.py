@@ -20,6 +20,7 @@ from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
 from pare import tasks
+from pare.bucket import Folder
 from pare.config import Run
 from pare.errors import Preempted, Stopped, TrainingError
 from pare.method import methods, tuning
@@ -61,14 +62,19 @@ class Trained:
 
 
 def train(
-    run: Run, root: Path, folder: Path, report: Report, must_go: Callable[[], bool] = lambda: False
+    run: Run,
+    root: Path,
+    folder: Path,
+    report: Report,
+    must_go: Callable[[], bool] = lambda: False,
+    remote: Folder | None = None,
 ) -> Trained | None:
     """Train one run on the prepared data below `root`, reporting after each epoch.
 
-    A checkpoint is left in `folder` after each epoch, and at once where the machine `must_go`, which is asked before
-    each update of a run on one worker. A run that finds one there repeats its report, which may not have been heard,
-    and goes on exactly as if it had never stopped. Every worker of a `torch.distributed` group calls this with the same
-    arguments; the leader gets the model, the others None.
+    A checkpoint is left in `folder`, and in `remote`, after each epoch, and at once where the machine `must_go`, which
+    is asked before each update of a run on one worker. A run that finds one there repeats its report, which may not
+    have been heard, and goes on exactly as if it had never stopped. Every worker of a `torch.distributed` group calls
+    this with the same arguments; the leader gets the model, the others None.
 
     Raises:
         DataError: prepared data is missing or damaged.
@@ -76,7 +82,7 @@ def train(
         Stopped: `report` said to end.
         Preempted: the machine must go; the run can go on elsewhere.
     """
-    return fit(run, store.load(root, run.data), store.load(root, run.source_data), folder, report, must_go)
+    return fit(run, store.load(root, run.data), store.load(root, run.source_data), folder, report, must_go, remote)
 
 
 def fit(
@@ -86,6 +92,7 @@ def fit(
     folder: Path,
     report: Report,
     must_go: Callable[[], bool] = lambda: False,
+    remote: Folder | None = None,
 ) -> Trained | None:
     """Train one run on data at hand; see `train`."""
     world = World.current()
@@ -99,7 +106,7 @@ def fit(
     )
     objective.to(world.device)
     optimizer = optim.build(objective, run.optimizer, run.tuning.layer_decay)
-    checkpoints = Checkpoints(folder)
+    checkpoints = Checkpoints(folder, remote)
     restored = checkpoints.restore(objective, optimizer)
     best, spent, figures = restored.best, restored.seconds, dict(restored.report)
     if methods.METHODS[run.method].aligns and not restored.epoch and not restored.step:

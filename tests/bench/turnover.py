@@ -30,6 +30,7 @@ from pare.search.budget import Budget
 from pare.search.study import Study
 from pare.search.sweep import Sweep, TaskPlan
 from pare.tasks import store
+from pare.tasks.supply import Supply
 from pare.training.launch import Workers
 from pare.training.loop import train
 from tests.conftest import RECIPES, SETTINGS, quietly
@@ -80,7 +81,8 @@ def sweep(root, out, epochs, slots):
     # By itself Ray runs its workers at niceness 15: a busy machine would starve them, and not the plain processes.
     os.environ.setdefault("RAY_worker_niceness", "0")
     cluster.connect(None, num_cpus=slots)
-    tune.run(Sweep([plan], out, observers, slots, 0, Budget(out / "spent.json")), Workers(), root, out / ".ray")
+    supply = Supply(str(root), "laptop")
+    tune.run(Sweep([plan], out, observers, slots, 0, Budget(out / "spent.json")), Workers(), supply, out / ".ray")
     ray.shutdown()
     return clock
 

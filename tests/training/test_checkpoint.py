@@ -6,6 +6,8 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from pare import bucket
+from pare.bucket import Folder
 from pare.training.checkpoint import Best, Checkpoints, Progress
 
 
@@ -128,3 +130,47 @@ def test_one_in_the_middle_of_an_epoch_is_newer_than_the_epoch_before(tmp_path):
 def test_one_before_the_first_epoch_has_no_best(tmp_path):
     Checkpoints(tmp_path).save(Progress(step=2), *pair())
     assert Checkpoints(tmp_path).restore(*pair(1)) == Progress(step=2)
+
+
+@pytest.fixture
+def remote(store_url):
+    return Folder(f"{store_url}/run/ecg/running/pare-0000")
+
+
+def test_another_node_goes_on_from_the_bucket(remote, tmp_path):
+    one, other = Checkpoints(tmp_path / "one", remote), Checkpoints(tmp_path / "other", remote)
+    module, optimizer = pair()
+    for epoch, best in ((1, 1), (2, 1), (3, 1), (4, 4)):
+        one.save(Progress(epoch, Best(best, 0.0)), module, optimizer)
+    assert set(remote.files()) == {f"epoch-0000{epoch}.safetensors" for epoch in (1, 3, 4)}
+    restored, restored_optimizer = pair(1)
+    assert other.restore(restored, restored_optimizer) == Progress(4, Best(4, 0.0))
+    for a, b in zip(module.state_dict().values(), restored.state_dict().values(), strict=True):
+        assert torch.equal(a, b)
+    other.save(Progress(4, Best(4, 0.0), step=7), restored, restored_optimizer)
+    assert set(remote.files()) == {"epoch-00004.safetensors", "epoch-00004-step-00000007.safetensors"}
+    # The first node, whose own are old by now, goes on where the other came to.
+    assert one.restore(*pair(1)) == Progress(4, Best(4, 0.0), step=7)
+
+
+def test_one_that_is_damaged_in_the_bucket_is_replaced(remote, tmp_path):
+    one, other = Checkpoints(tmp_path / "one", remote), Checkpoints(tmp_path / "other", remote)
+    module, optimizer = pair()
+    for epoch in (1, 2):
+        one.save(Progress(epoch, Best(1, 0.0)), module, optimizer)
+    remote.write("epoch-00002.safetensors", b"half")
+    assert other.restore(module, optimizer) == Progress(1, Best(1, 0.0))
+    other.save(Progress(2, Best(1, 0.0)), module, optimizer)
+    assert Checkpoints(tmp_path / "third", remote).restore(*pair(1)) == Progress(2, Best(1, 0.0))
+
+
+def test_a_bucket_that_is_away_stops_no_run_and_gets_all_later(remote, tmp_path, monkeypatch):
+    checkpoints = Checkpoints(tmp_path, remote)
+    module, optimizer = pair()
+    with monkeypatch.context() as away:
+        away.setattr(bucket, "_WAITS", ())
+        away.setattr(Folder, "files", lambda _: (_ for _ in ()).throw(OSError("away")))
+        assert checkpoints.restore(module, optimizer) == Progress()
+        checkpoints.save(Progress(1, Best(1, 0.0)), module, optimizer)
+    checkpoints.save(Progress(2, Best(1, 0.0)), module, optimizer)
+    assert set(remote.files()) == {"epoch-00001.safetensors", "epoch-00002.safetensors"}

@@ -1,0 +1,127 @@
+"""Whose a sweep's folder in a bucket is: an object there which its owner renews, as a lock that outlives no sweep."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import threading
+import time
+import uuid
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pare.bucket import Folder
+from pare.errors import BucketError, RequestError
+
+NAME = ".owner"
+RENEWED = 5.0
+"""Seconds between two renewals."""
+
+SILENT = 120.0
+"""Seconds without one after which the owner is taken for lost."""
+
+
+class Owner:
+    """This sweep's claim to a folder: `take` it, `hold` it while the sweep runs, `release` it.
+
+    `workspace` names the copy that the owner has on its machine: who has the last owner's copy need pull nothing.
+    """
+
+    def __init__(self, remote: Folder) -> None:
+        self._remote = remote
+        self._sitting = uuid.uuid4().hex
+        self._claim: dict[str, Any] = {}
+        self._lost = ""
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._hold, name="owner", daemon=True)
+
+    def take(self, workspace: str) -> str:
+        """Wait until the folder is free; returns the workspace of its last owner, empty where there was none.
+
+        `workspace` is one's own, which nobody else uses as long as one holds its lock.
+
+        Raises:
+            RequestError: a sweep is at work there; names it.
+        """
+        earlier = self._read()
+        if not earlier or earlier.get("released") or earlier.get("workspace") == workspace or _gone(earlier):
+            return str((earlier or {}).get("workspace", ""))
+        while (age := self._remote.age(NAME)) < SILENT:
+            time.sleep(min(RENEWED / 2, max(SILENT - age, 0.1)))
+            if self._read() != earlier:
+                raise RequestError(
+                    f"--out is {str(self._remote)!r}: a sweep is at work there ({earlier.get('who')}); wait, or give "
+                    "another"
+                )
+        return str(earlier.get("workspace", ""))
+
+    def hold(self, workspace: str) -> None:
+        """Claim the folder, and renew the claim from now on."""
+        self._claim = {
+            "who": f"process {os.getpid()} on {platform.node()} since {datetime.now():%Y-%m-%d %H:%M}",
+            "machine": _machine(),
+            "process": os.getpid(),
+            "sitting": self._sitting,
+            "workspace": workspace,
+            "renewed": 0,
+        }
+        self._write()
+        self._thread.start()
+
+    def check(self) -> None:
+        """Raises BucketError when the folder is another's by now."""
+        if self._lost:
+            raise BucketError(self._lost)
+
+    def stop(self) -> None:
+        """Renew the claim no more."""
+        self._over.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def release(self) -> None:
+        """Leave the folder to whoever comes next."""
+        self.stop()
+        self._claim["released"] = True
+        self._write()
+
+    def _hold(self) -> None:
+        while not self._over.wait(RENEWED):
+            try:
+                found = self._read()
+                if found and found.get("sitting") != self._sitting:
+                    self._lost = f"{self._remote} is another sweep's by now ({found.get('who')}), this one ends"
+                    return
+                self._claim["renewed"] += 1
+                self._write()
+            except OSError:
+                continue  # whether the bucket comes back in time, the next look tells
+
+    def _read(self) -> Mapping[str, Any] | None:
+        try:
+            found = json.loads(self._remote.read(NAME) or b"null")
+        except ValueError:
+            return None
+        return found if isinstance(found, dict) else None
+
+    def _write(self) -> None:
+        self._remote.write(NAME, json.dumps(self._claim).encode())
+
+
+def _machine() -> str:
+    return f"{platform.node()}-{uuid.getnode():x}"
+
+
+def _gone(claim: Mapping[str, Any]) -> bool:
+    """Whether the claim is of a process of this machine that is no more."""
+    if claim.get("machine") != _machine():
+        return False
+    try:
+        os.kill(int(claim["process"]), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, KeyError, ValueError):
+        return False
+    return False
