@@ -5,6 +5,7 @@ Each node prepares or pulls what it lacks, once. Prepared data is named by what 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import platform
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ class Supply:
 
     data_root: str
     preset: str
+    own: tuple[tuple[str, str], ...] = ()
+    """Paths and texts of the files that describe the user's own tasks, as another node may not have them."""
 
     @classmethod
     def of(cls, data_root: Path | str | None, preset: str) -> Supply:
@@ -44,9 +47,11 @@ class Supply:
         Raises:
             RequestError: it is the URL of what is not there or may not be written.
         """
+        paths = filter(None, os.environ.get(tasks.OWN, "").split(os.pathsep))
+        own = tuple((path, Path(path).read_text(encoding="utf-8")) for path in paths)
         if data_root is not None and bucket.is_url(str(data_root)):
-            return cls(bucket.reach(str(data_root), "--data-root").uri, preset)
-        return cls(str(root(data_root).absolute()), preset)
+            return cls(bucket.reach(str(data_root), "--data-root").uri, preset, own)
+        return cls(str(root(data_root).absolute()), preset, own)
 
     @property
     def root(self) -> Path:
@@ -85,6 +90,7 @@ class Supply:
         Raises:
             TrainingError: it can neither pull nor make it.
         """
+        self._settle()
         here = self.root
         for name, key in ((run.task, run.data), (run.source, run.source_data)):
             if not (here / key).is_dir():
@@ -96,6 +102,7 @@ class Supply:
 
     def makes(self, name: str, key: str) -> bool:
         """Whether this machine has some data, or would have it by preparing it."""
+        self._settle()
         if (self.root / key).is_dir() or self._bucket is not None:
             return True
         try:
@@ -106,6 +113,21 @@ class Supply:
     @property
     def _bucket(self) -> Folder | None:
         return Folder(self.data_root) if bucket.is_url(self.data_root) else None
+
+    def _settle(self) -> None:
+        """Let this process find the user's own tasks, also on a machine that has not the files."""
+        if all(Path(path).exists() for path, _ in self.own):
+            return
+        paths = []
+        for path, text in self.own:
+            name = f"{hashlib.sha256(text.encode()).hexdigest()[:12]}{Path(path).suffix}"
+            place = self.root / ".own" / name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            temporary = place.with_suffix(f".{os.getpid()}.tmp")
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(place)
+            paths.append(str(place))
+        os.environ[tasks.OWN] = os.pathsep.join(paths)
 
     def _pull(self, key: str) -> bool:
         """Bring prepared data from the bucket, whole or not at all; returns whether it was there."""

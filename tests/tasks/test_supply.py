@@ -1,5 +1,8 @@
 """Where data comes from: a bucket of which each node keeps a copy, or what a node makes itself."""
 
+import shutil
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +10,7 @@ from pare import tasks
 from pare.bucket import Folder
 from pare.config import Run
 from pare.errors import RequestError, TrainingError
-from pare.tasks import store, supply
+from pare.tasks import own, own_bring, store, supply
 from pare.tasks.supply import Supply
 from tests.conftest import quietly
 from tests.tasks.toys import Toy
@@ -145,3 +148,18 @@ def test_the_directory_of_this_machine(monkeypatch, tmp_path):
     monkeypatch.setenv("PARE_DATA", str(tmp_path))
     assert supply.root(None) == supply.root("s3://bucket/data") == tmp_path
     assert supply.root("~/x") == supply.root("~/x").expanduser()
+
+
+def test_tasks_of_ones_own_are_found_where_their_files_are_not(monkeypatch, tmp_path):
+    x, y = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32), np.arange(60) % 2
+    np.savez(tmp_path / "data.npz", x=x, y=y)
+    monkeypatch.setenv(tasks.OWN, "")
+    task = own_bring.bring(tmp_path / "head", "mine", tmp_path / "data.npz")
+    data = Supply.of(tmp_path / "head", "laptop")
+    made = data.prepare(task, quietly)
+    shutil.copytree(tmp_path / "head" / "mine" / made.key.partition("/")[2], tmp_path / "node" / made.key)
+    shutil.rmtree(tmp_path / "head")
+    there = replace(data, data_root=str(tmp_path / "node"))
+    there.ready(Run(task="mine", data=made.key, body="roberta-mini", source="mine", source_data=made.key))
+    own._load.cache_clear()
+    assert tasks.get("mine").specification == task.specification
