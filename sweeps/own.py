@@ -6,8 +6,8 @@ python sweeps/own.py --data patients.csv --label diagnosis --group patient --met
     a table: text columns one-hot; no patient is in two splits. A column or array `split` gives splits of your own.
 
 digits.npz, for instance: x, y = sklearn.datasets.load_digits(return_X_y=True); np.savez("digits.npz", x=x.reshape(-1,
-8, 8), y=y). Logistic regression stands beside the results; pare.load("runs/own/own/best") predicts. For real
-numbers, (n,) or (n, k), it is ridge regression, and predictions are in the units of y.
+8, 8), y=y). Logistic regression stands beside the results (2.6 % test error there); pare.load("runs/own/own/best")
+predicts. For real numbers, (n,) or (n, k), it is ridge regression, and predictions are in the units of y.
 """
 
 import sys
@@ -26,7 +26,7 @@ from pare.tasks.own_bring import bring
 from pare.tasks.task import Kind
 
 PRESETS: dict[PresetName, Preset] = {
-    "laptop": Preset(tasks=(), trials=6, seeds=2),
+    "laptop": Preset(tasks=(), trials=4, seeds=2),
     "paper": Preset(tasks=(), trials=40, seeds=3),
 }
 
