@@ -4,9 +4,7 @@ import logging
 import socket
 import uuid
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from pare import bucket, tasks
 from pare.config import Run
@@ -79,6 +77,8 @@ def _no_library_chatter():
 @pytest.fixture(scope="session")
 def s3():
     """The address of an object store on this machine."""
+    from moto.server import ThreadedMotoServer  # which takes a second, and few tests need it
+
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
@@ -87,11 +87,19 @@ def s3():
     server.stop()
 
 
-@pytest.fixture
-def store_url(s3, monkeypatch):
-    """The URL of a bucket of one's own in it; the environment says where the store is, to child processes too."""
+@pytest.fixture(scope="session")
+def s3_environment(s3):
+    """What tells a process where that store is."""
     keys = {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
-    for name, value in {**keys, "AWS_ENDPOINT_URL": s3, "AWS_EC2_METADATA_DISABLED": "true"}.items():
+    return {**keys, "AWS_ENDPOINT_URL": s3, "AWS_EC2_METADATA_DISABLED": "true"}
+
+
+@pytest.fixture
+def store_url(s3_environment, monkeypatch):
+    """The URL of a bucket of one's own in it, which this process and its children find."""
+    import boto3
+
+    for name, value in s3_environment.items():
         monkeypatch.setenv(name, value)
     name = f"bucket-{uuid.uuid4().hex}"
     boto3.client("s3").create_bucket(Bucket=name)

@@ -85,8 +85,8 @@ def _sweep(name: str, request: Request, presets: Mapping[PresetName, Preset]) ->
 def _place(name: str, request: Request, console: Console) -> Iterator[tuple[Path, Mirror | None]]:
     """The directory of the sweep, held against others; of one in a bucket the copy here, and what keeps them alike."""
 
-    def say(aside: object) -> None:
-        console.print(f"the earlier sweep now lies in {aside}", highlight=False, soft_wrap=True)
+    def say(text: str) -> None:
+        console.print(text, highlight=False, soft_wrap=True)
 
     given = request.out or f"runs/{name}"
     if bucket.is_url(given):
@@ -97,7 +97,7 @@ def _place(name: str, request: Request, console: Console) -> Iterator[tuple[Path
     else:
         out = place.writable(Path(given))
         if request.fresh and (aside := place.set_aside(out)):
-            say(aside)
+            say(f"the earlier sweep now lies in {aside}")
         with place.alone(out):
             yield out, None
 

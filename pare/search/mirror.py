@@ -50,7 +50,7 @@ class Mirror:
         BucketError: at the end, the bucket cannot be reached; or another sweep took it.
     """
 
-    def __init__(self, remote: Folder, out: Path, fresh: bool, say: Callable[[Folder], None]) -> None:
+    def __init__(self, remote: Folder, out: Path, fresh: bool, say: Callable[[str], None]) -> None:
         self.remote = remote
         self._out, self._fresh, self._say = out, fresh, say
         self._owner = Owner(remote)
@@ -61,7 +61,7 @@ class Mirror:
         self._thread = threading.Thread(target=self._follow, name="mirror", daemon=True)
 
     def __enter__(self) -> Self:
-        last = self._owner.take(self._workspace)
+        last = self._owner.take(self._workspace, self._say)
         ours = bool(last) and last == self._workspace and not self._fresh
         if not ours:
             self._workspace, self._pushed = uuid.uuid4().hex, {}
@@ -152,7 +152,7 @@ class Mirror:
         if there and self._fresh:
             aside = self.remote.move_aside()
             aside.delete([OWNER])
-            self._say(aside)
+            self._say(f"the earlier sweep now lies in {aside}")
         elif there:
             names = [name for name in self.remote.files() if _follows(name)]
             bucket.at_once(lambda name: self.remote.pull(name, self._out / name), names)

@@ -8,7 +8,7 @@ import platform
 import threading
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -37,10 +37,10 @@ class Owner:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._hold, name="owner", daemon=True)
 
-    def take(self, workspace: str) -> str:
+    def take(self, workspace: str, say: Callable[[str], None]) -> str:
         """Wait until the folder is free; returns the workspace of its last owner, empty where there was none.
 
-        `workspace` is one's own, which nobody else uses as long as one holds its lock.
+        `workspace` is one's own, which nobody else uses as long as one holds its lock. `say` is told of a longer wait.
 
         Raises:
             RequestError: a sweep is at work there; names it.
@@ -48,6 +48,8 @@ class Owner:
         earlier = self._read()
         if not earlier or earlier.get("released") or earlier.get("workspace") == workspace or _gone(earlier):
             return str((earlier or {}).get("workspace", ""))
+        if (age := self._remote.age(NAME)) < SILENT:
+            say(f"{earlier.get('who')} swept there {age:.0f} s ago: looking whether it still does")
         while (age := self._remote.age(NAME)) < SILENT:
             time.sleep(min(RENEWED / 2, max(SILENT - age, 0.1)))
             if self._read() != earlier:

@@ -159,10 +159,11 @@ def test_a_fresh_start_keeps_the_old_beside(remote, out, store_url):
         with mirrored(remote, out, fresh=True, said=said):
             assert {path.name for path in out.iterdir()} == {".lock.held", ".mirror.json"}
             fill(out, ecg=count)
-    assert [str(each) for each in said] == [f"{store_url}/run.1"]
+    assert said == [f"the earlier sweep now lies in {store_url}/run.1"]
+    aside = Folder(f"{store_url}/run.1")
     assert remote.read("ecg/trials.parquet") == b"2"
-    assert set(said[0].files()) == {"sweep.json", "ecg/study.db", "ecg/trials.parquet"}
-    assert said[0].read("ecg/trials.parquet") == b"1"
+    assert set(aside.files()) == {"sweep.json", "ecg/study.db", "ecg/trials.parquet"}
+    assert aside.read("ecg/trials.parquet") == b"1"
 
 
 @pytest.fixture

@@ -26,32 +26,33 @@ def elsewhere(remote, **changes):
 def test_it_is_free_again_after_a_release(remote):
     for workspace in ("a", "b"):
         one = Owner(remote)
-        assert one.take("x") == ("" if workspace == "a" else "a")
+        assert one.take("x", print) == ("" if workspace == "a" else "a")
         one.hold(workspace)
         one.release()
 
 
 def test_who_renews_it_keeps_it(remote):
     one = Owner(remote)
-    one.take("")
+    one.take("", print)
     one.hold("a")
     try:
         with pytest.raises(RequestError, match=r"--out is 's3://.*/run': a sweep is at work there \(process "):
-            Owner(remote).take("")
+            Owner(remote).take("", print)
         assert json.loads(remote.read(NAME))["renewed"] > 0
     finally:
         one.stop()
 
 
-def test_a_silent_one_loses_it_after_a_while(remote, monkeypatch):
+def test_a_silent_one_loses_it_after_a_while(remote, monkeypatch, capsys):
     one = Owner(remote)
     one.hold("a")
     one.stop()
     elsewhere(remote)
     monkeypatch.setattr(owner, "SILENT", 1.5)  # the store counts whole seconds
     began = time.monotonic()
-    assert Owner(remote).take("b") == "a"
+    assert Owner(remote).take("b", print) == "a"
     assert time.monotonic() - began > 0.2
+    assert capsys.readouterr().out.startswith("process 7 on other swept there ")
 
 
 @pytest.mark.parametrize("own", ["a", ""])
@@ -64,7 +65,7 @@ def test_a_dead_process_of_this_machine_holds_nothing(remote, own, monkeypatch):
         elsewhere(remote)
     else:
         monkeypatch.setattr(owner.os, "kill", lambda *_: (_ for _ in ()).throw(ProcessLookupError()))
-    assert Owner(remote).take(own) == "a"
+    assert Owner(remote).take(own, print) == "a"
 
 
 def test_who_lost_it_is_told_and_leaves_it_alone(remote):
@@ -85,4 +86,4 @@ def test_who_lost_it_is_told_and_leaves_it_alone(remote):
 
 def test_a_claim_that_is_no_json_is_none(remote):
     remote.write(NAME, b"{")
-    assert Owner(remote).take("a") == ""
+    assert Owner(remote).take("a", print) == ""

@@ -69,21 +69,23 @@ def test_a_sweep_in_a_bucket_leaves_what_one_in_a_directory_does(store_url, root
 
 @pytest.mark.ray
 @pytest.mark.faults
-def test_a_lost_head_costs_time_only(store_url, root, tmp_path, cache):
+def test_a_lost_head_costs_time_only(store_url, root, cache):
     remote = Folder(f"{store_url}/run")
     longer = [*SMALL, "--data-root", root, "--max-concurrent", "1"]
-    longer[longer.index("--epochs") + 1] = "4"
-    workspace = remote.workspace
+    longer[longer.index("--epochs") + 1] = "3"
     with Sitting(remote.url, *longer) as sitting:
-        assert sitting.wait_for(lambda: any("nft-0001/epoch-00002" in name for name in remote.files()))
+        assert sitting.wait_for(lambda: any("nft-0001/epoch-00001" in name for name in remote.files()))
         sitting.kill()
-    begun = frozen(workspace)
-    shutil.rmtree(workspace)
+    begun = read(remote.workspace).trials.set_index("trial")
+    shutil.rmtree(remote.workspace)
     assert sweep(*longer, "--out", remote.url) == 0
-    assert len(begun) == 2
-    assert [trial.state.name for trial in frozen(workspace)] == ["COMPLETE", "COMPLETE"]
-    assert sweep(*longer, "--out", tmp_path / "undisturbed") == 0
-    assert same(workspace, tmp_path / "undisturbed")
+    ended = read(remote.workspace)
+    assert [trial.state.name for trial in frozen(remote.workspace)] == ["COMPLETE", "COMPLETE"]
+    assert list(ended.trials.trial) == ["pare-0000", "nft-0001"]
+    assert ended.trials.set_index("trial").ended["pare-0000"] == begun.ended["pare-0000"], "it was not run again"
+    for _, curve in ended.curves.groupby("trial"):
+        assert list(curve.epoch) == [1, 2, 3]
+        assert curve.seconds.is_monotonic_increasing, "it went on from its checkpoint"
     assert nothing_is_left_over(remote)
 
 
