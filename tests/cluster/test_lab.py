@@ -22,9 +22,11 @@ pytestmark = [
 ]
 
 PROJECT = ("cluster", "pare", "sweeps", "pyproject.toml", "constraints.txt", "README.md", "LICENSE")
+BUCKET = "pare-123456789012-us-west-2"
+"""As set-up names it, with moto's account."""
 SWEEP = (
     "python ~/pare/sweeps/nas360.py --address auto --tasks ecg --preset laptop --trials 4 --epochs 30 --seeds 1 "
-    "--out ~/runs/nas360"
+    f"--out s3://{BUCKET}/"
 )
 JOB = "ray job {} --address http://127.0.0.1:8265"
 HEAD = "ray-pare-head"
@@ -56,7 +58,9 @@ def lab(ami, tmp_path_factory):
         bring_project(lab)
         lab.laptop("cd project && python cluster/setup_aws.py --region us-west-2 --allow 10.77.0.0/16", timeout=300)
         yield lab
-        lab.laptop("cd project && python cluster/setup_aws.py --region us-west-2 --remove", timeout=300)
+        lab.laptop(
+            "cd project && python cluster/setup_aws.py --region us-west-2 --remove --delete-results", timeout=300
+        )
         assert not lab.aws("s3", "list_buckets")["Buckets"]
 
 
@@ -77,8 +81,8 @@ def until(what, condition, seconds):
         return answer
 
 
-def running(out):
-    """The numbers of the trials that are at work and have reported."""
+def running(out, *states):
+    """The numbers of the trials that are at work and have reported, or that are in one of the states given."""
     path = out / "ecg" / "study.db"
     if not path.exists():
         return []
@@ -86,7 +90,7 @@ def running(out):
         trials = optuna.load_study(study_name="ecg", storage=f"sqlite:///{path}").trials
     except (KeyError, OSError):
         return []
-    return [t.number for t in trials if t.state.name == "RUNNING" and t.intermediate_values]
+    return [t.number for t in trials if t.state.name in (states or ("RUNNING",)) and t.intermediate_values]
 
 
 def job_ended(lab, host):
@@ -94,7 +98,16 @@ def job_ended(lab, host):
     return any(word in said for word in ("succeeded", "failed"))
 
 
-def every_trial_ended_once(out):
+def workspace(lab, host, run):
+    """Where the head keeps its copy of what a sweep has in the bucket."""
+    return lab.home(host) / ".cache" / "pare" / "runs" / BUCKET / run
+
+
+def every_trial_ended_once(lab, run):
+    """Look at what lies in the bucket, from the laptop."""
+    pull = f"from pathlib import Path; Folder('s3://{BUCKET}/{run}').pull_folder('', Path('runs/{run}'))"
+    lab.laptop(f'cd project && python -c "from pare.bucket import Folder; {pull}"', timeout=300)
+    out = lab.home("laptop") / "project" / "runs" / run
     swept = read(out)
     assert len(swept.trials) == 4
     assert set(swept.trials.state) <= {"complete", "pruned"}
@@ -117,14 +130,18 @@ def nodes(lab, host):
     return int(said[-1]) if said else 0
 
 
+def submit_job(lab, run):
+    """What the README says, from the laptop."""
+    submit = JOB.format("submit") + f" --no-wait --submission-id sweep -- {SWEEP}{run} --max-concurrent 2"
+    lab.laptop(f"cd project && ray exec cluster/aws.yaml '{submit}'", timeout=300)
+
+
 def test_a_sweep_on_aws_outlives_its_spot_node(lab):
     with timed("ray up"):
         lab.laptop("cd project && ray up -y cluster/aws.yaml", timeout=600)
-    submit = JOB.format("submit") + f" --no-wait --submission-id sweep -- {SWEEP} --max-concurrent 2"
-    lab.laptop(f"cd project && ray exec cluster/aws.yaml '{submit}'", timeout=300)
+    submit_job(lab, "spot")
     until("two workers", lambda: nodes(lab, HEAD) == 2, 900)
-    out = lab.home(HEAD) / "runs" / "nas360"
-    until("a trial at work", lambda: running(out), 900)
+    until("a trial at work", lambda: running(workspace(lab, HEAD, "spot")), 900)
     spot = [each for each in lab.instances("running") if each.get("InstanceLifecycle") == "spot"]
     assert len(spot) == 2
     lab.aws("ec2", "terminate_instances", InstanceIds=[spot[0]["InstanceId"]])
@@ -136,10 +153,28 @@ def test_a_sweep_on_aws_outlives_its_spot_node(lab):
     assert "'usd-per-hour': '0.202'" in prices
     assert "'usd-per-hour': '0.322'" in prices
     print(lab.host(HEAD, JOB.format("logs") + " sweep", timeout=120).stdout)
-    lab.laptop("cd project && ray rsync-down cluster/aws.yaml '~/runs/' runs/", timeout=300)
-    every_trial_ended_once(lab.home("laptop") / "project" / "runs" / "nas360")
+    every_trial_ended_once(lab, "spot")
     with timed("ray down"):
         lab.laptop("cd project && ray down -y cluster/aws.yaml", timeout=600)
+    nothing_runs(lab)
+
+
+def test_a_lost_head_costs_time_only(lab):
+    lab.laptop("cd project && ray up -y cluster/aws.yaml", timeout=600)
+    submit_job(lab, "head")
+    out = workspace(lab, HEAD, "head")
+    until("a trial at work", lambda: running(out), 900)
+    until("an end", lambda: len(running(out, "COMPLETE", "PRUNED")) >= 1, 900)
+    (head,) = [each for each in lab.instances("running") if each["InstanceType"].startswith("m7i")]
+    lab.aws("ec2", "terminate_instances", InstanceIds=[head["InstanceId"]])
+    until("the head is gone", lambda: head["InstanceId"] not in lab.machines(), 60)
+    with timed("ray up again"):
+        lab.laptop("cd project && ray up -y cluster/aws.yaml", timeout=600)
+    submit_job(lab, "head")
+    until("the sweep", lambda: job_ended(lab, HEAD), 1800)
+    print(lab.host(HEAD, JOB.format("logs") + " sweep", timeout=120).stdout)
+    every_trial_ended_once(lab, "head")
+    lab.laptop("cd project && ray down -y cluster/aws.yaml", timeout=600)
     nothing_runs(lab)
 
 
@@ -150,7 +185,7 @@ def test_set_up_that_fails_on_the_workers_ends_the_sweep(lab):
         f"cd project && sed '{change}' cluster/aws.yaml >cluster/broken.yaml && grep -q 'exit 7' cluster/broken.yaml"
     )
     lab.laptop("cd project && ray up -y cluster/broken.yaml", timeout=600)
-    done = lab.host(HEAD, SWEEP, timeout=1200, check=False)
+    done = lab.host(HEAD, f"{SWEEP}broken", timeout=1200, check=False)
     ended = datetime.now()
     assert done.returncode == 2
     assert "set-up fails on the workers" in done.stderr
@@ -159,7 +194,7 @@ def test_set_up_that_fails_on_the_workers_ends_the_sweep(lab):
     failed = [datetime.fromisoformat(line[:19]) for line in log.splitlines() if "failed" in line]
     print(f"set-ups that failed: {failed}, ended: {ended}")
     assert (ended - failed[2]).total_seconds() < 120
-    assert not (lab.home(HEAD) / "runs" / "nas360" / "ecg").exists()
+    assert not (workspace(lab, HEAD, "broken") / "ecg").exists()
     lab.laptop("cd project && ray down -y cluster/broken.yaml", timeout=600)
     nothing_runs(lab)
 
@@ -173,22 +208,22 @@ def test_a_sweep_on_own_machines_outlives_one_that_falls_silent(ami, tmp_path_fa
         bring_project(lab)
         lab.laptop(f"(umask 77; cat >.ssh/id_ed25519) <<'KEY'\n{key.read_text()}KEY")
         lab.laptop("ray get-auth-token --generate >/dev/null && chmod 600 ~/.ray/auth_token", timeout=120)
+        lab.aws("s3", "create_bucket", Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": lab.region})
         up = "export RAY_UP_enable_autoscaler_v2=0; cd project && ray"
         with timed("ray up"):
             lab.laptop(f"{up} up -y cluster/onprem.yaml", timeout=600)
 
         def at_work():
-            """The workers that run a trial now."""
-            return [name for name in hosts if "ray::TrialActor" in lab.host(name, "ps ax -o args").stdout]
+            """The workers that run a trial now, by how Ray names the process."""
+            return [name for name in hosts if "ray::ResourceTrainable" in lab.host(name, "ps ax -o args").stdout]
 
         ended = []
         sweep = threading.Thread(
             # One trial at a time has a whole machine, and leaves the other free.
-            target=lambda: ended.append(lab.host("head", f"{SWEEP} --max-concurrent 1", timeout=1800, check=False))
+            target=lambda: ended.append(lab.host("head", f"{SWEEP}own --max-concurrent 1", timeout=1800, check=False))
         )
         sweep.start()
-        out = lab.home("head") / "runs" / "nas360"
-        until("a trial at work", lambda: running(out), 900)
+        until("a trial at work", lambda: running(workspace(lab, "head", "own")), 900)
         until("both workers", lambda: nodes(lab, "head") == 2, 900)
         (silent,) = until("its machine", at_work, 60)
         lab.cut(silent)
@@ -196,8 +231,7 @@ def test_a_sweep_on_own_machines_outlives_one_that_falls_silent(ami, tmp_path_fa
         until("the sweep", lambda: not sweep.is_alive(), 1800)
         assert ended[0].returncode == 0, ended[0].stdout + ended[0].stderr
         print(ended[0].stdout)
-        lab.laptop("cd project && ray rsync-down cluster/onprem.yaml '~/runs/' runs/", timeout=300)
-        every_trial_ended_once(lab.home("laptop") / "project" / "runs" / "nas360")
+        every_trial_ended_once(lab, "own")
         lab.mend(silent)
         with timed("ray down"):
             lab.laptop(f"{up} down -y cluster/onprem.yaml", timeout=600)
