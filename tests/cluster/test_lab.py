@@ -154,6 +154,7 @@ def test_a_sweep_on_aws_outlives_its_spot_node(lab):
     assert "'usd-per-hour': '0.322'" in prices
     print(lab.host(HEAD, JOB.format("logs") + " sweep", timeout=120).stdout)
     every_trial_ended_once(lab, "spot")
+    until("workers idle out", lambda: len(lab.instances("running")) == 1, 600)
     with timed("ray down"):
         lab.laptop("cd project && ray down -y cluster/aws.yaml", timeout=600)
     nothing_runs(lab)
