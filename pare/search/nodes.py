@@ -65,7 +65,9 @@ class Nodes:
     def __init__(self, autoscaler: Autoscaler, slots: Slots) -> None:
         self._autoscaler, self._slots = autoscaler, slots
         self._address = ray.get_runtime_context().gcs_address
-        self._setups = SetUps(Path(global_worker.node.get_logs_dir_path()) / "monitor.out")
+        log = Path(global_worker.node.get_logs_dir_path()) / "monitor.out"
+        # Own machines were set up when the cluster came, and Ray never tries again where that failed.
+        self._setups = SetUps(log, past=not autoscaler.on_demand)
         self._began = time.time()
         self._places = self._starting = 0
         self._looked = -LOOK
@@ -105,9 +107,12 @@ class Nodes:
                     raise RequestError(str(error)) from None
                 if places and first is None:
                     first = time.monotonic()
-                over = places >= wanted or (first is not None and time.monotonic() - first > SETTLE and places > 0)
+                late = first is not None and time.monotonic() - first > SETTLE
+                final = not self._autoscaler.on_demand and not self._starting
+                over = places >= wanted or (places > 0 and (late or final))
                 line = f"{who}: {places} of {wanted} places for trials ready"
                 line += f", {self._starting} nodes starting" if self._starting else ""
+                line += f", set-up failed on {failed}" if (failed := self._failed()) else ""
                 line += "; the sweep starts, the others join as they come" if over and places < wanted else ""
                 if line != said:
                     status.update(line)
@@ -131,12 +136,13 @@ class Nodes:
         workers = self._slots.workers
         held = int(cluster.holds(cluster.present(), int(workers.cpus), workers.gpus) // workers.count)
         self._looked, self._places = now, min(held, self._slots.concurrent)
+        self._setups.look()
         self._starting = self._on_their_way()
         if self._places:
             self._held = now
         if self._places or self._starting:
             self._moved = now
-        if why := self._setups.failing():
+        if why := self._hopeless():
             raise ClusterError(
                 f"set-up fails on the workers ({why}): mend the cluster's YAML, `ray up`, and run this again"
             )
@@ -146,10 +152,20 @@ class Nodes:
             raise ClusterError(f"no worker has come for {minutes:.0f} minutes ({why}): try again later")
         return self._places
 
+    def _hopeless(self) -> str:
+        """Why the workers cannot be set up; empty while they can, or while those that are there suffice."""
+        if self._autoscaler.on_demand:
+            return self._setups.hopeless
+        return "" if self._places or self._starting else self._failed()
+
+    def _failed(self) -> str:
+        return ", ".join(f"{node}: {printed}" for node, printed in self._setups.failed.items())
+
     def _on_their_way(self) -> int:
         """How many nodes have been started and are not there yet."""
         if not self._autoscaler.on_demand:
-            return max(self._autoscaler.most - sum(HEAD not in node for node in cluster.present()), 0)
+            there = sum(HEAD not in node for node in cluster.present())
+            return max(self._autoscaler.most - there - len(self._setups.failed), 0)
         status = get_cluster_status(self._address)
         for failed in status.failed_launches:
             if failed.details and (failed.failed_ts_s or 0) >= self._began:

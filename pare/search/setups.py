@@ -17,21 +17,24 @@ _ENDED = re.compile(
 
 
 class SetUps:
-    """Follows the autoscaler's log, from where it ends now."""
+    """Follows the autoscaler's log, from where it ends now or, with `past`, from its beginning."""
 
-    def __init__(self, log: Path) -> None:
+    def __init__(self, log: Path, past: bool = False) -> None:
+        self.failed: dict[str, str] = {}
+        """Nodes whose set-up failed when it last ran, and what it printed at the end."""
+        self.hopeless = ""
+        """A node whose set-up failed again and again, and what it printed; empty while there is none."""
         self._log = log
-        self._at = log.stat().st_size if log.exists() else 0
+        self._at = log.stat().st_size if log.exists() and not past else 0
         self._rest = b""
         self._printed: deque[str] = deque(maxlen=3)
-        self._failed: Counter[str] = Counter()
+        self._attempts: Counter[str] = Counter()
         """By node, since set-up last succeeded on it."""
         self._in_a_row: set[str] = set()
         """Nodes that failed since set-up last succeeded on any."""
-        self._why = ""
 
-    def failing(self) -> str:
-        """Why the workers cannot be set up: a node and what its set-up printed last; empty while they can."""
+    def look(self) -> None:
+        """Take in what the log has got since the last look."""
         if self._log.exists():
             with self._log.open("rb") as file:
                 file.seek(self._at)
@@ -40,19 +43,20 @@ class SetUps:
             *lines, self._rest = (self._rest + new).split(b"\n")
             for line in lines:
                 self._read(_COLOURS.sub("", line.decode(errors="replace")).strip())
-        return self._why
 
     def _read(self, line: str) -> None:
         ended = _ENDED.search(line)
         if ended:
             node, what, how = ended.groups()
             if how == "failed":
-                self._failed[node] += 1
+                self.failed[node] = " / ".join(self._printed) or f"{what} failed"
+                self._attempts[node] += 1
                 self._in_a_row.add(node)
-                if self._failed[node] >= ATTEMPTS or len(self._in_a_row) >= ATTEMPTS:
-                    self._why = self._why or f"{node}: {' / '.join(self._printed) or f'{what} failed'}"
+                if not self.hopeless and max(self._attempts[node], len(self._in_a_row)) >= ATTEMPTS:
+                    self.hopeless = f"{node}: {self.failed[node]}"
             elif what == "Ray start commands":
-                self._failed.pop(node, None)
+                self.failed.pop(node, None)
+                self._attempts.pop(node, None)
                 self._in_a_row.clear()
         elif _TIMED.match(line):
             # Ray's own lines begin with the time. Between that of a command and that of its end stands what it printed.

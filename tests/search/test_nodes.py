@@ -22,7 +22,8 @@ class Cluster:
 
     def __init__(self, autoscaler):
         self.autoscaler, self.there, self.starting, self.refused = autoscaler, [A_HEAD], 0, []
-        self.asked, self.now, self.failing, self.script = [], 0.0, "", []
+        self.asked, self.now, self.script = [], 0.0, []
+        self.failed, self.hopeless = {}, ""
 
     def at(self, minute, **changes):
         """Change attributes once so many minutes have passed."""
@@ -35,6 +36,9 @@ class Cluster:
 
     def nodes(self):
         return [{"Alive": True, "Resources": each} for each in self.there]
+
+    def look(self):
+        """In the autoscaler's log."""
 
     def status(self, _):
         failed = [SimpleNamespace(details=why, failed_ts_s=self.now) for why in self.refused]
@@ -61,7 +65,7 @@ def make(monkeypatch, tmp_path):
         monkeypatch.setattr(nodes.ray, "get_runtime_context", lambda: SimpleNamespace(gcs_address="head:6379"))
         folder = SimpleNamespace(get_logs_dir_path=lambda: tmp_path)
         monkeypatch.setattr(nodes, "global_worker", SimpleNamespace(node=folder))
-        monkeypatch.setattr(nodes, "SetUps", lambda _: SimpleNamespace(failing=lambda: cluster.failing))
+        monkeypatch.setattr(nodes, "SetUps", lambda *_, **__: cluster)
         monkeypatch.setattr(nodes, "get_cluster_status", cluster.status)
         monkeypatch.setattr(nodes, "request_resources", lambda bundles: cluster.asked.append(bundles))
         monkeypatch.setattr(nodes, "Leash", NoLeash)
@@ -157,6 +161,27 @@ def test_own_machines_are_waited_for_and_not_asked_for(make):
     assert said.getvalue().splitlines()[0] == "first worker: 0 of 1 places for trials ready, 2 nodes starting"
 
 
+def test_own_machines_whose_set_up_failed_are_not_waited_for(make):
+    cluster = make(OWN)
+    cluster.at(1, there=[A_HEAD, {"CPU": 2.0}], failed={"10.0.0.2": "no space left"})
+    context, said = gathered()
+    with context as (slots, places):
+        assert (slots.concurrent, places()) == (4, 2)
+        assert cluster.now < 70
+    assert (
+        "2 of 4 places for trials ready, set-up failed on 10.0.0.2: no space left; the sweep starts" in said.getvalue()
+    )
+
+
+def test_without_any_own_machine_it_ends_at_once(make):
+    cluster = make(OWN)
+    cluster.at(1, failed={"10.0.0.1": "no space left", "10.0.0.2": "no space left"})
+    context, _ = gathered()
+    with pytest.raises(RequestError, match=r"set-up fails on the workers \(10.0.0.1: no space left, 10"), context:
+        pass
+    assert cluster.now < 70
+
+
 def test_without_capacity_it_ends_with_what_the_cloud_said(make):
     cluster = make(CLOUD)
     cluster.at(1, refused=["LaunchNodeError(...): InsufficientInstanceCapacity:\n no g6.xlarge"])
@@ -177,7 +202,7 @@ def test_nodes_on_their_way_for_ever_end_it_too(make):
 
 def test_failing_set_up_ends_the_wait(make):
     cluster = make(CLOUD)
-    cluster.at(1, failing="i-0a: no space left")
+    cluster.at(1, hopeless="i-0a: no space left")
     context, _ = gathered()
     with pytest.raises(RequestError, match=r"set-up fails on the workers \(i-0a: no space left\)"), context:
         pass
@@ -203,7 +228,7 @@ def test_in_mid_sweep_failing_set_up_is_an_error_though_trials_run(make):
     context, _ = gathered(max_concurrent=1)
     with context as (_, places):
         cluster.sleep(3)
-        cluster.failing = "i-0a: no space left"
+        cluster.hopeless = "i-0a: no space left"
         with pytest.raises(ClusterError, match="no space left"):
             places()
 

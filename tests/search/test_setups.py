@@ -29,7 +29,8 @@ def follow(tmp_path):
     def more(text):
         with log.open("a") as file:
             file.write(text)
-        return setups.failing()
+        setups.look()
+        return setups.hopeless
 
     return more
 
@@ -60,6 +61,17 @@ def test_set_up_without_a_word_is_told_by_its_name(follow):
 
 def test_a_log_that_comes_later_is_followed(tmp_path):
     setups = SetUps(tmp_path / "monitor.out")
-    assert setups.failing() == ""
+    setups.look()
+    assert setups.hopeless == ""
     (tmp_path / "monitor.out").write_text(FAILED * 3)
-    assert setups.failing() == WHY
+    setups.look()
+    assert setups.hopeless == WHY
+
+
+def test_the_past_tells_on_which_nodes_set_up_failed_last(tmp_path):
+    log = tmp_path / "monitor.out"
+    log.write_text(FAILED + READY + FAILED.replace("i-0a", "i-0b"))
+    setups = SetUps(log, past=True)
+    setups.look()
+    assert list(setups.failed) == ["i-0b"]
+    assert WHY.endswith(setups.failed["i-0b"])
