@@ -31,7 +31,7 @@ MAY = {
     "sources": {"sources", "tasks", "method"},
     "training": {"training", "method", "tasks"},
     "reporting": {"reporting", "tasks", "method"},
-    "search": {"search", "training", "reporting", "tasks", "method"},
+    "search": {"search", "training", "reporting", "sources", "tasks", "method"},
 }
 
 
