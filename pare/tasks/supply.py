@@ -47,7 +47,7 @@ class Supply:
         Raises:
             RequestError: it is the URL of what is not there or may not be written.
         """
-        paths = filter(None, os.environ.get(tasks.OWN, "").split(os.pathsep))
+        paths = [path for path in os.environ.get(tasks.OWN, "").split(os.pathsep) if Path(path).is_file()]
         own = tuple((path, Path(path).read_text(encoding="utf-8")) for path in paths)
         if data_root is not None and bucket.is_url(str(data_root)):
             return cls(bucket.reach(str(data_root), "--data-root").uri, preset, own)
