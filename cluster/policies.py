@@ -109,12 +109,6 @@ def only_encrypted_transport(bucket: str) -> Statement:
 LIFECYCLE = {
     "Rules": [
         {
-            "ID": "old-checkpoints",
-            "Status": "Enabled",
-            "Filter": {"Prefix": "checkpoints/"},
-            "Expiration": {"Days": 30},
-        },
-        {
             "ID": "broken-uploads",
             "Status": "Enabled",
             "Filter": {"Prefix": ""},

@@ -38,13 +38,13 @@ class Study:
 
 
 def read(out: Path | str) -> Study:
-    """The tables of the sweep in `out`, with a leading column `task`.
+    """The tables of the sweep in `out`, with a leading column `task`; empty where nothing has begun.
 
     Raises:
         DataError: there is no sweep in `out`, or a table is damaged; names the file.
     """
     out = Path(out)
-    if not any(out.glob(f"*/{TRIALS}.parquet")):
+    if not (out / "sweep.json").exists() and not any(out.glob(f"*/{TRIALS}.parquet")):
         raise DataError(f"{out} holds no {TRIALS}.parquet of any task: give the --out of a sweep that has begun")
     return Study(
         *(load(out, name).to_pandas(maps_as_pydicts="strict") for name in (TRIALS, CURVES, CONFIRM, PUBLISHED))

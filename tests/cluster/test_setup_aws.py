@@ -143,15 +143,12 @@ def test_the_head_changes_nothing_but_its_own_instances(made):
                 assert condition["ec2:InstanceType"] == ["g6.xlarge"]
 
 
-def test_the_bucket_is_private_encrypted_and_drops_old_checkpoints(made):
+def test_the_bucket_is_private_encrypted_and_drops_broken_uploads(made):
     s3 = client("s3")
     assert all(s3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"].values())
     assert s3.get_bucket_encryption(Bucket=BUCKET)["ServerSideEncryptionConfiguration"]["Rules"]
-    rules = s3.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
-    assert {(rule["Filter"]["Prefix"], rule.get("Expiration", {}).get("Days")) for rule in rules} == {
-        ("checkpoints/", 30),
-        ("", None),
-    }
+    (rule,) = s3.get_bucket_lifecycle_configuration(Bucket=BUCKET)["Rules"]
+    assert rule["AbortIncompleteMultipartUpload"] == {"DaysAfterInitiation": 1}
     (deny,) = json.loads(s3.get_bucket_policy(Bucket=BUCKET)["Policy"])["Statement"]
     assert (deny["Effect"], deny["Condition"]) == ("Deny", {"Bool": {"aws:SecureTransport": "false"}})
 

@@ -59,6 +59,11 @@ def test_reading_where_no_sweep_is(tmp_path):
         read(tmp_path)
 
 
+def test_a_sweep_that_has_no_trial_yet_has_empty_tables(tmp_path):
+    (tmp_path / "sweep.json").touch()
+    assert read(tmp_path).trials.empty
+
+
 def test_a_resumed_sweep_keeps_what_was_there(tmp_path):
     first = Tables(tmp_path)
     run(first, record())
