@@ -36,7 +36,7 @@ STUDY = "study.db"
 _STATE = ".mirror.json"
 
 Stamp = list[int]
-"""When a file was last written, in ns, and its bytes."""
+"""When a file was last written, in ns, and its bytes; of a study also its log's."""
 
 
 class Mirror:
@@ -189,7 +189,12 @@ def _follows(name: str) -> bool:
 
 def _stamp(path: Path) -> Stamp:
     status = path.stat()
-    return [status.st_mtime_ns, status.st_size]
+    stamp = [status.st_mtime_ns, status.st_size]
+    with contextlib.suppress(FileNotFoundError):
+        # What a study has been told may lie in the log beside it for a while.
+        log = path.with_name(f"{path.name}-wal").stat()
+        stamp += [log.st_mtime_ns, log.st_size]
+    return stamp
 
 
 def _copy_database(path: Path, copy: Path) -> None:

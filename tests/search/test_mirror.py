@@ -79,6 +79,21 @@ def test_another_machine_goes_on_with_what_was_left(remote, tmp_path):
         assert (one / "ecg" / "trials.parquet").read_text() == "5"
 
 
+def test_what_lies_in_a_studys_log_is_pushed_too(remote, out, tmp_path):
+    with mirrored(remote, out) as mirror:
+        fill(out, ecg=1)
+        with contextlib.closing(sqlite3.connect(out / "ecg" / "study.db")) as study:
+            study.execute("pragma journal_mode=wal")
+            mirror.push()
+            before = (out / "ecg" / "study.db").stat().st_mtime_ns
+            study.execute("insert into trials values (7)")
+            study.commit()
+            assert (out / "ecg" / "study.db").stat().st_mtime_ns == before
+            mirror.push()
+            remote.pull("ecg/study.db", tmp_path / "pulled.db")
+        assert rows(tmp_path / "pulled.db") == 2
+
+
 def test_the_same_machine_goes_on_with_what_it_had_not_pushed(remote, out, monkeypatch):
     """As where the driver was killed: its own copy is newer than the bucket's."""
     first = mirrored(remote, out).__enter__()

@@ -1,6 +1,8 @@
 """The study is told the truth, and it is all that a sweep needs to go on."""
 
+import contextlib
 import math
+import sqlite3
 
 import numpy as np
 import optuna
@@ -251,3 +253,13 @@ def test_a_driver_that_dies_over_a_proposal_takes_it_up_again(make, monkeypatch,
             make(trials=4).ask()
     assert len(make.frozen()[3].params) == drawn
     assert make(trials=4).ask() == undisturbed
+
+
+def test_a_file_of_sqlite_writes_ahead_and_is_whole_for_whoever_reads_it(make, tmp_path):
+    study = make(trials=2)
+    asked = study.ask()
+    study.report(asked.number, 1, 0.5)
+    assert (tmp_path / "study.db-wal").stat().st_size > 0
+    with contextlib.closing(sqlite3.connect(tmp_path / "study.db")) as other:
+        assert other.execute("pragma journal_mode").fetchone() == ("wal",)
+        assert other.execute("select intermediate_value from trial_intermediate_values").fetchall() == [(0.5,)]
