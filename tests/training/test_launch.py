@@ -1,15 +1,18 @@
 """A run under Ray Train: local, and in a worker group on a real Ray."""
 
 import errno
+import platform
 import time
 from functools import partial
 
+import psutil
 import pytest
 import ray
 import torch
 
 from pare.errors import DiskFull, TrainingError
 from pare.search import cluster
+from pare.training import launch
 from pare.training.launch import Launch, Mailbox, Workers
 from pare.training.loop import train
 
@@ -57,6 +60,21 @@ def test_a_run_that_needs_too_much_memory_fails_and_gives_it_back():
     with pytest.raises(TrainingError, match="OutOfMemoryError"):
         drain(local(program))
     assert torch.cuda.memory_reserved() == 0
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps it")
+def test_what_a_run_has_freed_goes_back_to_the_system(monkeypatch):
+    monkeypatch.setattr(launch, "_LARGE", 0)
+    kept = []
+
+    def program(report):
+        pieces = [b"x" * 50_000 for _ in range(6000)]
+        kept.append(pieces[-1])  # what lies before it is free then, but not at the end of its arena
+        report({"epoch": 1})
+
+    before = psutil.Process().memory_full_info().uss
+    drain(local(program))
+    assert psutil.Process().memory_full_info().uss - before < 100e6
 
 
 def test_nothing_runs_past_a_stop():
