@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import pyarrow as pa
 from pyarrow import fs
@@ -82,9 +82,9 @@ class Folder:
 
     @property
     def workspace(self) -> Path:
-        """Where this machine keeps its copy: below `$PARE_RUNS`, else ~/.cache/pare/runs."""
+        """Where this machine keeps its copy: below `$PARE_RUNS`, else ~/.cache/pare/runs. None lies in another."""
         parts, base = urlsplit(str(self)), Path(os.environ.get("PARE_RUNS") or Path.home() / ".cache/pare/runs")
-        return base / parts.netloc / parts.path.strip("/")
+        return base / parts.netloc / quote(parts.path.strip("/"), safe="")
 
     def push(self, path: Path, name: str) -> None:
         """Copy a file into the store."""
@@ -210,7 +210,7 @@ def reach(url: str, option: str) -> Folder:
     parts, folder = urlsplit(url), Folder(url)
     if parts.username or parts.password:
         raise RequestError(f"{option} holds a password: leave it out, and put it where the store's own tools look")
-    if parts.scheme == "file" or not parts.netloc or not parts.path.strip("/"):
+    if parts.scheme == "file" or not parts.netloc or {"", ".", ".."} & set(parts.path.strip("/").split("/")):
         raise RequestError(f"{option} is {url!r}: give a directory, or a folder in a bucket such as s3://bucket/run")
     probe = f".writable-{secrets.token_hex(4)}"
     try:

@@ -103,6 +103,9 @@ def test_a_failure_is_tried_again(failures, ends, monkeypatch):
         ("s3://no-such-bucket/run", "there is no bucket no-such-bucket"),
         ("s3://bucket", "a folder in a bucket such as s3://bucket/run"),
         ("s3:///run", "a folder in a bucket"),
+        ("s3://bucket/..", "a folder in a bucket"),
+        ("s3://bucket/../../etc", "a folder in a bucket"),
+        ("s3://bucket//run//sub", "a folder in a bucket"),
         ("file:///tmp/run", "give a directory"),
         ("s4://bucket/run", "s4"),
         ("s3://me:secret@bucket/run", "--out holds a password"),
@@ -115,6 +118,12 @@ def test_what_cannot_be_reached_is_told_in_one_line(url, named, store_url):
     assert named in str(error.value)
     assert "\n" not in str(error.value)
     assert "secret" not in str(error.value)
+
+
+def test_no_copy_lies_in_another(cache):
+    copies = [Folder(url).workspace for url in ("s3://bucket/run", "s3://bucket/run/sub", "s3://other/run")]
+    assert {copy.parent for copy in copies} == {cache / "runs" / "bucket", cache / "runs" / "other"}
+    assert len(set(copies)) == 3
 
 
 def test_reaching_leaves_nothing_behind(store_url):

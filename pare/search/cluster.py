@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import ray
 
 from pare import bucket, tasks
-from pare.errors import RequestError
+from pare.errors import ClusterError, RequestError
 from pare.search import prices
 from pare.search.request import Request
 from pare.tasks import parallel
@@ -44,6 +44,7 @@ def connect(address: str | None, **resources: int) -> None:
 
     Raises:
         RequestError: nothing answers at the address.
+        ClusterError: Ray does not start on this machine.
     """
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", **ENVIRONMENT}
     try:
@@ -62,6 +63,11 @@ def connect(address: str | None, **resources: int) -> None:
         raise RequestError(
             f"--address is {address!r}: no Ray answers there ({error}); leave it out to start one"
         ) from None
+    except Exception as error:  # Ray's word for a machine too busy to start it within half a minute
+        if address not in (None, "local"):
+            raise
+        why = " ".join(str(error).split())
+        raise ClusterError(f"Ray did not start ({why}): run this again when the machine has less to do") from error
 
 
 def price(request: Request) -> Callable[[], float]:

@@ -241,8 +241,8 @@ def schedule_methods(
 def _storage(url: str | None) -> str | RDBStorage | None:
     """The storage of a URL. A file of SQLite's writes a log ahead (WAL), which does not wait for the disk.
 
-    Of some twenty-five transactions a trial each would take ten milliseconds and more, while its slot stands idle. A
-    process that dies loses nothing; a machine that loses its power may lose the last ones, and no file is damaged.
+    A trial makes some twenty-five transactions while its slot stands idle: 17 ms each on a busy disk, with the log less
+    than 2. A process that dies loses nothing; a machine that loses its power may lose the last ones.
     """
     if url is None or make_url(url).get_backend_name() != "sqlite" or ":memory:" in url:
         return url

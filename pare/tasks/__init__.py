@@ -73,11 +73,11 @@ def get(name: str) -> Task:
         from pare.tasks import own  # what it imports is for those who need it
 
         return own.of_file(Path(name), taken=_MODULES)
-    if name.startswith("openml-") and OWN not in os.environ:
-        raise RequestError(f"{name} is made by sweeps/openml_cc18.py: run that")
     if name not in _MODULES:
         if found := _elsewhere(name):
             return found
+        if name.startswith("openml-"):
+            raise RequestError(f"{name} is made by sweeps/openml_cc18.py: run that")
         raise RequestError(f"unknown task {name!r}: choose from {', '.join(names())}")
     module, _, attribute = _MODULES[name].partition(":")
     task: Task = getattr(import_module(module), attribute or "TASK")
