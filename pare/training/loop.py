@@ -139,7 +139,8 @@ def fit(
         began = time.perf_counter()
         objective.train()
         begun = restored if epoch == restored.epoch else Progress()
-        watched = {name: total.to(world.device) for name, total in begun.watched.items()}
+        # What was summed before counts once, however many workers go on from there.
+        watched = {name: total.to(world.device) * world.leads for name, total in begun.watched.items()}
         batches = feed.epoch(order, epoch, target_side, source_side if mixes else None, world.device, begun.step)
         for step, parts in enumerate(batches, start=epoch * order.steps + begun.step):
             if must_go():

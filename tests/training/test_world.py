@@ -10,6 +10,7 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from pare.config import Run
+from pare.errors import Preempted
 from pare.training.loop import train
 from pare.training.world import World
 
@@ -63,6 +64,15 @@ def test_two_workers_agree_with_one_to_rounding(task, make_run, workers):
             if name in a:
                 assert b[name] == pytest.approx(a[name], rel=1e-3), name
     assert two["total"] == pytest.approx(one["total"], rel=1e-4)
+
+
+def test_two_workers_go_on_from_the_middle_of_an_epoch_of_one(make_run, workers, root, tmp_path):
+    run = make_run("ecg")
+    asked = iter(range(99))
+    with pytest.raises(Preempted):
+        train(run, root, tmp_path / "run-2", lambda _: True, lambda: next(asked) == 2)
+    one, two = workers(run, 1)["reports"], workers(run, 2)["reports"]
+    assert [report["loss"] for report in two] == pytest.approx([report["loss"] for report in one], rel=1e-3)
 
 
 def test_a_lone_process_is_a_world_of_one():
