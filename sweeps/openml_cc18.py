@@ -1,8 +1,8 @@
 """Sweep PaRe over tables of OpenML-CC18: the thirty that TabPFN, ORCA and PaRe are compared on.
 
 python sweeps/openml_cc18.py
-    laptop: small bodies; the three tables that are real without a file (wdbc, tic-tac-toe, balance-scale); 2 cores, an
-    estimated 5 minutes.
+    laptop: small bodies; the three tables that are real without a file (wdbc, tic-tac-toe, balance-scale); 2 cores,
+    4 minutes.
 python sweeps/openml_cc18.py --preset paper --download
     paper: RoBERTa-B, all thirty; OpenML's files (.pq or .arff) lie in DATA_ROOT/<task>/raw, --download gets them.
 

@@ -1,7 +1,7 @@
 """Sweep PaRe over data of your own: a .npz with x and y, x.npy and y.npy, a table, or a folder of images per class.
 
 python sweeps/own.py --data digits.npz
-    laptop: small bodies, an estimated 5 minutes on 2 cores for about a thousand samples.
+    laptop: small bodies; these 1797 digits take 4 minutes on 2 cores.
 python sweeps/own.py --data patients.csv --label diagnosis --group patient --metric macro-f1
     a table: text columns one-hot; no patient is in two splits. A column or array `split` gives splits of your own.
 

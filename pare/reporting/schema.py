@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any, get_type_hints
 
@@ -17,6 +18,7 @@ TIME = pa.timestamp("us", tz="UTC")
 TRIALS, CURVES, CONFIRM, PUBLISHED = "trials", "curves", "confirm", "published"
 
 
+@functools.cache
 def schema(table: str, metric: Metric | None = None) -> Any:
     """The schema of one of the tables; given a task's metric, the columns that hold it carry its unit."""
     columns = {TRIALS: _trials, CURVES: _curves, CONFIRM: _confirm, PUBLISHED: _validated}[table](metric)

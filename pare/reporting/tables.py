@@ -84,6 +84,8 @@ class _TaskTables:
     published: dict[str, Row] = field(default_factory=dict)
     written: float = -math.inf
     """When the curves were last written, on the monotonic clock."""
+    whole: bool = True
+    """Whether the file has all of the curves."""
 
 
 class Tables:
@@ -125,6 +127,7 @@ class Tables:
         tables.curves[record.trial] = {e: row for e, row in curve.items() if e < epoch} | {
             epoch: _point(record, figures)
         }
+        tables.whole = False
         if record.purpose == "search":
             tables.trials[record.trial] = _row(record)
         if time.monotonic() - tables.written >= self.interval:
@@ -140,11 +143,12 @@ class Tables:
             rows = getattr(tables, table)
             rows[record.trial] = _row(record) | {"validation": record.objective}
             self._write(record.task, table, rows.values())
-        self._write_curves(record.task, tables)
+        if not tables.whole:
+            self._write_curves(record.task, tables)
 
     def _write_curves(self, task: str, tables: _TaskTables) -> None:
         self._write(task, CURVES, (row for curve in tables.curves.values() for row in curve.values()))
-        tables.written = time.monotonic()
+        tables.written, tables.whole = time.monotonic(), True
 
     def _write(self, task: str, table: str, rows: Iterable[Row]) -> None:
         write(rows, schema(table, tasks.get(task).metric), self.out / task / f"{table}.parquet")

@@ -2,7 +2,8 @@
 
 The tab takes its columns from the first experiment summary that it meets: what is absent there vanishes. So a trial
 writes session records only, and each task's directory gets one summary that lists the hyperparameters of all tasks.
-Event files are appended to and closed at once: however many trials run, none stays open.
+Event files are appended to and closed at once: however many trials run, none stays open. Pictures, which take longer to
+draw than all else, follow from a thread: a slot waits while the driver tells of its trial.
 """
 
 from __future__ import annotations
@@ -10,8 +11,11 @@ from __future__ import annotations
 import functools
 import math
 import operator
+import threading
 import time
+from collections import deque
 from collections.abc import Container, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -54,9 +58,21 @@ _ALWAYS: Mapping[str, Domain] = {
 }
 _END = ".end"
 
+_AHEAD = 16
+"""Reports whose pictures may be due before the next one waits for them."""
+
+_LATER = 0.3
+"""Seconds before a report's pictures are drawn: until then the driver is busy giving the slot its next trial."""
+
+_APPENDING = threading.Lock()
+"""An event is written in several pieces."""
+
 
 class TensorBoard:
-    """Writes the runs of a sweep to `out/tb/<task>/<trial>/`; `domains` names the hyperparameters searched, by task."""
+    """Writes the runs of a sweep to `out/tb/<task>/<trial>/`; `domains` names the hyperparameters searched, by task.
+
+    Pictures are all there after a `flush`.
+    """
 
     def __init__(self, out: Path, domains: Mapping[str, Mapping[str, Domain]]) -> None:
         self.root = out / "tb"
@@ -64,6 +80,9 @@ class TensorBoard:
         """By task and trial, of those that run."""
         self._continued: set[Path] = set()
         """Files that say where the curve goes on, so that TensorBoard drops what an earlier life wrote beyond."""
+        self._artist = ThreadPoolExecutor(1, thread_name_prefix="pictures")
+        self._due: deque[Future[None]] = deque()
+        self._hurry = threading.Event()
         experiment = _experiment(domains)
         for task in domains:
             folder = self.root / task
@@ -89,7 +108,7 @@ class TensorBoard:
 
     def epoch(self, record: Record, figures: Mapping[str, Any]) -> None:
         step, samples = int(figures["epoch"]), int(figures["samples"])
-        drawn = pictures.draw(tasks.get(record.task), figures)
+        shown = any(name.startswith(PICTURES) for name in figures)
         path = self._file(record)
         if path not in self._continued:
             self._continued.add(path)
@@ -97,16 +116,20 @@ class TensorBoard:
             # TensorBoard then drops what lies at this step or beyond, curves by samples among it; and a report that is
             # repeated comes without its pictures.
             earlier = dict.fromkeys(_BY_SAMPLES.values(), range(samples))
-            _copy(path, earlier if drawn else {**earlier, PICTURES: (step,)})
+            _copy(path, earlier if shown else {**earlier, PICTURES: (step,)})
         named = [(FIGURES[name], value) for name, value in figures.items() if name in FIGURES and value is not None]
         scalars = (s for figure, value in named if (s := _scalar(record, figure, value)))
-        _append(path, *scalars, *(_image(tag, picture) for tag, picture in drawn.items()), step=step)
+        _append(path, *scalars, step=step)
         curves = (
             _scalar(record, replace(FIGURES[name], tag=tag), figures[name])
             for name, tag in _BY_SAMPLES.items()
             if name in figures
         )
         _append(path, *(scalar for scalar in curves if scalar), step=samples)
+        if shown:
+            self._due.append(self._artist.submit(self._draw, path, record.task, dict(figures), step))
+        while self._due and (self._due[0].done() or len(self._due) > _AHEAD):
+            self._due.popleft().result()
 
     def end(self, record: Record) -> None:
         path = self._file(record)
@@ -119,6 +142,18 @@ class TensorBoard:
             _append(path.with_name(_name(_END)), _session_end(status, ended))
         del self._files[record.task, record.trial]
         self._continued.discard(path)
+
+    def flush(self) -> None:
+        """Wait for the pictures that are due."""
+        self._hurry.set()
+        while self._due:
+            self._due.popleft().result()
+        self._hurry.clear()
+
+    def _draw(self, path: Path, task: str, figures: Mapping[str, Any], step: int) -> None:
+        self._hurry.wait(_LATER)
+        drawn = pictures.draw(tasks.get(task), figures)
+        _append(path, *(_image(tag, picture) for tag, picture in drawn.items()), step=step)
 
     def _file(self, record: Record) -> Path:
         """The event file of a trial since it began; one that fails before it can begin has none yet."""
@@ -208,7 +243,7 @@ def _copy(path: Path, wanted: Mapping[str, Container[int]]) -> None:
             if any(value.tag.startswith(start) and event.step in steps for start, steps in wanted.items()):
                 one = Event(wall_time=event.wall_time, step=event.step, summary=Summary(value=[value]))
                 found[value.tag, event.step] = one
-    with path.open("ab") as file:
+    with _APPENDING, path.open("ab") as file:
         records = RecordWriter(file)
         for event in found.values():
             records.write(event.SerializeToString())
@@ -229,7 +264,7 @@ def _append(path: Path, *contents: Any, step: int = 0) -> None:
     """Append summaries or session logs to an event file, which is made where there is none."""
     path.parent.mkdir(parents=True, exist_ok=True)
     now = time.time()
-    with path.open("ab") as file:
+    with _APPENDING, path.open("ab") as file:
         records = RecordWriter(file)
         if file.tell() == 0:
             records.write(Event(wall_time=now, file_version="brain.Event:2").SerializeToString())

@@ -150,7 +150,8 @@ def _run(
         progress.spent = budget.describe
         progress.expect(sum(plan.study.left for plan in plans))
         page = Report(out, name, plans)
-        observers: list[Observer] = [tables.Tables(out), TensorBoard(out, domains), progress, page]
+        board = TensorBoard(out, domains)
+        observers: list[Observer] = [tables.Tables(out), board, progress, page]
         if request.track:
             observers.append(tracker(request.track, f"{name}-{sweep_id}"))
         if mirror:
@@ -161,6 +162,7 @@ def _run(
             if not sweep.finished:
                 tune.run(sweep, slots.workers, supply, out / ".ray", places, remote)
         finally:
+            board.flush()
             budget.persist()
     shutil.rmtree(out / ".ray", ignore_errors=True)
     if not sweep.finished:

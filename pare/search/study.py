@@ -15,12 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution
-from optuna.storages import RDBStorage
+from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
-from sqlalchemy import event, make_url
 
 from pare.config import MethodName, Run
 from pare.errors import RequestError
+from pare.search.database import Database
 from pare.search.space import Space, Values, to_run
 from pare.search.strategy import METHOD, STARTUP, SamplerName, SchedulerName, pruner, sampler
 from pare.tasks.task import Direction
@@ -70,41 +70,39 @@ class Study:
         self.hints: Hints = lambda _: ()
         self._base, self._seed, self._trials, self._sampler = base, seed, trials, sampler
         self._wanted = methods
+        self._database = Database(name, storage, direction)
+        _require_same_choices(space, self._database.trials, storage)
         self._study = optuna.create_study(
-            study_name=name,
-            storage=_storage(storage),
-            direction=direction,
-            pruner=pruner(scheduler, base.epochs),
-            load_if_exists=True,
+            study_name=name, storage=InMemoryStorage(), direction=direction, pruner=pruner(scheduler, base.epochs)
         )
+        self._study.add_trials(self._database.trials)
         self._live: dict[int, Trial] = {}
-        known = self._study.get_trials(deepcopy=False)
-        self._unfinished = [trial for trial in known if trial.state == TrialState.RUNNING]
-        _require_same_choices(space, known, storage)
+        self._unfinished = [trial for trial in self._frozen() if trial.state == TrialState.RUNNING]
 
     def ask(self, unfinished_only: bool = False) -> Asked | None:
         """The next trial: what an earlier sitting left unfinished, then new ones; None when all were given out."""
         if self._unfinished:
             unfinished = self._unfinished.pop(0)
-            method = self._methods()[unfinished.number]
-            self._study.sampler = sampler(self._sampler, self._seed + unfinished.number, method)
-            trial = Trial(self._study, unfinished._trial_id)
-            self._repeat_draws(trial)
-            return self._define(trial, method)
-        if unfinished_only:
-            return None
-        trials = self._study.get_trials(deepcopy=False)
-        number = sum(trial.state != TrialState.WAITING for trial in trials)
-        if number >= self._trials:
+            self._live[unfinished.number] = Trial(self._study, unfinished._trial_id)
+            return _asked(unfinished)
+        number = len(self._frozen())
+        if unfinished_only or number >= self._trials:
             return None
         turns = self._methods()
         method = turns[number]
         known = self._known(method, number, turns[:number].count(method))
-        if known is not None and number == len(trials):
+        if known is not None:
             self._study.enqueue_trial(known)
         # A sampler of its own for every trial: what it proposes depends on the study alone, not on who asked before.
         self._study.sampler = sampler(self._sampler, self._seed + number, method)
-        return self._define(self._study.ask(), method)
+        trial = self._study.ask()
+        trial.set_user_attr(METHOD, method)
+        run = self._base.replace({**self.space.suggest(trial, method), "method": method})
+        trial.set_user_attr(_RUN, json.dumps(run.flat()))
+        self._live[number] = trial
+        frozen = self._frozen()[number]
+        self._database.add(frozen)
+        return _asked(frozen)
 
     def _known(self, method: MethodName, number: int, turn: int) -> Values | None:
         """What the `turn`-th trial of a method starts from; None where that is left to the sampler."""
@@ -119,39 +117,21 @@ class Study:
             return self.space.near(published, method, np.random.default_rng((self._seed, number)))
         return None
 
-    def _repeat_draws(self, trial: Trial) -> None:
-        """Draw again what a trial had drawn when its driver died over it, so that the rest comes as it would have."""
-        for name, distribution in trial.distributions.items() if _RUN not in trial.user_attrs else ():
-            known = trial._is_fixed_param(name, distribution) or trial._is_relative_param(name, distribution)
-            if not known and not distribution.single():
-                frozen = self._study.get_trials(deepcopy=False)[trial.number]
-                self._study.sampler.sample_independent(self._study, frozen, name, distribution)
-
-    def _define(self, trial: Trial, method: MethodName) -> Asked:
-        """Settle what a trial runs; what an earlier sitting had settled of it stays."""
-        self._live[trial.number] = trial
-        if _RUN not in trial.user_attrs:
-            trial.set_user_attr(METHOD, method)
-            run = self._base.replace({**self.space.suggest(trial, method), "method": method})
-            trial.set_user_attr(_RUN, json.dumps(run.flat()))
-        return _asked(self._study.get_trials(deepcopy=False)[trial.number])
-
     def report(self, number: int, epoch: int, objective: float) -> bool:
         """Tell the study of an epoch, once; returns whether the trial is worth another."""
         trial = self._live[number]
-        if epoch in self._study.get_trials(deepcopy=False)[number].intermediate_values:
-            # It comes again where a trial went on from its checkpoint; a pruner asked again would answer otherwise.
-            if _CUT in trial.user_attrs:
-                return False
-        else:
+        if epoch not in self._frozen()[number].intermediate_values:
             trial.report(objective, epoch)
-        if trial.should_prune():
+        # It comes again where a trial went on from its checkpoint; a pruner asked again would answer otherwise.
+        cut = trial.should_prune() or _CUT in trial.user_attrs
+        if cut:
             trial.set_user_attr(_CUT, True)
-            return False
-        return True
+        self._keep(number)
+        return not cut
 
     def complete(self, number: int, objective: float) -> None:
         self._study.tell(self._live.pop(number), objective)
+        self._keep(number)
 
     def prune(self, number: int, why: str = "") -> None:
         self._end(number, TrialState.PRUNED, why)
@@ -164,10 +144,22 @@ class Study:
         if why:
             trial.set_user_attr(_WHY, why)
         self._study.tell(trial, state=state)
+        self._keep(number)
+
+    def settle(self) -> None:
+        """Write the trials last asked for to the database, which is better done while they run."""
+        self._database.settle()
+
+    def _frozen(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False)
+
+    def _keep(self, number: int) -> None:
+        """Write a trial as it is now to the database."""
+        self._database.keep(self._frozen()[number])
 
     def ended(self) -> list[FrozenTrial]:
         """Every trial that is over."""
-        return [trial for trial in self._study.get_trials(deepcopy=False) if trial.state.is_finished()]
+        return [trial for trial in self._frozen() if trial.state.is_finished()]
 
     @property
     def unfinished(self) -> int:
@@ -216,8 +208,7 @@ class Study:
 
     def _methods(self) -> list[MethodName]:
         """The method of every trial, those to come included."""
-        trials = self._study.get_trials(deepcopy=False)
-        turns: list[MethodName] = [trial.user_attrs[METHOD] for trial in trials if METHOD in trial.user_attrs]
+        turns: list[MethodName] = [trial.user_attrs[METHOD] for trial in self._frozen()]
         return schedule_methods(self._wanted, self._trials, turns)
 
 
@@ -236,25 +227,6 @@ def schedule_methods(
         turns.append(method)
         had[method] += 1
     return turns
-
-
-def _storage(url: str | None) -> str | RDBStorage | None:
-    """The storage of a URL. A file of SQLite's writes a log ahead (WAL), which does not wait for the disk.
-
-    A trial makes some twenty-five transactions while its slot stands idle: 17 ms each on a busy disk, with the log less
-    than 2. A process that dies loses nothing; a machine that loses its power may lose the last ones.
-    """
-    if url is None or make_url(url).get_backend_name() != "sqlite" or ":memory:" in url:
-        return url
-    storage = RDBStorage(url)
-
-    @event.listens_for(storage.engine, "connect")
-    def _(connection: Any, _record: Any) -> None:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute("PRAGMA synchronous=NORMAL")
-
-    storage.engine.dispose()  # what is connected already was not asked
-    return storage
 
 
 def _require_same_choices(space: Space, trials: Sequence[FrozenTrial], storage: str) -> None:

@@ -1,7 +1,8 @@
 """A sweep: which job comes next and what its reports mean. It knows neither Ray nor files of results.
 
-Whoever runs trials asks for the `next` job, `report`s its epochs and says when it has `end`ed. Tasks come one after
-another, so that a later one can begin where the earlier ones ended; none leaves a slot idle while its last trials run.
+Whoever runs trials asks for the `next` job, `report`s its epochs and says when it has `end`ed; once its slots are at
+work it lets the sweep `settle` what could wait. Tasks come one after another, so that a later one can begin where the
+earlier ones ended; none leaves a slot idle while its last trials run.
 When a task's trials have all ended, the best configuration of each method is trained again on several seeds, and only
 there the test split is opened. The published configuration, where it is not the best, is trained on the same seeds, by
 validation only: a choice that is no better than it on fresh seeds was luck.
@@ -94,6 +95,8 @@ class Sweep:
         self._out, self._observers, self._budget = out, observers, budget
         self._concurrent, self._gpus = concurrent, gpus
         self._jobs: dict[str, Job] = {}
+        self._untold: list[Job] = []
+        """Given out, and not yet told to the observers."""
         self._costs: dict[tuple[str, str], Cost] = defaultdict(Cost)
         """By task and method."""
         self.failures = 0
@@ -120,14 +123,23 @@ class Sweep:
             job = self._trial(plan) or self._confirmation(plan)
             if job is not None:
                 self._jobs[job.id] = job
-                for observer in self._observers:
-                    observer.begin(job.record)
+                self._untold.append(job)
                 return job
         return None
+
+    def settle(self) -> None:
+        """Write and tell what has begun: a slot that waits for its next job need not wait for that too."""
+        for plan in self._plans.values():
+            plan.study.settle()
+        while self._untold:
+            job = self._untold.pop(0)
+            for observer in self._observers:
+                observer.begin(job.record)
 
     def report(self, id: str, figures: Mapping[str, Any]) -> bool:  # noqa: A002
         """Take in the figures of an epoch, or the test of a confirmation; returns whether the job is to go on."""
         self._tick()
+        self.settle()
         job = self._jobs[id]
         if "test_metric" in figures:
             job.record.test = float(figures["test_metric"])
@@ -146,7 +158,7 @@ class Sweep:
         if job.number is not None:
             go_on = self._plans[record.task].study.report(job.number, record.epochs, record.objective)
         if record.epochs == job.run.epochs:
-            return True
+            return job.purpose == "confirm"  # its test is to come
         if go_on:
             job.cut = self._budget.reached() if job.number is None else self._stop(self._plans[record.task])
         return go_on and not job.cut
@@ -154,6 +166,7 @@ class Sweep:
     def end(self, id: str, why: str = "") -> None:  # noqa: A002
         """A job is over: run to its end, cut short, or failed for the reason given."""
         self._tick()
+        self.settle()
         job = self._jobs[id]
         record, study = job.record, self._plans[job.record.task].study
         record.ended, record.why = datetime.now(UTC), why or job.cut

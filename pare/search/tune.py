@@ -38,7 +38,7 @@ Answer = TypeVar("Answer")
 
 
 class _Unsaved:
-    """Pickled empty: Tune saves its searcher and scheduler with the experiment, and ours hold open studies and files.
+    """Pickled empty: Tune saves searcher, scheduler and callbacks with the experiment, and ours hold studies and files.
 
     Nothing is lost, for no experiment is ever restored from Tune's snapshot: the studies are the sweep's memory.
     """
@@ -138,7 +138,17 @@ class SweepScheduler(_Unsaved, FIFOScheduler):
         return TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP
 
 
-class Watch(tune.Callback):
+class Settle(_Unsaved, tune.Callback):
+    """Lets the sweep do what could wait until the trials it gave out were on their way."""
+
+    def __init__(self, sweep: Sweep, guard: Guard) -> None:
+        self._sweep, self._guard = sweep, guard
+
+    def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:  # noqa: ARG002
+        self._guard(self._sweep.settle, otherwise=None)
+
+
+class Watch(_Unsaved, tune.Callback):
     """Looks at the cluster at every step: with a trial that waits for a node, Tune asks for no other."""
 
     def __init__(self, places: Places, guard: Guard) -> None:
@@ -214,7 +224,7 @@ def run(
             name="tune",
             storage_path=str(storage),
             verbose=0,
-            callbacks=[guard, Lighten(), *watches],
+            callbacks=[guard, Lighten(), Settle(sweep, guard), *watches],
             failure_config=tune.FailureConfig(max_failures=RETRIES),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
         ),

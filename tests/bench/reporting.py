@@ -58,7 +58,8 @@ def trial(name, root, out):
         source_data=keys[settings["source"]],
     ).replace(settings)
     one = replace(record(task=name), config=run.flat())
-    observers = {"tables": Tables(out), "TensorBoard, pictures included": TensorBoard(out, {name: {}})}
+    board = TensorBoard(out, {name: {}})
+    observers = {"tables": Tables(out), "TensorBoard, pictures included": board}
     look = Inspector.look
 
     def watched(self, *arguments):
@@ -70,6 +71,7 @@ def trial(name, root, out):
         for kind, observer in observers.items():
             with clock.during(kind):
                 observer.epoch(one, figures)
+                board.flush()
         return True
 
     for observer in observers.values():

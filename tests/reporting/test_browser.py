@@ -28,7 +28,8 @@ pytestmark = [
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("sweep")
-    sweep(tables.Tables(out), TensorBoard(out, DOMAINS))
+    sweep(tables.Tables(out), board_files := TensorBoard(out, DOMAINS))
+    board_files.flush()
     leaderboard.write(out, {"ecg": (0.9, 0.95), "darcy": (0.24, 0.25)})
     importance = {"ecg": Importance({"optimizer.lr.body": 0.7, "mix_weight": 0.3}, "fANOVA over 6 trials")}
     report.write(out, Context("python sweeps/nas360.py --tasks ecg darcy", 0, importance))

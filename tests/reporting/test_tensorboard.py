@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlencode
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
+import numpy as np
 import pytest
 from tensorboard.backend import application
 from tensorboard.backend.event_processing import data_ingester
@@ -115,6 +116,7 @@ def sweep(out: Path) -> None:
     going = record("pare-0003")
     writer.begin(going)
     writer.epoch(going, figures(1, gate_mean=0.5, loss_source=math.nan) | arrays("ecg"))
+    writer.flush()
 
 
 @pytest.fixture(scope="module")
@@ -219,6 +221,7 @@ def test_going_on_keeps_curves_by_samples_and_the_pictures_of_a_repeated_report(
     first.begin(one)
     for epoch in (1, 2, 3):
         first.epoch(one, figures(epoch, 1 / epoch) | (arrays("ecg") if epoch in (1, 3) else {}))
+    first.flush()
     for _ in range(2):  # a second time, so that what was copied is copied again
         again = TensorBoard(tmp_path, DOMAINS)
         again.begin(one)
@@ -241,6 +244,14 @@ def test_a_trial_that_begins_again_goes_on_from_its_epoch_and_may_end_otherwise(
     with board(tmp_path / "tb") as answers:
         assert answers.scalar("ecg/pare-0000", "validation/metric") == [(1, 0.5), (2, 0.5), (3, 0.25)]
         assert answers.sessions()["ecg/pare-0000"]["sessions"][0]["status"] == "STATUS_SUCCESS"
+
+
+def test_a_picture_that_cannot_be_written_is_told(tmp_path):
+    writer, one = TensorBoard(tmp_path, DOMAINS), record()
+    writer.begin(one)
+    writer.epoch(one, figures(1) | arrays("ecg") | {"pictures/confusion": np.zeros(3)})
+    with pytest.raises(ValueError):
+        writer.flush()
 
 
 def test_one_experiment_summary_per_task_however_often_resumed(tmp_path):

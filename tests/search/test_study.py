@@ -7,12 +7,14 @@ import sqlite3
 import numpy as np
 import optuna
 import pytest
+import sqlalchemy
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 
 from pare.config import Run
 from pare.errors import RequestError
 from pare.search import space
+from pare.search.database import Database
 from pare.search.space import Dimension, Space
 from pare.search.study import Study, schedule_methods
 
@@ -96,25 +98,6 @@ def test_what_was_running_is_taken_up_under_its_own_number(make):
     assert dict(asked.searched) == dict(first.searched)
     again.report(asked.number, 1, 0.5)  # repeated from its checkpoint, without a warning or a second value
     assert again.ask().number == 2
-
-
-def test_a_driver_that_died_while_asking_loses_nothing(make, monkeypatch):
-    study = make(trials=2)
-    real = study._define
-
-    def die(trial, method):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(study, "_define", die)
-    with pytest.raises(KeyboardInterrupt):
-        study.ask()
-    monkeypatch.setattr(study, "_define", real)
-    again = make(trials=2)
-    first = again.ask()
-    assert (first.number, first.method) == (0, "pare")
-    assert first.run.curriculum == RUN.curriculum, "still the published configuration"
-    assert again.ask().number == 1
-    assert again.ask() is None
 
 
 def test_a_resumed_study_proposes_what_an_undisturbed_one_would(tmp_path):
@@ -235,24 +218,52 @@ def test_a_verdict_is_not_asked_for_twice(make):
     assert again.report(trial.number, 1, 9.0) is False
 
 
-@pytest.mark.parametrize("drawn", [0, 1, 4])
-def test_a_driver_that_dies_over_a_proposal_takes_it_up_again(make, monkeypatch, drawn):
-    undisturbed = run_out(make(trials=4, name="undisturbed"))[3]
-    run_out(make(trials=3))
-    suggest = optuna.trial.Trial._suggest
-    left = iter([True] * drawn)
+@pytest.mark.parametrize("earlier", [0, 3])
+def test_a_driver_that_dies_over_a_proposal_makes_it_again(make, monkeypatch, earlier):
+    """The first one is the published configuration, the fourth comes from the sampler."""
+    undisturbed = run_out(make(trials=4, name="undisturbed"))[earlier]
+    run_out(make(trials=earlier))
 
-    def dying(trial, name, distribution):
-        if not next(left, False):
-            raise KeyboardInterrupt
-        return suggest(trial, name, distribution)
+    def dying(*_):
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(optuna.trial.Trial, "_suggest", dying)
+        patched.setattr(Database, "add", dying)
         with pytest.raises(KeyboardInterrupt):
             make(trials=4).ask()
-    assert len(make.frozen()[3].params) == drawn
-    assert make(trials=4).ask() == undisturbed
+    assert len(make.frozen()) == earlier, "what is there is whole"
+    again = make(trials=4)
+    assert again.ask() == undisturbed
+    assert again.ask().number == earlier + 1 if earlier < 3 else again.ask() is None
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes", "random"])
+def test_the_database_holds_what_the_sampler_saw(make, sampler):
+    study = make(trials=9, sampler=sampler)
+    run_out(study, value=lambda asked, epoch: 0.1 * asked.number + 1 / epoch)
+    for there, here in zip(make.frozen(), study.ended(), strict=True):
+        for name in ("number", "state", "values", "params", "distributions", "intermediate_values", "user_attrs"):
+            assert getattr(there, name) == getattr(here, name), name
+        assert there.system_attrs == here.system_attrs
+
+
+def test_a_trial_costs_few_transactions(make):
+    """Each is a round trip to a database that may be far, and the slot waits for it."""
+    study = make(trials=2)
+    seen = []
+
+    @sqlalchemy.event.listens_for(sqlalchemy.engine.Engine, "commit")
+    def _(_connection):
+        seen.append(True)
+
+    try:
+        asked = study.ask()
+        study.report(asked.number, 1, 0.5)
+        assert len(seen) <= 3, "the trial, the value, and the pruner's memory of it"
+        study.complete(asked.number, 0.5)
+        assert len(seen) <= 4
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.engine.Engine, "commit", _)
 
 
 def test_a_file_of_sqlite_writes_ahead_and_is_whole_for_whoever_reads_it(make, tmp_path):
