@@ -57,6 +57,8 @@ def lab(ami, tmp_path_factory):
     with Lab(tmp_path_factory.mktemp("aws") / "lab", ami) as lab:
         bring_project(lab)
         lab.laptop("cd project && python cluster/setup_aws.py --region us-west-2 --allow 10.77.0.0/16", timeout=300)
+        # moto does not look at a policy's condition: it would refuse all transport, not only what is not encrypted.
+        lab.aws("s3", "delete_bucket_policy", Bucket=BUCKET)
         yield lab
         lab.laptop(
             "cd project && python cluster/setup_aws.py --region us-west-2 --remove --delete-results", timeout=300
@@ -72,11 +74,13 @@ def timed(what):
     print(f"{datetime.now():%H:%M:%S} {what}: {time.monotonic() - began:.0f} s", flush=True)
 
 
-def until(what, condition, seconds):
+def until(what, condition, seconds, over=lambda: False):
+    """Wait for a condition; fail at once where all is `over` before it."""
     with timed(what):
         deadline = time.monotonic() + seconds
         while not (answer := condition()):
             assert time.monotonic() < deadline, f"{what}: not within {seconds} s"
+            assert not over(), f"{what}: it is over"
             time.sleep(1)
         return answer
 
@@ -94,8 +98,12 @@ def running(out, *states):
 
 
 def job_ended(lab, host):
+    """How the job ended, in the log of whoever runs the tests; nothing as long as it has not."""
     said = lab.host(host, JOB.format("status") + " sweep", timeout=60, check=False).stdout
-    return any(word in said for word in ("succeeded", "failed"))
+    ended = any(word in said for word in ("succeeded", "failed"))
+    if "failed" in said:
+        print(lab.host(host, JOB.format("logs") + " sweep", timeout=120, check=False).stdout)
+    return ended
 
 
 def workspace(lab, host, run):
@@ -131,17 +139,18 @@ def nodes(lab, host):
 
 
 def submit_job(lab, run):
-    """What the README says, from the laptop."""
+    """What the README says, from the laptop; returns what tells whether the job is over."""
     submit = JOB.format("submit") + f" --no-wait --submission-id sweep -- {SWEEP}{run} --max-concurrent 2"
     lab.laptop(f"cd project && ray exec cluster/aws.yaml '{submit}'", timeout=300)
+    return lambda: job_ended(lab, HEAD)
 
 
 def test_a_sweep_on_aws_outlives_its_spot_node(lab):
     with timed("ray up"):
         lab.laptop("cd project && ray up -y cluster/aws.yaml", timeout=600)
-    submit_job(lab, "spot")
-    until("two workers", lambda: nodes(lab, HEAD) == 2, 900)
-    until("a trial at work", lambda: running(workspace(lab, HEAD, "spot")), 900)
+    over = submit_job(lab, "spot")
+    until("two workers", lambda: nodes(lab, HEAD) == 2, 900, over)
+    until("a trial at work", lambda: running(workspace(lab, HEAD, "spot")), 900, over)
     spot = [each for each in lab.instances("running") if each.get("InstanceLifecycle") == "spot"]
     assert len(spot) == 2
     lab.aws("ec2", "terminate_instances", InstanceIds=[spot[0]["InstanceId"]])
@@ -162,10 +171,10 @@ def test_a_sweep_on_aws_outlives_its_spot_node(lab):
 
 def test_a_lost_head_costs_time_only(lab):
     lab.laptop("cd project && ray up -y cluster/aws.yaml", timeout=600)
-    submit_job(lab, "head")
+    over = submit_job(lab, "head")
     out = workspace(lab, HEAD, "head")
-    until("a trial at work", lambda: running(out), 900)
-    until("an end", lambda: len(running(out, "COMPLETE", "PRUNED")) >= 1, 900)
+    until("a trial at work", lambda: running(out), 900, over)
+    until("an end", lambda: len(running(out, "COMPLETE", "PRUNED")) >= 1, 900, over)
     (head,) = [each for each in lab.instances("running") if each["InstanceType"].startswith("m7i")]
     lab.aws("ec2", "terminate_instances", InstanceIds=[head["InstanceId"]])
     until("the head is gone", lambda: head["InstanceId"] not in lab.machines(), 60)
@@ -224,8 +233,8 @@ def test_a_sweep_on_own_machines_outlives_one_that_falls_silent(ami, tmp_path_fa
             target=lambda: ended.append(lab.host("head", f"{SWEEP}own --max-concurrent 1", timeout=1800, check=False))
         )
         sweep.start()
-        until("a trial at work", lambda: running(workspace(lab, "head", "own")), 900)
-        until("both workers", lambda: nodes(lab, "head") == 2, 900)
+        until("a trial at work", lambda: running(workspace(lab, "head", "own")), 900, lambda: ended)
+        until("both workers", lambda: nodes(lab, "head") == 2, 900, lambda: ended)
         (silent,) = until("its machine", at_work, 60)
         lab.cut(silent)
         until("its trial runs elsewhere", lambda: set(at_work()) - {silent}, 120)
