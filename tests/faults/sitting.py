@@ -63,6 +63,8 @@ class Sitting:
         while not (met := condition()) and not self.over:
             assert time.monotonic() < until, "it never came to that"
             time.sleep(0.02)
+        if not met:
+            print(*self.end(), sep="\n")  # pytest shows it where the test fails
         return met
 
     def actors(self, name):
