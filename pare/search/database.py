@@ -46,6 +46,8 @@ class Database:
         for step, value in trial.intermediate_values.items():
             if step not in known.intermediate_values:
                 self._storage.set_trial_intermediate_value(there, step, value)
+        # That a trial was cut, a user attribute, comes before the pruner's memory of it, a system attribute: with the
+        # latter alone a pruner that is asked again would let the trial go on.
         for key, value in _new(known.user_attrs, trial.user_attrs):
             self._storage.set_trial_user_attr(there, key, value)
         for key, value in _new(known.system_attrs, trial.system_attrs):
