@@ -234,9 +234,9 @@ def _plan(
     task: Task, base: Run, data: Prepared, request: Request, preset: Preset, out: Path, sweep_id: str
 ) -> TaskPlan:
     folder = out / task.name
-    storage = request.study_storage or f"sqlite:///{folder / 'study.db'}"
+    storage: str | None = request.study_storage or f"sqlite:///{folder / 'study.db'}"
     if request.plan and not (folder / "study.db").exists():
-        storage = "sqlite:///:memory:"  # a plan starts nothing
+        storage = None  # a plan starts nothing
     else:
         folder.mkdir(exist_ok=True)
     study = Study(

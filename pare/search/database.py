@@ -12,7 +12,7 @@ from copy import deepcopy
 from typing import Any
 
 import optuna
-from optuna.storages import RDBStorage
+from optuna.storages import BaseStorage, InMemoryStorage, RDBStorage
 from optuna.trial import FrozenTrial
 from sqlalchemy import event, make_url
 
@@ -20,9 +20,9 @@ from pare.tasks.task import Direction
 
 
 class Database:
-    """The trials of the study `name` at any URL of SQLAlchemy's, by their number."""
+    """The trials of the study `name` at any URL of SQLAlchemy's, by their number. Without a URL nothing is kept."""
 
-    def __init__(self, name: str, url: str, direction: Direction) -> None:
+    def __init__(self, name: str, url: str | None, direction: Direction) -> None:
         self._storage = _storage(url)
         optuna.create_study(study_name=name, storage=self._storage, direction=direction, load_if_exists=True)
         self._study = self._storage.get_study_id_from_name(name)
@@ -61,12 +61,14 @@ def _new(known: dict[str, Any], now: dict[str, Any]) -> list[tuple[str, Any]]:
     return [(key, value) for key, value in now.items() if key not in known or known[key] != value]
 
 
-def _storage(url: str) -> RDBStorage:
+def _storage(url: str | None) -> BaseStorage:
     """The storage of a URL. A file of SQLite's writes a log ahead (WAL), which does not wait for the disk.
 
     A transaction takes 17 ms on a busy disk, with the log less than 2. A process that dies loses nothing; a machine
     that loses its power may lose the last ones.
     """
+    if url is None:
+        return InMemoryStorage()
     storage = RDBStorage(url)
     if make_url(url).get_backend_name() == "sqlite" and ":memory:" not in url:
 

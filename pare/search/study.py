@@ -46,7 +46,8 @@ class Study:
     """Trials of one task: asked for, reported, ended. `trials` is their number in total, earlier sittings included.
 
     Each method begins with what is known: its published configuration, then what other tasks found (`hints`), then, as
-    long as its sampler has nothing to go by, every other trial near the published one.
+    long as its sampler has nothing to go by, every other trial near the published one. Without a `storage` it lasts as
+    long as the process.
 
     Raises:
         RequestError: the storage holds a study whose choices are not those of the space.
@@ -55,7 +56,7 @@ class Study:
     def __init__(
         self,
         name: str,
-        storage: str,
+        storage: str | None,
         direction: Direction,
         base: Run,
         space: Space,
@@ -229,7 +230,7 @@ def schedule_methods(
     return turns
 
 
-def _require_same_choices(space: Space, trials: Sequence[FrozenTrial], storage: str) -> None:
+def _require_same_choices(space: Space, trials: Sequence[FrozenTrial], storage: str | None) -> None:
     """Intervals may widen from sitting to sitting; Optuna's choices may not."""
     choices = {d.name: d.values for d in space.dimensions if isinstance(d.values, CategoricalDistribution)}
     for trial in trials:
