@@ -127,7 +127,7 @@ class TensorBoard:
         )
         _append(path, *(scalar for scalar in curves if scalar), step=samples)
         if shown:
-            self._due.append(self._artist.submit(self._draw, path, record.task, dict(figures), step))
+            self._due.append(self._artist.submit(self._draw, path, record.task, dict(figures), step, time.monotonic()))
         while self._due and (self._due[0].done() or len(self._due) > _AHEAD):
             self._due.popleft().result()
 
@@ -150,8 +150,8 @@ class TensorBoard:
             self._due.popleft().result()
         self._hurry.clear()
 
-    def _draw(self, path: Path, task: str, figures: Mapping[str, Any], step: int) -> None:
-        self._hurry.wait(_LATER)
+    def _draw(self, path: Path, task: str, figures: Mapping[str, Any], step: int, told: float) -> None:
+        self._hurry.wait(max(0.0, told + _LATER - time.monotonic()))
         drawn = pictures.draw(tasks.get(task), figures)
         _append(path, *(_image(tag, picture) for tag, picture in drawn.items()), step=step)
 

@@ -162,8 +162,8 @@ def _run(
             if not sweep.finished:
                 tune.run(sweep, slots.workers, supply, out / ".ray", places, remote)
         finally:
-            board.flush()
             budget.persist()
+            board.flush()
     shutil.rmtree(out / ".ray", ignore_errors=True)
     if not sweep.finished:
         # Ctrl-C: Ray Tune has ended the trials under way, and their checkpoints lie where the next sitting finds them.

@@ -246,7 +246,7 @@ def test_a_trial_that_begins_again_goes_on_from_its_epoch_and_may_end_otherwise(
         assert answers.sessions()["ecg/pare-0000"]["sessions"][0]["status"] == "STATUS_SUCCESS"
 
 
-def test_a_picture_that_cannot_be_written_is_told(tmp_path):
+def test_a_picture_that_cannot_be_drawn_is_told(tmp_path):
     writer, one = TensorBoard(tmp_path, DOMAINS), record()
     writer.begin(one)
     writer.epoch(one, figures(1) | arrays("ecg") | {"pictures/confusion": np.zeros(3)})

@@ -232,9 +232,7 @@ def test_a_driver_that_dies_over_a_proposal_makes_it_again(make, monkeypatch, ea
         with pytest.raises(KeyboardInterrupt):
             make(trials=4).ask()
     assert len(make.frozen()) == earlier, "what is there is whole"
-    again = make(trials=4)
-    assert again.ask() == undisturbed
-    assert again.ask().number == earlier + 1 if earlier < 3 else again.ask() is None
+    assert make(trials=4).ask() == undisturbed
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "cmaes", "random"])
