@@ -306,25 +306,3 @@ def test_a_body_that_does_not_fit_or_is_not_there_is_refused(body, named, capsys
 def test_no_data_for_the_paper_preset_says_what_to_put_where(capsys, tmp_path):
     assert sweep("--preset", "paper", "--tasks", "ecg", "--out", tmp_path / "o", "--data-root", tmp_path / "d") == 2
     assert "challenge2017.pkl" in told(capsys)
-
-
-@pytest.mark.ray
-def test_worker_groups_leave_the_cluster_free(root, tmp_path, monkeypatch):
-    """Two workers a trial; looked at while Ray still runs."""
-    states = []
-
-    def look():
-        groups = [g for g in ray.util.placement_group_table().values() if g["state"] != "REMOVED"]
-        states.append((groups, ray.available_resources().get("CPU"), ray.cluster_resources()["CPU"]))
-
-    keep = command.keep.keep_best
-    monkeypatch.setattr(command.keep, "keep_best", lambda *a: (look(), keep(*a)))
-    small = ["--trials", "3", "--epochs", "2", "--seeds", "1", "--preset", "laptop"]
-    arguments = ["--tasks", "ecg", *small, "--workers-per-trial", "2", "--out", tmp_path, "--data-root", root]
-    assert sweep(*arguments) == 0
-    ((groups, free, whole),) = states
-    assert groups == []
-    assert free == whole
-    trials = read(tmp_path).trials
-    assert len(trials) == 3
-    assert set(trials.state) <= {"complete", "pruned"}

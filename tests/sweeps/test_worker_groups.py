@@ -1,0 +1,30 @@
+"""A sweep whose trials are worker groups of Ray Train; in a file of its own, to run beside the other sweeps."""
+
+import pytest
+import ray
+
+from pare.reporting import read
+from pare.search import command
+from tests.sweeps.test_nas360 import sweep
+
+
+@pytest.mark.ray
+def test_worker_groups_leave_the_cluster_free(root, tmp_path, monkeypatch):
+    """Two workers a trial; looked at while Ray still runs."""
+    states = []
+
+    def look():
+        groups = [g for g in ray.util.placement_group_table().values() if g["state"] != "REMOVED"]
+        states.append((groups, ray.available_resources().get("CPU"), ray.cluster_resources()["CPU"]))
+
+    keep = command.keep.keep_best
+    monkeypatch.setattr(command.keep, "keep_best", lambda *a: (look(), keep(*a)))
+    small = ["--trials", "3", "--epochs", "2", "--seeds", "1", "--preset", "laptop"]
+    arguments = ["--tasks", "ecg", *small, "--workers-per-trial", "2", "--out", tmp_path, "--data-root", root]
+    assert sweep(*arguments) == 0
+    ((groups, free, whole),) = states
+    assert groups == []
+    assert free == whole
+    trials = read(tmp_path).trials
+    assert len(trials) == 3
+    assert set(trials.state) <= {"complete", "pruned"}
