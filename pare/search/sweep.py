@@ -79,7 +79,7 @@ class Cost:
 
 
 class Sweep:
-    """The jobs of a request, in order, within its budget. `gpus` are those of one slot."""
+    """The jobs of a request, in order, within its budget, `concurrent` at a time; `gpus` are those of one slot."""
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class Sweep:
     ) -> None:
         self._plans = {plan.task.name: plan for plan in plans}
         self._out, self._observers, self._budget = out, observers, budget
-        self._concurrent, self._gpus = concurrent, gpus
+        self.concurrent, self._gpus = concurrent, gpus
         self._jobs: dict[str, Job] = {}
         self._untold: list[Job] = []
         """Given out, and not yet told to the observers."""
@@ -117,7 +117,7 @@ class Sweep:
     def next(self) -> Job | None:
         """The next job, or None while there is none: all slots are taken, or a task waits for its last trial."""
         self._tick()
-        if len(self._jobs) >= self._concurrent:
+        if len(self._jobs) >= self.concurrent:
             return None
         for plan in self._plans.values():
             job = self._trial(plan) or self._confirmation(plan)
@@ -254,7 +254,7 @@ class Sweep:
             for method, epochs in runs:
                 seconds += epochs * self._costs[name, method].per_epoch
         hours = seconds / 3600
-        return Amounts(hours / self._concurrent, hours * self._gpus, hours / self._concurrent * self._budget.price())
+        return Amounts(hours / self.concurrent, hours * self._gpus, hours / self.concurrent * self._budget.price())
 
     def _learn_cost(self, record: Record, figures: Mapping[str, Any]) -> None:
         """Note what epochs of a method cost on a task; not from those that an earlier sitting ran."""

@@ -34,6 +34,9 @@ from pare.training.launch import Workers
 RETRIES = 3
 """How often a trial whose actor or node died starts again, from its last checkpoint."""
 
+MOST_STARTING = 256
+"""Actors that start at the same time, at most: all that wait are proposed before the first of them starts."""
+
 Answer = TypeVar("Answer")
 
 
@@ -132,6 +135,19 @@ class SweepScheduler(_Unsaved, FIFOScheduler):
     def __init__(self, sweep: Sweep, guard: Guard) -> None:
         super().__init__()
         self._sweep, self._guard = sweep, guard
+        self._newest: Trial | None = None
+
+    def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:  # noqa: ARG002
+        self._newest = trial
+
+    def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:  # noqa: ARG002
+        """The trial that was added last, if it waits for an actor: it gets the one that an ended trial left.
+
+        Tune's own choice is the first that waits. That one's actor is starting: given another, Tune kills it, and the
+        slot that it was starting for stays empty for as long again. Trials in between get actors of their own.
+        """
+        newest = self._newest
+        return newest if newest is not None and newest.status == Trial.PENDING else None
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:  # noqa: ARG002
         go_on = self._guard(self._sweep.report, trial.config["job"], result, otherwise=False)
@@ -185,6 +201,7 @@ def run(
     storage: Path,
     places: Places | None = None,
     remote: Folder | None = None,
+    actor: type[tune.Trainable] = TrialActor,
 ) -> None:
     """Run a sweep to its end on the Ray that is connected; an error in the sweep or its observers is raised again.
 
@@ -193,6 +210,8 @@ def run(
     """
     os.environ |= {
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+        # One for each slot: Tune's default for a searcher of one's own is a single one.
+        "TUNE_MAX_PENDING_TRIALS_PG": str(min(sweep.concurrent, MOST_STARTING)),
         # A run's last report says only that it is over.
         "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
         "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
@@ -212,7 +231,7 @@ def run(
     guard = Guard()
     watches = [*([Orphans()] if workers.count > 1 else []), *([Watch(places, guard)] if places else [])]
     tuner = tune.Tuner(
-        tune.with_resources(TrialActor, PlacementGroupFactory([bundle])),
+        tune.with_resources(actor, PlacementGroupFactory([bundle])),
         tune_config=tune.TuneConfig(
             num_samples=-1,
             search_alg=SweepSearcher(sweep, guard, shared, places, remote),
