@@ -17,11 +17,11 @@ from typing import Annotated, Self
 
 from cyclopts import Parameter
 
+from pare.data.official.download import download
 from pare.errors import RequestError
 from pare.search.command import main
 from pare.search.request import Preset, PresetName, Request
-from pare.tasks import openml
-from pare.tasks.download import download
+from pare.tasks.openml import tables as openml
 
 PRESETS: dict[PresetName, Preset] = {
     "laptop": Preset(tasks=openml.OFFLINE, trials=6, seeds=2),

@@ -18,12 +18,12 @@ from typing import Annotated, Literal, Self
 from cyclopts import Parameter
 
 from pare import tasks
+from pare.data.task import Kind
 from pare.errors import RequestError
 from pare.search.command import main
 from pare.search.request import Preset, PresetName, Request
-from pare.tasks import openml
-from pare.tasks.own_bring import bring
-from pare.tasks.task import Kind
+from pare.tasks.openml import tables as openml
+from pare.tasks.own.importer import bring
 
 PRESETS: dict[PresetName, Preset] = {
     "laptop": Preset(tasks=(), trials=4, seeds=2),

@@ -7,7 +7,7 @@ python sweeps/pdebench.py
 python sweeps/pdebench.py --preset paper --tasks pde-advection
     paper: Swin-B and RoBERTa-B, official files below --data-root; without them the equations are solved at full size.
 
-Read every result beside the task's trivial predictor (`pare.tasks.trivial`), which learns next to nothing. Its nRMSE
+Read every result beside the task's trivial predictor (`pare.data.baselines`), which learns next to nothing. Its nRMSE
 on the laptop's test data: advection 0.003 (a shift), Burgers 5e-8 (the mean), diffusion-reaction 0.0016 (logistic
 growth of the mean), Navier-Stokes 0.18 (conserved means), diffusion-sorption 2e-6 and shallow water 2e-4 (interpolation
 in one number), Darcy 0.08 (the steady state), diffusion-reaction 2D 0.56 (a linear filter).

@@ -8,7 +8,7 @@ import pytest
 
 from pare import bucket, tasks
 from pare.config import Run
-from pare.tasks import store
+from pare.data import store
 
 OPT_IN = ("browser", "faults")
 """Marks of tests that take minutes, or more than a bare machine has: they run where `-m` asks for them."""

@@ -27,10 +27,10 @@ from transformers import (
 )
 
 from pare.errors import RequestError
-from pare.method import shipped
+from pare.method import bundled
 from pare.method.embedder import PatchEmbedder, TextEmbedder, adapt
 
-# Small bodies, for machines without a GPU or a download; `pare.sources.pretrain` makes their weights.
+# Small bodies, for machines without a GPU or a download; `pare.pretraining` makes their weights.
 _SMALL: Mapping[str, Mapping[str, Any]] = {
     "swin-mini": {
         "model_type": "swin",
@@ -210,8 +210,8 @@ def load(name: str, *, pretrained: bool = True, drop_path: float = 0.0) -> Body:
     """
     if name in _SMALL:
         body = from_config(_SMALL[name], drop_path=drop_path)
-        if pretrained and shipped.there(name):
-            shipped.read(body, shipped.folder(name))
+        if pretrained and bundled.there(name):
+            bundled.read(body, bundled.folder(name))
         return body
     config = _hub(name, lambda: AutoConfig.from_pretrained(name))
     if not pretrained:
@@ -247,7 +247,7 @@ def from_config(config: Mapping[str, Any], *, drop_path: float = 0.0) -> Body:
 
 def is_pretrained(name: str) -> bool:
     """Whether `load(name)` gives pretrained weights; tables say `random` otherwise."""
-    return name not in _SMALL or shipped.there(name)
+    return name not in _SMALL or bundled.there(name)
 
 
 @torch.no_grad()

@@ -7,9 +7,9 @@ import numpy as np
 
 from pare.config import MethodName, Run
 from pare.errors import RequestError
+from pare.losses import cross_entropy
 from pare.method import body as bodies
 from pare.method import tuning
-from pare.method.criterion import cross_entropy
 from pare.method.embedder import TextEmbedder
 from pare.method.model import CrossModalModel, Interface
 from pare.method.objective import Criterion, FineTuning, PatchReplacement

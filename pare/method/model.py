@@ -16,7 +16,7 @@ from pare.method.predictor import ClassPredictor, DensePredictor
 class Interface(Protocol):
     """What a model must fit: the kind of its outputs, the shape of its inputs (C, L) or (C, H, W), and of its outputs.
 
-    Every `pare.tasks.task.Task` is one.
+    Every `pare.data.task.Task` is one.
     """
 
     @property

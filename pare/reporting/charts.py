@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pare.data.task import Task
 from pare.reporting.records import describe
 from pare.reporting.tables import Row
-from pare.tasks.task import Task
 
 Chart = dict[str, Any]
 

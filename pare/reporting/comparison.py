@@ -9,7 +9,7 @@ from typing import Any
 
 from scipy.stats import t as student
 
-from pare.tasks.task import Metric
+from pare.data.task import Metric
 
 CONFIDENCE = 0.95
 

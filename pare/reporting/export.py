@@ -23,7 +23,7 @@ from pare.errors import DataError
 from pare.method import body as bodies
 from pare.method.model import CrossModalModel
 from pare.reporting.card import card
-from pare.tasks.own import Own, Specification
+from pare.tasks.own.task import Own, Specification
 
 CONFIG, WEIGHTS, CARD, RUN = "config.json", "model.safetensors", "README.md", "run.json"
 _STATISTICS = ("input_mean", "input_std", "output_mean", "output_std")

@@ -18,11 +18,11 @@ from rich.text import Text
 
 from pare import tasks
 from pare.config import MethodName
+from pare.data.baselines import Score
+from pare.data.task import Provenance, Published, Task
 from pare.reporting import schema, tables
 from pare.reporting.comparison import against_default, paired
 from pare.reporting.records import PROVENANCE, describe
-from pare.tasks.task import Provenance, Published, Task
-from pare.tasks.trivial import Score
 
 _NONE: Mapping[str, Score] = {}
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from pare.tasks.task import Metric, Provenance
+from pare.data.task import Metric, Provenance
 
 ALSO = "also/"
 """Before the names of a test's further metrics, where figures of all kinds are told together."""

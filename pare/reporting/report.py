@@ -14,11 +14,11 @@ import plotly.offline
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pare import tasks
+from pare.data.baselines import Score
+from pare.data.task import Task
 from pare.reporting import charts, leaderboard, schema, tables
 from pare.reporting.leaderboard import CONSTANT, Row
 from pare.reporting.records import PROVENANCE, describe
-from pare.tasks.task import Task
-from pare.tasks.trivial import Score
 
 NAME = "report.html"
 _ELSEWHERE = (f"− {leaderboard.REFERENCE} (95 %)", "data", "source", "pruned", "failed", "GPU-hours")

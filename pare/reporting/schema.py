@@ -10,9 +10,9 @@ from typing import Any, get_type_hints
 import pyarrow as pa
 
 from pare.config import Run
-from pare.reporting.figures import FIGURES, TEST, Figure
+from pare.data.task import Metric
 from pare.reporting.records import describe
-from pare.tasks.task import Metric
+from pare.reporting.scalars import FIGURES, TEST, Figure
 
 TIME = pa.timestamp("us", tz="UTC")
 TRIALS, CURVES, CONFIRM, PUBLISHED = "trials", "curves", "confirm", "published"

@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 
 from pare import tasks
 from pare.errors import DataError
-from pare.reporting.figures import FIGURES
 from pare.reporting.records import Record
+from pare.reporting.scalars import FIGURES
 from pare.reporting.schema import CONFIRM, CURVES, PUBLISHED, TRIALS, schema
 
 Row = dict[str, Any]

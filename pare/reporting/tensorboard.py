@@ -35,10 +35,10 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 from pare import tasks
 from pare.config import MethodName
-from pare.reporting import pictures
-from pare.reporting.figures import FIGURES, PICTURES, TEST, Figure
-from pare.reporting.pictures import Picture
+from pare.reporting import images as pictures
+from pare.reporting.images import Picture
 from pare.reporting.records import Domain, Record, describe
+from pare.reporting.scalars import FIGURES, PICTURES, TEST, Figure
 
 SHOWN = ("objective", "epoch", "val_metric", "val_loss", "loss", "samples_per_second")
 """The figures that are metrics of the HParams tab."""

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from pare.errors import RequestError
-from pare.reporting.figures import FIGURES, TEST
 from pare.reporting.records import Observer, Record
+from pare.reporting.scalars import FIGURES, TEST
 
 Tracker = Literal["mlflow", "wandb"]
 

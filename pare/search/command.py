@@ -15,25 +15,31 @@ from rich.console import Console
 
 from pare import bucket, sources, tasks
 from pare.config import Run
+from pare.data import baselines as trivially
+from pare.data.provider import Supply
+from pare.data.store import Prepared
+from pare.data.task import Task
 from pare.errors import BucketError, ClusterError, RequestError, is_disk_full
 from pare.method import methods
-from pare.reporting import keep, leaderboard, schema, tables
+from pare.reporting import best_model, leaderboard, schema, tables
 from pare.reporting.progress import Progress
 from pare.reporting.records import Observer, Purpose
 from pare.reporting.tensorboard import TensorBoard
 from pare.reporting.tracking import tracker
-from pare.search import cluster, nodes, place, prices, shared, space, tune
-from pare.search import plan as planning
+from pare.search import estimate as planning
+from pare.search import tune
 from pare.search.budget import OPTIONS, Budget
-from pare.search.mirror import Mirror
-from pare.search.report import Report
+from pare.search.cluster import connection as cluster
+from pare.search.cluster import prices
+from pare.search.cluster import workers as nodes
+from pare.search.output import directory as place
+from pare.search.output import visibility
+from pare.search.output.bucket_sync import Mirror
+from pare.search.page import Report
 from pare.search.request import Preset, PresetName, Request, parse
-from pare.search.study import Study
+from pare.search.study import space
+from pare.search.study.study import Study
 from pare.search.sweep import Sweep, TaskPlan
-from pare.tasks import trivial as trivially
-from pare.tasks.store import Prepared
-from pare.tasks.supply import Supply
-from pare.tasks.task import Task
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -115,7 +121,7 @@ def _run(
 ) -> int:
     remote = mirror.remote if mirror else None
     if remote is None and not request.plan:
-        shared.require_shared(out)
+        visibility.require_shared(out)
     preset_name, why = _preset(request)
     preset = presets[preset_name]
     chosen = chosen or [tasks.get(task) for task in preset.tasks]
@@ -137,7 +143,7 @@ def _run(
                         data[needed] = supply.prepare(tasks.get(needed), show)
             bases[task.name] = _base(task, settings, data, request)
             _check(bases[task.name], data)
-        shared.require_data(supply, data)
+        visibility.require_data(supply, data)
         sweep_id = "" if request.plan else place.remember(out, name, request, preset_name, bases)
 
         plans = [_plan(task, bases[task.name], data[task.name], request, preset, out, sweep_id) for task in chosen]
@@ -175,9 +181,9 @@ def _run(
     rows = leaderboard.write(out, {plan.task.name: _constant(plan) for plan in plans}, trivial)
     page.write()
     for plan in plans:
-        keep.keep_best(out, plan.task, remote)
+        best_model.keep_best(out, plan.task, remote)
         if mirror:
-            mirror.drop(f"{plan.task.name}/{keep.RUNNING}")
+            mirror.drop(f"{plan.task.name}/{best_model.RUNNING}")
     console.print(leaderboard.render(rows, console.width))
     if sweep.capped:
         console.print(f"budget reached: {sweep.capped}; a larger one goes on from here", highlight=False)
@@ -255,7 +261,7 @@ def _plan(
     seeds = request.seeds or preset.seeds
     after_search: tuple[tuple[Purpose, str], ...] = (("confirm", schema.CONFIRM), ("published", schema.PUBLISHED))
     done = {
-        (purpose, row["method"], row["seed"]): keep.run_of(row).flat()
+        (purpose, row["method"], row["seed"]): best_model.run_of(row).flat()
         for purpose, table in after_search
         for row in tables.load(out, table).to_pylist(maps_as_pydicts="strict")
         if row["task"] == task.name and row["state"] == "complete"

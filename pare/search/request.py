@@ -9,12 +9,12 @@ from cyclopts import App, CycloptsError, Parameter
 
 from pare import tasks
 from pare.config import MethodName
+from pare.data import provider
 from pare.errors import RequestError
 from pare.reporting import tracking
 from pare.reporting.tracking import Tracker
 from pare.search.budget import UNLIMITED, Amounts
-from pare.search.strategy import SamplerName, SchedulerName
-from pare.tasks import supply
+from pare.search.study.samplers import SamplerName, SchedulerName
 
 PresetName = Literal["laptop", "paper"]
 
@@ -160,7 +160,7 @@ class Request:
     @property
     def root(self) -> Path:
         """Directory of raw and prepared data on this machine."""
-        return supply.root(self.data_root)
+        return provider.root(self.data_root)
 
 
 def parse(name: str, description: str, arguments: Sequence[str], kind: type[Request] = Request) -> Request | None:

@@ -20,15 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from pare.config import MethodName, Run
+from pare.data.store import Prepared
+from pare.data.task import Task
 from pare.method.body import is_pretrained
 from pare.method.methods import METHODS
-from pare.reporting.keep import RUNNING
+from pare.reporting.best_model import RUNNING
 from pare.reporting.records import ALSO, Observer, Purpose, Record
 from pare.search.budget import NOTHING, Amounts, Budget
-from pare.search.space import Space, Values
-from pare.search.study import Study
-from pare.tasks.store import Prepared
-from pare.tasks.task import Task
+from pare.search.study.space import Space, Values
+from pare.search.study.study import Study
 
 
 @dataclass

@@ -15,17 +15,17 @@ from ray.exceptions import RayActorError
 from pare import tasks
 from pare.bucket import Folder
 from pare.config import Run
+from pare.data import store
+from pare.data.provider import Supply
 from pare.errors import DiskFull, Preempted, TrainingError
 from pare.reporting import export
-from pare.reporting.keep import MODEL
+from pare.reporting.best_model import MODEL
 from pare.reporting.records import ALSO
-from pare.search.notice import Notice
-from pare.tasks import store
-from pare.tasks.supply import Supply
+from pare.search.cluster.preemption import Notice
+from pare.training.distributed import World
 from pare.training.evaluate import predict
 from pare.training.launch import Launch, Workers
 from pare.training.loop import Report, train
-from pare.training.world import World
 
 
 def search(

@@ -21,14 +21,14 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from pare.bucket import Folder
-from pare.reporting.figures import PICTURES
-from pare.reporting.keep import RUNNING
-from pare.search.autoscaler import HEAD
-from pare.search.nodes import Places
-from pare.search.orphans import Orphans
+from pare.data.provider import Supply
+from pare.reporting.best_model import RUNNING
+from pare.reporting.scalars import PICTURES
+from pare.search.cluster.autoscaler import HEAD
+from pare.search.cluster.placement_groups import Orphans
+from pare.search.cluster.workers import Places
 from pare.search.sweep import Job, Sweep
 from pare.search.trial import TrialActor
-from pare.tasks.supply import Supply
 from pare.training.launch import Workers
 
 RETRIES = 3

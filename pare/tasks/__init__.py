@@ -2,7 +2,7 @@
 
 Beside those below there are tasks of other packages, as entry points of the group `pare.tasks` (name = "module:TASK"),
 those of a Python file, given by its path, and those that `sweeps/own.py` and `sweeps/openml_cc18.py` made of data;
-`PARE_OWN` names the files of the last two (`pare.tasks.own`).
+`PARE_OWN` names the files of the last two (`pare.tasks.own.task`).
 """
 
 import os
@@ -10,40 +10,40 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 
+from pare.data.task import Task
 from pare.errors import RequestError
-from pare.tasks.task import Task
 
 _MODULES = {
-    "cifar10": "pare.sources.cifar10",
-    "cifar100": "pare.tasks.cifar100",
-    "conll2000": "pare.sources.conll2000",
-    "conll2003": "pare.sources.conll2003",
-    "cosmic": "pare.tasks.cosmic",
-    "darcy": "pare.tasks.darcy",
-    "deepsea": "pare.tasks.deepsea",
-    "ecg": "pare.tasks.ecg",
-    "fractal-masks": "pare.sources.fractal_masks",
-    "fractals": "pare.sources.fractals",
-    "fsd50k": "pare.tasks.fsd50k",
-    "ninapro": "pare.tasks.ninapro",
-    "pde-advection": "pare.tasks.pdebench_advection",
-    "pde-advection-rollout": "pare.tasks.pdebench_rollout:ADVECTION",
-    "pde-burgers": "pare.tasks.pdebench_burgers",
-    "pde-darcy": "pare.tasks.pdebench_darcy",
-    "pde-diffusion-reaction": "pare.tasks.pdebench_diffusion_reaction",
-    "pde-diffusion-reaction-2d": "pare.tasks.pdebench_diffusion_reaction_2d",
-    "pde-diffusion-reaction-2d-full": "pare.tasks.pdebench_diffusion_reaction_2d_full",
-    "pde-diffusion-reaction-2d-rollout": "pare.tasks.pdebench_rollout:DIFFUSION_REACTION_2D",
-    "pde-diffusion-sorption": "pare.tasks.pdebench_diffusion_sorption",
-    "pde-navier-stokes": "pare.tasks.pdebench_navier_stokes",
-    "pde-shallow-water": "pare.tasks.pdebench_shallow_water",
-    "psicov": "pare.tasks.psicov",
-    "satellite": "pare.tasks.satellite",
-    "signals": "pare.sources.signals",
-    "spherical": "pare.tasks.spherical",
-    "text": "pare.sources.text",
-    "tiny-imagenet": "pare.sources.tiny_imagenet",
-    "voc2012": "pare.sources.voc2012",
+    "cifar10": "pare.sources.images.cifar10",
+    "cifar100": "pare.tasks.nas360.cifar100.task",
+    "conll2000": "pare.sources.text.conll2000",
+    "conll2003": "pare.sources.text.conll2003",
+    "cosmic": "pare.tasks.nas360.cosmic.task",
+    "darcy": "pare.tasks.nas360.darcy.task",
+    "deepsea": "pare.tasks.nas360.deepsea.task",
+    "ecg": "pare.tasks.nas360.ecg.task",
+    "fractal-masks": "pare.sources.formula.fractal_masks",
+    "fractals": "pare.sources.formula.fractals",
+    "fsd50k": "pare.tasks.nas360.fsd50k.task",
+    "ninapro": "pare.tasks.nas360.ninapro.task",
+    "pde-advection": "pare.tasks.pdebench.advection",
+    "pde-advection-rollout": "pare.tasks.pdebench.rollout:ADVECTION",
+    "pde-burgers": "pare.tasks.pdebench.burgers",
+    "pde-darcy": "pare.tasks.pdebench.darcy",
+    "pde-diffusion-reaction": "pare.tasks.pdebench.diffusion_reaction",
+    "pde-diffusion-reaction-2d": "pare.tasks.pdebench.diffusion_reaction_2d",
+    "pde-diffusion-reaction-2d-full": "pare.tasks.pdebench.diffusion_reaction_2d_full",
+    "pde-diffusion-reaction-2d-rollout": "pare.tasks.pdebench.rollout:DIFFUSION_REACTION_2D",
+    "pde-diffusion-sorption": "pare.tasks.pdebench.diffusion_sorption",
+    "pde-navier-stokes": "pare.tasks.pdebench.navier_stokes",
+    "pde-shallow-water": "pare.tasks.pdebench.shallow_water",
+    "psicov": "pare.tasks.nas360.psicov.task",
+    "satellite": "pare.tasks.nas360.satellite.task",
+    "signals": "pare.sources.formula.signals",
+    "spherical": "pare.tasks.nas360.spherical.task",
+    "text": "pare.sources.text.stdlib",
+    "tiny-imagenet": "pare.sources.images.tiny_imagenet",
+    "voc2012": "pare.sources.images.voc2012",
 }
 _SOURCES = frozenset(
     {"cifar10", "conll2000", "conll2003", "fractal-masks", "fractals", "signals", "text", "tiny-imagenet", "voc2012"}
@@ -70,7 +70,7 @@ def get(name: str) -> Task:
         RequestError: no such task; lists those there are. Or the file defines none.
     """
     if name.endswith(".py"):
-        from pare.tasks import own  # what it imports is for those who need it
+        from pare.tasks.own import task as own  # what it imports is for those who need it
 
         return own.of_file(Path(name), taken=_MODULES)
     if name not in _MODULES:
@@ -94,7 +94,7 @@ def _elsewhere(name: str) -> Task | None:
         task: Task = entry.load()
         return task
     if OWN in os.environ:
-        from pare.tasks import own
+        from pare.tasks.own import task as own
 
         return own.named(name)
     return None

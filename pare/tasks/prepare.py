@@ -15,10 +15,11 @@ from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from pare import tasks
+from pare.data import parallel, provider, store
+from pare.data.official import download, locate
+from pare.data.provider import Supply
+from pare.data.task import Progress, Task
 from pare.errors import RequestError
-from pare.tasks import download, fetch, parallel, store, supply
-from pare.tasks.supply import Supply
-from pare.tasks.task import Progress, Task
 
 _NAME = "pare.tasks.prepare"
 
@@ -50,7 +51,7 @@ class Options:
     @property
     def root(self) -> Path:
         """Directory of raw and prepared data on this machine."""
-        return supply.root(self.data_root)
+        return provider.root(self.data_root)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,7 +95,7 @@ def _prepare(names: Sequence[str], options: Options) -> None:
         for task in chosen:
             if source:
                 with _bar(console, f"getting {task.name}") as progress:
-                    copies = fetch.bring(task, source, options.root / task.name / "raw", progress)
+                    copies = locate.bring(task, source, options.root / task.name / "raw", progress)
                 for copy in copies:
                     say(f"{copy.path}: {copy.size:,} bytes, {copy.sha256 or 'there already'}")
             made = store.origin(task, options.root, options.preset)
@@ -109,12 +110,12 @@ def _prepare(names: Sequence[str], options: Options) -> None:
             say(f"{task.name}: {ready.provenance}, {counts} samples in {ready.root / ready.key}")
 
 
-def _source(chosen: Sequence[Task], options: Options, stack: ExitStack) -> fetch.Source | None:
+def _source(chosen: Sequence[Task], options: Options, stack: ExitStack) -> locate.Source | None:
     if options.from_ and options.download:
         raise RequestError(f"--from is {download.shown(options.from_)!r} beside --download: give one of them")
     if options.from_:
-        return stack.enter_context(fetch.source(options.from_))
-    return fetch.public(chosen, options.root) if options.download else None
+        return stack.enter_context(locate.source(options.from_))
+    return locate.public(chosen, options.root) if options.download else None
 
 
 @contextmanager

@@ -12,12 +12,12 @@ from sklearn.cluster import KMeans, MiniBatchKMeans
 from torch import Tensor
 
 from pare.config import Alignment
+from pare.data.task import Kind
 from pare.method.alignment import Cloud, DatasetDistance
 from pare.method.model import CrossModalModel
-from pare.tasks.task import Kind
-from pare.training import order
-from pare.training.feed import Side
+from pare.training import sampling
 from pare.training.optim import BETAS
+from pare.training.prefetch import Side
 
 CLASSES = 10
 """Pseudo-classes of a target without classes."""
@@ -41,7 +41,7 @@ def align(
     """Train the target embedder, in place, on OTDD to the source features; returns the distance before and after."""
     # Nothing here depends on the worker: each does the same, and they come out alike without a word between them. What
     # a GPU rounds differently is settled when the model is wrapped for them, which hands the leader's weights to all.
-    rng = order.alignment(seed)
+    rng = sampling.alignment(seed)
     targets, sources = (_Sample.draw(side, settings.samples, rng) for side in (target, source))
     target_classes, source_classes = (
         torch.from_numpy(_classes(sample, settings.batch, seed)).to(device) for sample in (targets, sources)

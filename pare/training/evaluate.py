@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from pare.tasks.task import Split, Task
-from pare.training.world import World
+from pare.data.task import Split, Task
+from pare.training.distributed import World
 
 _SAMPLES, _BYTES = 64, 2**28
 """How much is predicted at once, at most: samples, and bytes of inputs."""

@@ -22,26 +22,26 @@ from torch.nn.utils import clip_grad_norm_
 from pare import tasks
 from pare.bucket import Folder
 from pare.config import Run
+from pare.data import store
+from pare.data.task import Split
 from pare.errors import Preempted, Stopped, TrainingError
 from pare.method import methods, tuning
 from pare.method.curriculum import patches, share
 from pare.method.model import CrossModalModel
 from pare.method.objective import Losses, Mixing
-from pare.tasks import store
-from pare.tasks.task import Split
-from pare.training import feed, optim
+from pare.training import optim, prefetch
 from pare.training.align import align
 from pare.training.checkpoint import Best, Checkpoints, Progress
+from pare.training.distributed import World
 from pare.training.evaluate import judge, predict
-from pare.training.feed import Batch, Side
-from pare.training.inspect import Inspector, due
-from pare.training.order import Order
-from pare.training.world import World
+from pare.training.prefetch import Batch, Side
+from pare.training.sampling import Order
+from pare.training.snapshots import Inspector, due
 
 Report = Callable[[Mapping[str, Any]], bool]
 """Called by the leader after every epoch with its figures by name; `epoch` counts from 1. Returns whether to go on.
 
-At a few epochs arrays are among them, see `pare.training.inspect`.
+At a few epochs arrays are among them, see `pare.training.snapshots`.
 """
 
 
@@ -141,7 +141,7 @@ def fit(
         begun = restored if epoch == restored.epoch else Progress()
         # What was summed before counts once, however many workers go on from there.
         watched = {name: total.to(world.device) * world.leads for name, total in begun.watched.items()}
-        batches = feed.epoch(order, epoch, target_side, source_side if mixes else None, world.device, begun.step)
+        batches = prefetch.epoch(order, epoch, target_side, source_side if mixes else None, world.device, begun.step)
         for step, parts in enumerate(batches, start=epoch * order.steps + begun.step):
             if must_go():
                 seconds = spent + time.perf_counter() - began

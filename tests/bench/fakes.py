@@ -3,7 +3,7 @@
 import numpy as np
 
 from pare.config import Run
-from pare.search import space
+from pare.search.study import space
 from tests.bench import record
 
 BASE = Run(

@@ -28,11 +28,11 @@ from rich.table import Table
 
 from pare import tasks
 from pare.config import Run
+from pare.data import store
+from pare.data.store import Prepared
 from pare.method import methods
-from pare.tasks import store
-from pare.tasks.store import Prepared
-from pare.training import feed
-from pare.training.order import Order
+from pare.training import prefetch
+from pare.training.sampling import Order
 from tests.conftest import quietly
 
 SECONDS, MEGABYTE = 1.0, 2**20
@@ -56,9 +56,9 @@ def measure(name: str, data: Prepared, rounds: int) -> Row:
     run = Run(task=name, data="", body="", source="", source_data="", method="nft").replace(
         {**task.paper, **task.laptop}
     )
-    side = feed.Side(task, data.split("train"))
+    side = prefetch.Side(task, data.split("train"))
     order = Order(0, len(side), 1, run.optimizer.batch, run.optimizer.accumulate)
-    epochs = (feed.epoch(order, number, side, None, device) for number in itertools.count())
+    epochs = (prefetch.epoch(order, number, side, None, device) for number in itertools.count())
     before = _status("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     batches = (batch for epoch in epochs for parts in epoch for _, batch in parts)
@@ -129,7 +129,7 @@ def main() -> None:
     )
     chosen = parser.parse_args()
     processes = multiprocessing.get_context("forkserver")
-    processes.set_forkserver_preload(["pare.method.methods", "pare.training.feed"])
+    processes.set_forkserver_preload(["pare.method.methods", "pare.training.prefetch"])
     table = Table("task", "batch", "feed/s", "step/s", "feed / step", "peak RSS added", "mapped, of which own")
     with tempfile.TemporaryDirectory() as temporary:
         root = (chosen.data_root or Path(temporary)).resolve()

@@ -24,10 +24,11 @@ import torch
 
 from pare import tasks
 from pare.config import Run
+from pare.data import store
 from pare.errors import DataError, TrainingError
 from pare.reporting.tables import write
-from pare.search import space
-from pare.tasks import ecg, store
+from pare.search.study import space
+from pare.tasks.nas360.ecg import task as ecg
 from pare.training.loop import train
 from tests.conftest import quietly
 

@@ -7,8 +7,9 @@ from statistics import median
 
 import numpy as np
 
-from pare.sources import pictures, waves
-from pare.sources.ifs import point_sets
+from pare.data.synthetic import render as pictures
+from pare.data.synthetic import waveforms
+from pare.data.synthetic.ifs import point_sets
 
 BATCH, BATCHES, ROUNDS = 128, 8, 7
 
@@ -32,7 +33,7 @@ def main() -> None:
         rate = per_second(partial(pictures.render, sets, size=size))
         print(f"fractals {size} by {size}: {rate:,.0f} images/s")
     for length in (250, 1000):
-        rate = per_second(partial(waves.render, length=length))
+        rate = per_second(partial(waveforms.render, length=length))
         print(f"signals of {length} samples: {rate:,.0f} signals/s")
 
 

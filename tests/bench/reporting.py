@@ -16,13 +16,14 @@ import torch
 
 from pare import tasks
 from pare.config import Run
-from pare.reporting import pictures, report
+from pare.data import store
+from pare.reporting import images as pictures
+from pare.reporting import report
 from pare.reporting.report import Context
 from pare.reporting.tables import Tables
 from pare.reporting.tensorboard import TensorBoard
-from pare.tasks import store
-from pare.training.inspect import Inspector
 from pare.training.loop import train
+from pare.training.snapshots import Inspector
 from tests.conftest import quietly
 from tests.reporting.fakes import record
 

@@ -16,9 +16,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import RobertaConfig, SwinConfig
 
 from pare.config import Gate, Optimizer, Run
+from pare.losses import cross_entropy
 from pare.method import body as bodies
 from pare.method import methods, replacement
-from pare.method.criterion import cross_entropy
 from pare.method.objective import Mixing
 from pare.training import optim
 

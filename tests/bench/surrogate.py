@@ -15,7 +15,7 @@ from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
 from pare import tasks
 from pare.errors import DataError
-from pare.search import space
+from pare.search.study import space
 from tests.bench.record import METHOD
 
 LEAST = 20

@@ -23,15 +23,15 @@ from sklearn.datasets import load_breast_cancer, load_digits
 
 from pare import tasks
 from pare.config import Run
+from pare.data.task import Metric, Split
+from pare.losses import cross_entropy
 from pare.method import methods
-from pare.method.criterion import cross_entropy
 from pare.method.curriculum import patches, share
 from pare.method.objective import Criterion, Mixing
-from pare.tasks.task import Metric, Split
 from pare.training import optim
+from pare.training.distributed import World
 from pare.training.evaluate import predict
-from pare.training.order import Order
-from pare.training.world import World
+from pare.training.sampling import Order
 
 RATES = (3e-4, 1e-3, 3e-3)
 TRIALS = (1000, 1001)

@@ -22,15 +22,17 @@ from rich.table import Table
 
 from pare import tasks
 from pare.config import Run
+from pare.data import store
+from pare.data.provider import Supply
 from pare.errors import Stopped
 from pare.reporting.tables import Tables
 from pare.reporting.tensorboard import TensorBoard
-from pare.search import cluster, space, tune
+from pare.search import tune
 from pare.search.budget import Budget
-from pare.search.study import Study
+from pare.search.cluster import connection as cluster
+from pare.search.study import space
+from pare.search.study.study import Study
 from pare.search.sweep import Sweep, TaskPlan
-from pare.tasks import store
-from pare.tasks.supply import Supply
 from pare.training.launch import Workers
 from pare.training.loop import train
 from tests.conftest import RECIPES, SETTINGS, quietly

@@ -11,8 +11,8 @@ import optuna
 import pytest
 
 from pare import tasks
+from pare.data import store
 from pare.reporting import read
-from pare.tasks import store
 from tests.cluster.lab.lab import REPOSITORY, Lab, missing
 
 pytestmark = [

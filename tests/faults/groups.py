@@ -13,7 +13,7 @@ from unittest import mock
 import ray
 
 from pare import tasks
-from pare.reporting import keep, read
+from pare.reporting import best_model, read
 from pare.search import command
 from sweeps import nas360
 from tests.conftest import RECIPES, quietly
@@ -47,7 +47,7 @@ def sweep(root, out, trials):
 
     small = ["--tasks", "ecg", "--preset", "laptop", "--epochs", "3", "--seeds", "1", "--scheduler", "asha"]
     more = ["--trials", str(trials), "--workers-per-trial", "2", "--data-root", str(root), "--out", str(out)]
-    with mock.patch.object(keep, "keep_best", look):
+    with mock.patch.object(best_model, "keep_best", look):
         assert command.main("nas360", "", nas360.PRESETS, [*small, *more]) == 0
     return taken[0]
 

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from pare.data import store
 from pare.reporting import read
-from pare.tasks import store
 from tests.faults.sitting import Sitting, checkpoints, frozen, running
 
 pytestmark = [pytest.mark.ray, pytest.mark.faults]

@@ -13,7 +13,7 @@ from ray.cluster_utils import Cluster
 from pare.reporting import read, tables
 from pare.reporting.tensorboard import TensorBoard
 from pare.search import command
-from pare.search.study import Study
+from pare.search.study.study import Study
 from sweeps import nas360
 from tests.faults.sitting import frozen, running
 

@@ -5,8 +5,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from pare import losses
 from pare.config import Gate, Run
-from pare.method import criterion, methods
+from pare.method import methods
 from pare.method.objective import Mixing
 
 TARGETS = {
@@ -18,7 +19,7 @@ SOURCES = {
     "2d": SimpleNamespace(kind="classification", shape=(3, 64, 64), outputs=(6,)),
 }
 BODIES = {"1d": "roberta-mini", "2d": "swin-mini"}
-CRITERIA = {"1d": criterion.cross_entropy, "2d": criterion.relative_l2}
+CRITERIA = {"1d": losses.cross_entropy, "2d": losses.relative_l2}
 
 
 class Case:
@@ -30,7 +31,7 @@ class Case:
 
     def objective(self, method="pare", seed=0, **changes):
         gate = changes.pop("gate", Gate())
-        source_criterion = changes.pop("source_criterion", criterion.cross_entropy)
+        source_criterion = changes.pop("source_criterion", losses.cross_entropy)
         run = Run(
             task="t",
             data="",

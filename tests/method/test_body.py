@@ -5,7 +5,7 @@ from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, Swi
 
 from pare.errors import RequestError
 from pare.method import body as bodies
-from pare.method import shipped
+from pare.method import bundled
 from pare.method.embedder import adapt
 
 
@@ -158,14 +158,14 @@ def test_a_small_body_without_weights_is_random(monkeypatch):
 
 
 def test_hugging_face_reads_the_shipped_swin():
-    model = SwinModel.from_pretrained(shipped.folder("swin-mini"), add_pooling_layer=False).eval()
+    model = SwinModel.from_pretrained(bundled.folder("swin-mini"), add_pooling_layer=False).eval()
     body = bodies.load("swin-mini").eval()
     images = torch.rand(2, 3, 64, 64)
     assert torch.equal(body(body.own(images)), model(images).last_hidden_state)
 
 
 def test_hugging_face_reads_the_shipped_roberta():
-    model = RobertaModel.from_pretrained(shipped.folder("roberta-mini"), add_pooling_layer=False).eval()
+    model = RobertaModel.from_pretrained(bundled.folder("roberta-mini"), add_pooling_layer=False).eval()
     body = bodies.load("roberta-mini").eval()
     signals = torch.randn(2, 1, 1000)
     embeddings = body.own.projection(signals).transpose(1, 2)
@@ -176,5 +176,5 @@ def test_hugging_face_reads_the_shipped_roberta():
 
 @pytest.mark.parametrize(("name", "make"), [("swin-mini", SwinModel), ("roberta-mini", RobertaModel)])
 def test_hugging_face_misses_no_tensor_of_the_shipped_bodies(name, make):
-    _, info = make.from_pretrained(shipped.folder(name), add_pooling_layer=False, output_loading_info=True)
+    _, info = make.from_pretrained(bundled.folder(name), add_pooling_layer=False, output_loading_info=True)
     assert not any(info.values())

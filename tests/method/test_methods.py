@@ -9,8 +9,8 @@ from transformers import RobertaConfig, RobertaModel
 
 from pare.config import MethodName, Run
 from pare.errors import RequestError
+from pare.losses import cross_entropy
 from pare.method import methods
-from pare.method.criterion import cross_entropy
 from pare.method.methods import METHODS
 from pare.method.objective import FineTuning, Mixing, PatchReplacement
 

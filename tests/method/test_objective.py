@@ -7,7 +7,7 @@ import torch
 
 from pare.config import Gate
 from pare.method.objective import Mixing
-from pare.sources import masks
+from pare.sources.formula import masks
 
 
 @pytest.mark.parametrize("noisy", [True, False])

@@ -6,23 +6,24 @@ import pytest
 import torch
 from transformers import SwinConfig, SwinModel
 
+from pare import losses
 from pare.config import Run
 from pare.method import body as bodies
-from pare.method import criterion, methods
+from pare.method import methods
 from pare.method.curriculum import patches
 from pare.method.objective import Mixing
 
 IMAGES = SimpleNamespace(kind="classification", shape=(3, 64, 64), outputs=(5,))
 SIGNALS = SimpleNamespace(kind="classification", shape=(1, 1000), outputs=(5,))
 KINDS = {
-    "image classes": ("swin-mini", "classification", (1, 16, 52), (18,), criterion.cross_entropy),
-    "image labels": ("swin-mini", "multilabel", (1, 96, 102), (20,), criterion.binary_cross_entropy),
-    "field": ("swin-mini", "dense", (3, 85, 85), (85, 85), criterion.relative_l2),
-    "map of 57 channels": ("swin-mini", "dense", (57, 70, 70), (70, 70), criterion.squared_error),
-    "mask": ("swin-mini", "dense", (1, 33, 47), (33, 47), criterion.binary_cross_entropy),
-    "signal classes": ("roberta-mini", "classification", (1, 46), (24,), criterion.cross_entropy),
-    "signal labels": ("roberta-mini", "multilabel", (4, 120), (36,), criterion.binary_cross_entropy),
-    "signal to signal": ("roberta-mini", "dense", (2, 96), (50,), criterion.squared_error),
+    "image classes": ("swin-mini", "classification", (1, 16, 52), (18,), losses.cross_entropy),
+    "image labels": ("swin-mini", "multilabel", (1, 96, 102), (20,), losses.binary_cross_entropy),
+    "field": ("swin-mini", "dense", (3, 85, 85), (85, 85), losses.relative_l2),
+    "map of 57 channels": ("swin-mini", "dense", (57, 70, 70), (70, 70), losses.squared_error),
+    "mask": ("swin-mini", "dense", (1, 33, 47), (33, 47), losses.binary_cross_entropy),
+    "signal classes": ("roberta-mini", "classification", (1, 46), (24,), losses.cross_entropy),
+    "signal labels": ("roberta-mini", "multilabel", (4, 120), (36,), losses.binary_cross_entropy),
+    "signal to signal": ("roberta-mini", "dense", (2, 96), (50,), losses.squared_error),
 }
 
 

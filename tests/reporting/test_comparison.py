@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from pare.data.task import Metric
 from pare.reporting.comparison import against_default, paired
-from pare.tasks.task import Metric
 
 LOSS = Metric("loss", "minimize", lambda *_: 0.0)
 GAIN = Metric("gain", "maximize", lambda *_: 0.0)

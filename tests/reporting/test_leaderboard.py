@@ -5,10 +5,10 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from pare.data.baselines import Score
 from pare.reporting import leaderboard, schema
 from pare.reporting.leaderboard import Row, build, render, write
 from pare.reporting.tables import Tables
-from pare.tasks.trivial import Score
 from tests.reporting.fakes import record, run
 
 CONSTANTS = {"ecg": (0.8, 0.81), "darcy": (0.7, 0.71)}

@@ -1,7 +1,7 @@
 import pytest
 
+from pare.data.task import Metric
 from pare.reporting.records import Domain, describe
-from pare.tasks.task import Metric
 
 
 def test_a_metric_is_told_with_unit_and_direction():

@@ -5,7 +5,7 @@ import pytest
 from pare.config import Run
 from pare.errors import DataError
 from pare.reporting import read
-from pare.reporting.figures import FIGURES
+from pare.reporting.scalars import FIGURES
 from pare.reporting.tables import Tables
 from tests.reporting.fakes import figures, record, run
 

@@ -9,9 +9,9 @@ import pytest
 import ray
 from ray.tune import Trainable
 
-from pare.search import cluster
+from pare.data.provider import Supply
 from pare.search import tune as adapters
-from pare.tasks.supply import Supply
+from pare.search.cluster import connection as cluster
 from pare.training.launch import Workers
 
 SLOTS, JOBS = 4, 12

@@ -3,11 +3,11 @@
 import pytest
 
 from pare import tasks
-from pare.search import space
+from pare.data import store
 from pare.search.budget import UNLIMITED, Amounts, Budget
-from pare.search.study import Study
+from pare.search.study import space
+from pare.search.study.study import Study
 from pare.search.sweep import Sweep, TaskPlan
-from pare.tasks import store
 
 
 class Watcher:

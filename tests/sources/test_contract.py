@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from pare import tasks
+from pare.data import store
+from pare.data.task import SPLITS
 from pare.errors import DataError, RequestError
-from pare.tasks import store
-from pare.tasks.task import SPLITS
 
 RECIPES = {
     "cifar10": {"train": 100, "test": 20, "seed": 0},

@@ -9,7 +9,7 @@ from pare import tasks
 from pare.errors import RequestError
 from pare.search.command import main
 from pare.search.request import parse
-from pare.tasks import openml
+from pare.tasks.openml import tables as openml
 from sweeps import openml_cc18
 
 

@@ -4,7 +4,7 @@ python sweeps/nas360.py --tasks tests/tasks/example.py
     sweeps it; a copy of this file elsewhere is found by its path likewise. A package instead names its task as an entry
     point, and it is then found by its name: `[project.entry-points."pare.tasks"]` with `pitch = "my_package:TASK"`.
 
-What each attribute means and may be stands in `pare/tasks/task.py`. The three methods: `synthesise` writes files of the
+What each attribute means and may be stands in `pare/data/task.py`. The three methods: `synthesise` writes files of the
 very format that the real ones have, for who has none; `read` makes splits of either; `encode` takes what a user gives
 to the finished model.
 """
@@ -16,10 +16,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pare.method.criterion import cross_entropy
-from pare.tasks import samples
-from pare.tasks.pickles import load_npy
-from pare.tasks.task import SPLITS, Progress, Raw, Recipe, Task
+from pare.data import checks as samples
+from pare.data.official.pickles import load_npy
+from pare.data.task import SPLITS, Progress, Raw, Recipe, Task
+from pare.losses import cross_entropy
 
 LENGTH = 200
 """Values of a recording; a patch of 10 makes 20 tokens of it."""

@@ -10,13 +10,14 @@ import torch
 
 from pare import tasks
 from pare.config import Run
+from pare.data import store
+from pare.data.official import archives
+from pare.data.task import SPLITS
 from pare.errors import DataError, RequestError
 from pare.method import methods
 from pare.method.objective import Mixing
-from pare.tasks import archives, store
-from pare.tasks.task import SPLITS
 from pare.training import optim
-from pare.training.feed import Side
+from pare.training.prefetch import Side
 from tests.tasks import tiny
 
 

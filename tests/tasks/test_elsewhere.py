@@ -7,8 +7,9 @@ import pytest
 
 from pare import tasks
 from pare.config import Run
+from pare.data import store
 from pare.errors import RequestError
-from pare.tasks import own, store
+from pare.tasks.own import task as own
 
 EXAMPLE = Path(__file__).with_name("example.py")
 

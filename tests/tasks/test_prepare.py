@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 
 from pare import tasks
-from pare.tasks import fetch
+from pare.data.official import locate
+from pare.data.task import Download
 from pare.tasks.prepare import main
-from pare.tasks.task import Download
 from tests.tasks import tiny
 
 NAME = "satellite"
@@ -95,7 +95,7 @@ def test_a_copy_that_breaks_leaves_nothing(official, root, monkeypatch, capsys):
     def failing(*_):
         raise OSError(5, "the line went dead")
 
-    monkeypatch.setattr(fetch.hashlib, "sha256", lambda: SimpleNamespace(update=failing))
+    monkeypatch.setattr(locate.hashlib, "sha256", lambda: SimpleNamespace(update=failing))
     assert main([NAME, "--data-root", str(root), "--from", str(official)]) == 2
     assert "the line went dead" in capsys.readouterr().err
     assert list((root / NAME / "raw").iterdir()) == []

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pare import tasks
-from pare.tasks.task import Recipe
+from pare.data.task import Recipe
 
 
 def _as_given(y: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pare.tasks.task import SPLITS, Metric, Progress, Raw, Recipe, Split, Task
+from pare.data.task import SPLITS, Metric, Progress, Raw, Recipe, Split, Task
 
 
 def _accuracy(predictions, targets):

@@ -6,11 +6,11 @@ import torch
 
 from pare import tasks
 from pare.config import Alignment
+from pare.data import store
 from pare.method import methods
-from pare.tasks import store
 from pare.training.align import CLASSES, align, pooled, pseudo_classes
-from pare.training.feed import Side
 from pare.training.loop import train
+from pare.training.prefetch import Side
 
 TASKS = ("ecg", "darcy")
 SETTINGS = Alignment(steps=20, batch=16, samples=60, refresh=8)

@@ -11,7 +11,7 @@ import ray
 import torch
 
 from pare.errors import DiskFull, TrainingError
-from pare.search import cluster
+from pare.search.cluster import connection as cluster
 from pare.training import launch
 from pare.training.launch import Launch, Mailbox, Workers
 from pare.training.loop import train

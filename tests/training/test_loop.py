@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from pare import tasks
+from pare.data import store
 from pare.errors import Preempted, Stopped, TrainingError
 from pare.method import methods
-from pare.tasks import store
+from pare.training.distributed import World
 from pare.training.evaluate import judge, predict
 from pare.training.loop import train
-from pare.training.world import World
 
 TASKS = ("ecg", "darcy")
 

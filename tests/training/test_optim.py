@@ -3,8 +3,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from pare import losses
 from pare.config import LearningRates, Optimizer, Run
-from pare.method import criterion, methods
+from pare.method import methods
 from pare.training import optim
 
 CLASSES = SimpleNamespace(kind="classification", shape=(1, 100), outputs=(3,))
@@ -12,7 +13,7 @@ CLASSES = SimpleNamespace(kind="classification", shape=(1, 100), outputs=(3,))
 
 def objective(method="pare"):
     run = Run(task="t", data="", body="roberta-mini", source="s", source_data="", patch=10, method=method)
-    return methods.build(run, CLASSES, criterion.cross_entropy, {}, CLASSES, {})
+    return methods.build(run, CLASSES, losses.cross_entropy, {}, CLASSES, {})
 
 
 @pytest.mark.parametrize("warmup", [0.0, 0.1, 0.35])

@@ -1,0 +1,1 @@
+"""What a task is, and how its data is read, checked, prepared and stored."""

@@ -1,0 +1,1 @@
+"""Official files: found, downloaded, and read without trusting them."""

@@ -1,0 +1,204 @@
+"""Official files brought to where they are prepared: from a folder, a bundle of several tasks, a store, the web."""
+
+import hashlib
+import os
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+from urllib.parse import urlsplit, urlunsplit
+
+import pyarrow as pa
+from pyarrow import fs
+
+from pare import bucket
+from pare.data.official import archives
+from pare.data.official.download import download, probe, shown
+from pare.data.task import Download, Progress, Task
+from pare.errors import RequestError
+
+_BLOCK = 2**20
+
+Opened = Callable[[], AbstractContextManager[IO[bytes]]]
+
+
+class Found(NamedTuple):
+    """An official file at its source: bytes (-1: it does not say), and what writes it whole and gives its SHA-256."""
+
+    size: int
+    write: Callable[[Path, Progress], str]
+
+
+Source = Callable[[Task, str], Found | None]
+"""Where a task's file lies, if it does, by its name."""
+
+
+class Copy(NamedTuple):
+    """What became of a file; `sha256` is None where it was there already, by its size."""
+
+    path: Path
+    size: int
+    sha256: str | None
+
+
+@contextmanager
+def source(place: str) -> Iterator[Source]:
+    """Open a folder, local or by a URL such as `s3://bucket/prefix`, an official file, or a local tar or zip of some.
+
+    In a folder, files are looked for in the one called like their task, then in the folder itself; in a bundle by name.
+
+    Raises:
+        RequestError: there is no such place, or it cannot be reached or read.
+    """
+    try:
+        if place.startswith(("http://", "https://")):
+            yield partial(_of_web, place)
+            return
+        if "://" in place:
+            filesystem, path = bucket.opened(place)
+        else:
+            filesystem, path = fs.LocalFileSystem(), str(Path(place).expanduser().resolve())
+        kind = filesystem.get_file_info(path).type
+        if kind == fs.FileType.NotFound:
+            raise FileNotFoundError("no such file or folder")
+        if kind == fs.FileType.File and isinstance(filesystem, fs.LocalFileSystem):
+            with _bundle(Path(path)) as members:
+                yield lambda task, name: _of_file(filesystem, path, name) or members(task, name)
+        else:
+            yield partial(of_folder, filesystem, path)
+    except (OSError, EOFError, pa.ArrowException, tarfile.TarError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())
+        kinds = "give a folder, a tar, a zip, or an http://, https:// or s3:// URL"
+        raise RequestError(f"--from is {shown(place)!r}: {reason}; {kinds}") from error
+
+
+def public(chosen: Iterable[Task], root: Path) -> Source:
+    """The public addresses of the tasks' files.
+
+    Raises:
+        RequestError: one that is not there yet has none; says what to put where.
+    """
+    for task in chosen:
+        raw = root / task.name / "raw"
+        unknown = [n for n in task.files if n not in task.downloads and archives.find(raw, n) is None]
+        if unknown:
+            raise RequestError(
+                f"--download knows no address of {', '.join(unknown)} of {task.name}: get it from {task.where} "
+                f"and put it into {raw}, or give --from"
+            )
+    return _of_public
+
+
+def _of_public(task: Task, name: str) -> Found | None:
+    what = task.downloads.get(name)
+    return Found(what.size or -1, partial(download, what)) if what else None
+
+
+def bring(task: Task, found: Source, raw: Path, progress: Progress) -> list[Copy]:
+    """Copy a task's official files to `raw`, each whole or not at all; those of the same size are left as they are.
+
+    Raises:
+        RequestError: the source lacks one that is not there either.
+    """
+    there = {name: archives.find(raw, name) for name in task.files}
+    unpacked = [name for name, path in there.items() if path and path.is_dir()]
+    files = {name: found(task, name) for name in task.files if name not in unpacked}
+    missing = [name for name, file in files.items() if file is None and there[name] is None]
+    if missing:
+        raise RequestError(f"--from lacks {', '.join(missing)} of {task.name}: get it from {task.where}")
+    raw.mkdir(parents=True, exist_ok=True)
+    return [_copy(file, raw / name, progress) for name, file in files.items() if file]
+
+
+def _copy(file: Found, target: Path, progress: Progress) -> Copy:
+    if target.is_file() and file.size in (-1, target.stat().st_size):
+        return Copy(target, target.stat().st_size, None)
+    digest = file.write(target, progress)
+    return Copy(target, target.stat().st_size, digest)
+
+
+def _stream(size: int, opened: Opened) -> Found:
+    """A file that is copied from a stream."""
+
+    def write(target: Path, progress: Progress) -> str:
+        half = target.with_name(f".{target.name}.{os.getpid()}.partial")
+        digest, done = hashlib.sha256(), 0
+        try:
+            with opened() as reader, half.open("wb") as writer:
+                while block := reader.read(_BLOCK):
+                    digest.update(block)
+                    writer.write(block)
+                    done += len(block)
+                    progress(done, size)
+            if done != size:
+                raise OSError(f"{target.name} ended after {done} of {size} bytes")
+            half.replace(target)
+        finally:
+            half.unlink(missing_ok=True)
+        return digest.hexdigest()
+
+    return Found(size, write)
+
+
+def _of_web(place: str, task: Task, name: str) -> Found | None:
+    parts = urlsplit(place)
+    folder = parts.path.rstrip("/")
+    own = [parts.path] if _name(parts.path) == name else [f"{folder}/{task.name}/{name}", f"{folder}/{name}"]
+    for path in own:
+        url = urlunsplit(parts._replace(path=path))  # with the query, which may be a signature for the whole folder
+        if size := probe(url):
+            digest = task.downloads[name].digest if name in task.downloads else ""
+            return Found(size, partial(download, Download(url, digest)))
+    return None
+
+
+def of_folder(filesystem: Any, path: str, task: Task, name: str) -> Found | None:
+    """A task's file in a folder: in the one called like the task, or in the folder itself."""
+    for candidate in (f"{path}/{task.name}/{name}", f"{path}/{name}"):
+        if found := _of_file(filesystem, candidate, name):
+            return found
+    return None
+
+
+def _of_file(filesystem: Any, path: str, name: str) -> Found | None:
+    info = filesystem.get_file_info(path)
+    if info.type != fs.FileType.File or info.base_name != name:
+        return None
+    # What is packed stays packed, though pyarrow would unpack it by its name.
+    return _stream(info.size, lambda: filesystem.open_input_stream(path, compression=None))
+
+
+@contextmanager
+def _bundle(path: Path) -> Iterator[Source]:
+    """The members of a tar, packed or not, or of a zip."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            entries = {_name(entry.filename): entry for entry in archive.infolist()}
+            yield (
+                lambda _, name: (
+                    _stream(entries[name].file_size, lambda: archive.open(entries[name])) if name in entries else None
+                )
+            )
+    elif tarfile.is_tarfile(path):
+        with tarfile.open(path) as tar:
+            members = {_name(member.name): member for member in tar if member.isfile()}
+            yield (
+                lambda _, name: (
+                    _stream(members[name].size, lambda: _opened(tar, members[name])) if name in members else None
+                )
+            )
+    else:
+        yield lambda *_: None
+
+
+def _name(path: str) -> str:
+    return path.rpartition("/")[2]
+
+
+def _opened(tar: tarfile.TarFile, member: tarfile.TarInfo) -> AbstractContextManager[IO[bytes]]:
+    file = tar.extractfile(member)
+    assert file is not None  # noqa: S101 - only of what is no file
+    return file

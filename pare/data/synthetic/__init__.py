@@ -1,0 +1,1 @@
+"""Pictures and waveforms made by formula, shared by simulators and source proxies."""

@@ -1,0 +1,1 @@
+"""Pretrains the small bodies that ship with the package: `python -m pare.pretraining`."""

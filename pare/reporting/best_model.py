@@ -1,0 +1,73 @@
+"""The model that a sweep keeps of each task: the best confirmed one by validation, its card telling of all seeds."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pare.bucket import Folder
+from pare.config import Run
+from pare.data.task import Task
+from pare.reporting import card, export, tables
+from pare.reporting.schema import CONFIRM
+
+RUNNING = "running"
+"""The folder of a task in which its runs leave checkpoints and models, each in one of its own."""
+
+MODEL = "model"
+"""Where a confirmation leaves its model, in its folder."""
+
+
+def run_of(row: Mapping[str, Any]) -> Run:
+    """The run of a row of `trials`, `confirm` or `published`."""
+    return Run.from_flat({name.removeprefix("config."): row[name] for name in row if name.startswith("config.")})
+
+
+def keep_best(out: Path, task: Task, remote: Folder | None = None) -> None:
+    """Leave the best confirmed model in `OUT/<task>/best/`, that of an earlier sitting included; drop the others.
+
+    `remote` is the bucket's folder that holds the models, if one does: only the best is brought here.
+    """
+    best, running = out / task.name / "best", out / task.name / RUNNING
+    rows = [row for row in tables.load(out, CONFIRM).to_pylist(maps_as_pydicts="strict") if row["task"] == task.name]
+    kept = _run(best)
+    models: list[tuple[Path, dict[str, Any]]] = []
+    for row in rows:
+        fresh = running / row["trial"] / MODEL
+        if fresh.is_dir() or (remote and (remote / task.name / RUNNING / row["trial"] / MODEL).holds(export.RUN)):
+            models.append((fresh, row))
+        elif kept is not None and kept == run_of(row):
+            models.append((best, row))
+    if models:
+        pick = min if task.metric.direction == "minimize" else max
+        source, chosen = pick(models, key=lambda pair: pair[1]["validation"])
+        if remote and not source.is_dir():
+            (remote / task.name / RUNNING / chosen["trial"]).pull_folder(MODEL, source)
+        same = [row for row in rows if row["method"] == chosen["method"] and row["state"] == "complete"]
+        tests = [row["test"] for row in same if row["test"] is not None]
+        facts = {
+            "validation": chosen["validation"],
+            "test": float(np.mean(tests)),
+            "spread": float(np.std(tests, ddof=1)) if len(tests) > 1 else None,
+            "seeds": [row["seed"] for row in same],
+            "gpu_hours": sum(row["gpu_hours"] for row in same),
+            "provenance": chosen["provenance"],
+        }
+        card.card(run_of(chosen), facts).save(source / export.CARD)
+        if source != best:
+            shutil.rmtree(best, ignore_errors=True)
+            source.rename(best)
+    shutil.rmtree(running, ignore_errors=True)
+
+
+def _run(folder: Path) -> Run | None:
+    """The run whose model lies in a folder."""
+    try:
+        return Run.from_flat(json.loads((folder / export.RUN).read_text())["run"])
+    except (OSError, ValueError, KeyError):
+        return None

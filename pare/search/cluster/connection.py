@@ -1,0 +1,130 @@
+"""What the Ray that a sweep runs on has, and how many trials of which size it holds."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import ray
+
+from pare import bucket, tasks
+from pare.data import parallel
+from pare.errors import ClusterError, RequestError
+from pare.search.cluster import prices
+from pare.search.request import Request
+from pare.training.launch import Workers
+
+# Passed to every actor: Ray reads some of them in the driver only.
+ENVIRONMENT = {
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # a finished worker group is noticed after this, by default after 2 s
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "TOKENIZERS_PARALLELISM": "false",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+}
+
+_LOOK = 10.0
+"""Seconds between two looks at which nodes there are."""
+
+
+@dataclass(frozen=True)
+class Slots:
+    """How trials are placed: what each runs on, and how many run at the same time."""
+
+    workers: Workers
+    concurrent: int
+
+
+def connect(address: str | None, **resources: int) -> None:
+    """Connect to the Ray cluster at `address`, or start Ray on this machine, loopback only and without chatter.
+
+    `resources` (num_cpus, num_gpus) override what a Ray started here would detect.
+
+    Raises:
+        RequestError: nothing answers at the address.
+        ClusterError: Ray does not start on this machine.
+    """
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0", **ENVIRONMENT}
+    try:
+        if address and address not in ("auto", "local"):
+            parallel.knock(address)
+        ray.init(
+            # `local` starts a Ray of our own even where RAY_ADDRESS or a running one would be found.
+            address=address or "local",
+            log_to_driver=False,
+            logging_level="error",
+            configure_logging=True,
+            runtime_env={"env_vars": ENVIRONMENT | tasks.environment() | bucket.environment()},
+            **resources,
+        )
+    except (OSError, ValueError) as error:
+        raise RequestError(
+            f"--address is {address!r}: no Ray answers there ({error}); leave it out to start one"
+        ) from None
+    except Exception as error:  # Ray's word for a machine too busy to start it within half a minute
+        if address not in (None, "local"):
+            raise
+        why = " ".join(str(error).split())
+        raise ClusterError(f"Ray did not start ({why}): run this again when the machine has less to do") from error
+
+
+def price(request: Request) -> Callable[[], float]:
+    """What says how many dollars an hour of all nodes costs now; asked often, it looks every ten seconds.
+
+    Raises:
+        RequestError: there is a cap in dollars, and a node whose price nobody knows.
+    """
+    _, unknown = prices.per_hour(ray.nodes())
+    if request.max_usd is not None and unknown:
+        raise RequestError(
+            f"--max-usd is {request.max_usd:g}: nobody knows the price of {', '.join(unknown)}; give its node type the "
+            f"label {prices.PRICE_LABEL} in the cluster's YAML, or cap --max-hours"
+        )
+    known, looked = 0.0, -math.inf
+
+    def per_hour() -> float:
+        nonlocal known, looked
+        if time.monotonic() - looked > _LOOK:
+            known, looked = prices.per_hour(ray.nodes())[0], time.monotonic()
+        return known
+
+    return per_hour
+
+
+def present() -> list[Mapping[str, float]]:
+    """What each node of the connected cluster has."""
+    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+
+
+def slots(request: Request, nodes: Sequence[Mapping[str, float]]) -> Slots:
+    """Divide a cluster of these nodes, by what each has, into equal slots for the request's trials.
+
+    Raises:
+        RequestError: a trial needs more than the cluster or any node has; says what the largest possible is.
+    """
+    cpus, gpus = (sum(node.get(name, 0.0) for node in nodes) for name in ("CPU", "GPU"))
+    count = request.workers_per_trial
+    wanted = request.gpus_per_trial if request.gpus_per_trial is not None else float(count if gpus else 0)
+    if wanted > gpus:
+        raise RequestError(f"--gpus-per-trial is {wanted:g}: the cluster has {gpus:g} GPUs; give at most that")
+    share = wanted / count
+    if share > 1 and share != int(share):
+        raise RequestError(f"--gpus-per-trial {wanted:g} over {count} workers: give a multiple of the workers")
+    if count > cpus or (share and sum(node.get("GPU", 0) // share for node in nodes) < count):
+        most = int(cpus if not share else min(cpus, sum(node.get("GPU", 0) // share for node in nodes)))
+        raise RequestError(f"--workers-per-trial is {count}: the cluster holds {most} workers of {share:g} GPUs")
+    held = int(min(cpus // count, gpus // wanted if wanted else float("inf")))
+    concurrent = request.max_concurrent or held
+    if concurrent > held:
+        raise RequestError(f"--max-concurrent is {concurrent}: the cluster holds {held} such trials; give at most that")
+    # Whole CPUs, so that trials do not compete for a core, and as many as the nodes hold; a lone slot gets all of one.
+    most = int(cpus // (concurrent * count))
+    each = next((each for each in range(most, 1, -1) if holds(nodes, each, share) >= concurrent * count), 1)
+    return Slots(Workers(count, float(each), share), concurrent)
+
+
+def holds(nodes: Sequence[Mapping[str, float]], cpus: int, gpus: float) -> float:
+    """How many workers of that size the nodes hold."""
+    return sum(min(node.get("CPU", 0) // cpus, node.get("GPU", 0) // gpus if gpus else math.inf) for node in nodes)

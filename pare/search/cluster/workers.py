@@ -1,0 +1,173 @@
+"""The workers of a sweep on a cluster that scales: asked for, waited for, watched, and let go."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import ray
+from ray._private.worker import global_worker
+from ray.autoscaler.sdk import request_resources
+from ray.autoscaler.v2.sdk import get_cluster_status
+from rich.console import Console
+
+from pare.errors import ClusterError, RequestError
+from pare.search.cluster import autoscaler, connection
+from pare.search.cluster.autoscaler import HEAD, Autoscaler
+from pare.search.cluster.connection import Slots
+from pare.search.cluster.release_on_exit import Leash
+from pare.search.cluster.setup_log import SetUps
+from pare.search.request import Request
+from pare.training.launch import Workers
+
+LOOK = 2.0
+"""Seconds between two looks at the cluster."""
+SETTLE = 120.0
+"""Seconds from the first place for a trial until a sweep starts with those that there are."""
+PATIENCE = 600.0
+"""Seconds without a place for any trial, and without a node on its way, until a sweep ends."""
+AT_MOST = 1800.0
+"""Seconds without a place for any trial until a sweep ends, whatever is on its way."""
+
+Places = Callable[[], int]
+"""Says how many trials the nodes hold now."""
+
+
+@contextmanager
+def gathered(request: Request, console: Console) -> Iterator[tuple[Slots, Places | None]]:
+    """The request's slots on the connected cluster and, where that scales, what says how many of them it holds now.
+
+    There the workers are asked for and waited for first. The demand stands while the context lasts, so that lost nodes
+    are replaced, and is let go however it ends, so that idle ones are.
+
+    Raises:
+        RequestError: the cluster could never hold what is asked for, or no worker comes.
+    """
+    at_work = autoscaler.at_work() if request.address not in (None, "local") else None
+    if at_work is None:
+        yield connection.slots(request, connection.present()), None
+        return
+    if not at_work.on_demand:
+        # What its machines have is known once the first is there.
+        Nodes(at_work, Slots(Workers(1, 1.0, 0.0), 1)).wait(console, "first worker")
+    slots = connection.slots(request, at_work.reach(ray.nodes()))
+    nodes = Nodes(at_work, slots)
+    with nodes.asked():
+        nodes.wait(console)
+        yield slots, nodes.places
+
+
+class Nodes:
+    """The nodes that slots stand on, on a cluster that scales."""
+
+    def __init__(self, autoscaler: Autoscaler, slots: Slots) -> None:
+        self._autoscaler, self._slots = autoscaler, slots
+        self._address = ray.get_runtime_context().gcs_address
+        log = Path(global_worker.node.get_logs_dir_path()) / "monitor.out"
+        # Own machines were set up when the cluster came, and Ray never tries again where that failed.
+        self._setups = SetUps(log, past=not autoscaler.on_demand)
+        self._began = time.time()
+        self._places = self._starting = 0
+        self._looked = -LOOK
+        now = time.monotonic()
+        self._held, self._moved = now, now
+        """When there last was a place for a trial; when there was one, or a node on its way."""
+        self._refused = ""
+        """What the cloud said when it last had no machine."""
+
+    @contextmanager
+    def asked(self) -> Iterator[None]:
+        """Ask the autoscaler for all slots while the context lasts."""
+        if not self._autoscaler.on_demand:
+            yield
+            return
+        workers = self._slots.workers
+        bundle = {"CPU": workers.cpus} | ({"GPU": workers.gpus} if workers.gpus else {})
+        with Leash(self._address):
+            request_resources(bundles=[bundle] * (workers.count * self._slots.concurrent))
+            try:
+                yield
+            finally:
+                request_resources(bundles=[])
+
+    def wait(self, console: Console, who: str = "workers") -> None:
+        """Wait until all places are there, or some and the others are long in coming; tells how it goes.
+
+        Raises:
+            RequestError: none will come; says why.
+        """
+        first, said, wanted = None, "", self._slots.concurrent
+        with console.status("looking for workers") as status:
+            while True:
+                try:
+                    places = self.places()
+                except ClusterError as error:
+                    raise RequestError(str(error)) from None
+                if places and first is None:
+                    first = time.monotonic()
+                late = first is not None and time.monotonic() - first > SETTLE
+                final = not self._autoscaler.on_demand and not self._starting
+                over = places >= wanted or (places > 0 and (late or final))
+                line = f"{who}: {places} of {wanted} places for trials ready"
+                line += f", {self._starting} nodes starting" if self._starting else ""
+                line += f", set-up failed on {failed}" if (failed := self._failed()) else ""
+                line += "; the sweep starts, the others join as they come" if over and places < wanted else ""
+                if line != said:
+                    status.update(line)
+                    if over or not console.is_terminal:
+                        console.print(line, highlight=False, soft_wrap=True)
+                if over:
+                    return
+                said = line
+                time.sleep(LOOK)
+
+    def places(self) -> int:
+        """How many trials the nodes hold now. It looks every other second, and may be asked at any time.
+
+        Raises:
+            ClusterError: there is none and none will come, or set-up fails on the workers, which Ray would go on with,
+                and bill, for ever.
+        """
+        now = time.monotonic()
+        if now - self._looked < LOOK:
+            return self._places
+        workers = self._slots.workers
+        held = int(connection.holds(connection.present(), int(workers.cpus), workers.gpus) // workers.count)
+        self._looked, self._places = now, min(held, self._slots.concurrent)
+        self._setups.look()
+        self._starting = self._on_their_way()
+        if self._places:
+            self._held = now
+        if self._places or self._starting:
+            self._moved = now
+        if why := self._hopeless():
+            raise ClusterError(
+                f"set-up fails on the workers ({why}): mend the cluster's YAML, `ray up`, and run this again"
+            )
+        if now - self._moved > PATIENCE or now - self._held > AT_MOST:
+            why = self._refused or "`ray status` on the head says more"
+            minutes = (now - self._held) / 60
+            raise ClusterError(f"no worker has come for {minutes:.0f} minutes ({why}): try again later")
+        return self._places
+
+    def _hopeless(self) -> str:
+        """Why the workers cannot be set up; empty while they can, or while those that are there suffice."""
+        if self._autoscaler.on_demand:
+            return self._setups.hopeless
+        return "" if self._places or self._starting else self._failed()
+
+    def _failed(self) -> str:
+        return ", ".join(f"{node}: {printed}" for node, printed in self._setups.failed.items())
+
+    def _on_their_way(self) -> int:
+        """How many nodes have been started and are not there yet."""
+        if not self._autoscaler.on_demand:
+            there = sum(HEAD not in node for node in connection.present())
+            return max(self._autoscaler.most - there - len(self._setups.failed), 0)
+        status = get_cluster_status(self._address)
+        for failed in status.failed_launches:
+            if failed.details and (failed.failed_ts_s or 0) >= self._began:
+                self._refused = " ".join(failed.details.split())
+        return len(status.pending_nodes)

@@ -1,0 +1,117 @@
+"""What a request will take: a measured step of every task and method on this cluster, and what follows from it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+from rich.table import Table
+
+from pare.config import MethodName, Run
+from pare.data.provider import Supply
+from pare.search.budget import Amounts
+from pare.search.cluster.connection import Slots
+from pare.search.study.samplers import REDUCTION, SchedulerName
+from pare.search.sweep import TaskPlan
+from pare.training.estimate_cost import Cost, rehearse
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A task's trials to come and what they take, from the least (pruning at its best) to the most (none)."""
+
+    plan: TaskPlan
+    trials: int
+    least: Amounts
+    most: Amounts
+
+
+def measure(
+    plans: Sequence[TaskPlan], slots: Slots, supply: Supply, progress: Callable[[int, int], None]
+) -> dict[tuple[str, MethodName], Cost]:
+    """Seconds of an epoch by task and method, each rehearsed on one worker of the cluster."""
+    remote = ray.remote(num_cpus=slots.workers.cpus, num_gpus=slots.workers.gpus)(_rehearse)
+    keys = [(plan, method) for plan in plans for method in plan.study.methods]
+    asked = {remote.remote(plan.study.published(method), supply): (plan.task.name, method) for plan, method in keys}
+    costs: dict[tuple[str, MethodName], Cost] = {}
+    waiting = list(asked)
+    while waiting:
+        (done,), waiting = ray.wait(waiting)
+        costs[asked[done]] = ray.get(done)
+        progress(len(costs), len(asked))
+    return costs
+
+
+def _rehearse(run: Run, supply: Supply) -> Cost:
+    return rehearse(run, supply.ready(run))
+
+
+def estimate(
+    plans: Sequence[TaskPlan],
+    costs: dict[tuple[str, MethodName], Cost],
+    slots: Slots,
+    scheduler: SchedulerName,
+    price: float,
+) -> list[Estimate]:
+    """What each task's search and confirmation take. Several workers are taken to share an epoch evenly."""
+    estimates = []
+    for plan in plans:
+        epochs, seeds = plan.study.epochs, len(plan.seeds)
+        least = most = 0.0
+        for method, trials in Counter(plan.study.coming).items():
+            seconds = costs[plan.task.name, method].epoch / slots.workers.count
+            # A published configuration that was not chosen runs on the same seeds.
+            again = seeds * epochs * (trials > 1)
+            least += seconds * (fewest_epochs(trials, epochs, scheduler) + seeds * epochs)
+            most += seconds * (trials * epochs + seeds * epochs + again)
+        amounts = [_amounts(seconds, slots, price) for seconds in (least, most)]
+        estimates.append(Estimate(plan, len(plan.study.coming), *amounts))
+    return estimates
+
+
+def fewest_epochs(trials: int, epochs: int, scheduler: SchedulerName) -> float:
+    """Epochs of a search in which every trial but the best is cut as early as the scheduler can."""
+    if scheduler == "none":
+        return trials * epochs
+    if scheduler == "median":
+        return trials * epochs / 2
+    total, rung, left = 0.0, 0, float(trials)
+    while rung < epochs:
+        following = min(max(rung * REDUCTION, 1), epochs)
+        total += max(left, 1.0) * (following - rung)
+        left = left / REDUCTION if rung or following == 1 else left
+        rung = following
+    return total
+
+
+def table(estimates: Sequence[Estimate], priced: bool) -> Table:
+    """The plan for a terminal, a row per task and their sum."""
+    shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for name in ("task", "data", "trials", "hours", "GPU-hours", "dollars"):
+        shown.add_column(name, justify="left" if name in ("task", "data") else "right", no_wrap=True)
+    for one in estimates:
+        shown.add_row(
+            one.plan.task.name, one.plan.data.provenance, str(one.trials), *_ranges(one.least, one.most, priced)
+        )
+    least, most = (sum((getattr(e, end) for e in estimates), Amounts()) for end in ("least", "most"))
+    shown.add_row("all", "", str(sum(e.trials for e in estimates)), *_ranges(least, most, priced), style="bold")
+    return shown
+
+
+def _amounts(slot_seconds: float, slots: Slots, price: float) -> Amounts:
+    hours = slot_seconds / 3600 / slots.concurrent
+    held = slots.workers.gpus * slots.workers.count
+    return Amounts(hours, slot_seconds / 3600 * held, hours * price)
+
+
+def _ranges(least: Amounts, most: Amounts, priced: bool) -> list[str]:
+    texts = [_range(getattr(least, name), getattr(most, name)) for name in ("hours", "gpu_hours", "usd")]
+    return texts if priced else [*texts[:2], "unknown"]
+
+
+def _range(low: float, high: float) -> str:
+    texts: list[Any] = [f"{value:.2f}" if value < 10 else f"{value:.0f}" for value in (low, high)]
+    return texts[0] if texts[0] == texts[1] else f"{texts[0]} – {texts[1]}"

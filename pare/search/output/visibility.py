@@ -1,0 +1,80 @@
+"""What the nodes of a cluster see: whether they share the sweep's directory, and whether its data is the same there."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from pare.data.provider import Supply
+from pare.data.store import Prepared
+from pare.errors import RequestError
+
+_PATIENCE = 120.0
+"""Seconds for a node to answer; one that does not is lost, and no reason to end a sweep."""
+
+
+def require_shared(out: Path) -> None:
+    """See that every node on which trials may run sees the directory.
+
+    Raises:
+        RequestError: one does not; names it.
+    """
+    token = out / f".seen-{uuid.uuid4().hex}"
+    token.touch()
+    try:
+        blind = [node for node, sees in _ask(_exists, str(token)).items() if not sees]
+    finally:
+        token.unlink(missing_ok=True)
+    if blind:
+        raise RequestError(
+            f"--out is {str(out)!r}: {', '.join(blind)} does not see this directory; give a folder in a bucket, "
+            "such as s3://bucket/run, or a directory that all nodes share"
+        )
+
+
+def require_data(supply: Supply, data: Mapping[str, Prepared]) -> None:
+    """See that every node on which trials may run has the data, or makes the same.
+
+    Raises:
+        RequestError: one would make other data; names it.
+    """
+    for node, lacks in _ask(_lacks, supply, {name: each.key for name, each in data.items()}).items():
+        if lacks:
+            raise RequestError(
+                f"--data-root is {supply.data_root!r}: {node} lacks the official files of {', '.join(lacks)} there; "
+                "give a folder in a bucket, such as s3://bucket/data, or a directory that all nodes share"
+            )
+
+
+def _ask(question: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
+    """The answers of the other nodes that have CPUs, by their address."""
+    here = ray.get_runtime_context().get_node_id()
+    asked = {}
+    for node in ray.nodes():
+        if node["Alive"] and node["NodeID"] != here and node["Resources"].get("CPU"):
+            there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+            remote = ray.remote(num_cpus=0, max_retries=0, scheduling_strategy=there)(question)
+            asked[remote.remote(*arguments)] = node["NodeManagerAddress"]
+    answered, _ = ray.wait(list(asked), num_returns=len(asked), timeout=_PATIENCE) if asked else ([], [])
+    answers = {}
+    for each in answered:
+        try:
+            answers[asked[each]] = ray.get(each)
+        except ray.exceptions.RayTaskError:
+            raise
+        except ray.exceptions.RayError:
+            continue  # the node is gone
+    return answers
+
+
+def _exists(path: str) -> bool:
+    return Path(path).exists()
+
+
+def _lacks(supply: Supply, keys: Mapping[str, str]) -> list[str]:
+    return [name for name, key in keys.items() if not supply.makes(name, key)]

@@ -1,0 +1,247 @@
+"""The study of one task: an Optuna study that is told the truth, and which is all that a sweep needs to go on.
+
+A trial that was cut short is PRUNED with its intermediate values, a crashed or diverged one FAIL with its reason, and
+what was RUNNING when a driver died is taken up again under its own number. The pruners are Optuna's rather than Tune's:
+their memory lies in the study, so a resumed sweep prunes as an undisturbed one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import optuna
+from optuna.distributions import CategoricalDistribution
+from optuna.storages import InMemoryStorage
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from pare.config import MethodName, Run
+from pare.data.task import Direction
+from pare.errors import RequestError
+from pare.search.study.samplers import METHOD, STARTUP, SamplerName, SchedulerName, pruner, sampler
+from pare.search.study.space import Space, Values, to_run
+from pare.search.study.storage import Database
+
+_RUN, _WHY, _CUT = "run", "why", "cut"
+
+Hints = Callable[[MethodName], Sequence[tuple[Space, Values]]]
+"""What other tasks found best for a method: their spaces and values in it."""
+
+
+class Asked(NamedTuple):
+    """A trial to run: its number in the study, its method, its run, and the values searched for it."""
+
+    number: int
+    method: MethodName
+    run: Run
+    searched: Mapping[str, Any]
+    reported: Mapping[int, float]
+    """Objective by epoch, of a trial that an earlier sitting began."""
+
+
+class Study:
+    """Trials of one task: asked for, reported, ended. `trials` is their number in total, earlier sittings included.
+
+    Each method begins with what is known: its published configuration, then what other tasks found (`hints`), then, as
+    long as its sampler has nothing to go by, every other trial near the published one. Without a `storage` it lasts as
+    long as the process.
+
+    Raises:
+        RequestError: the storage holds a study whose choices are not those of the space.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        storage: str | None,
+        direction: Direction,
+        base: Run,
+        space: Space,
+        methods: Sequence[MethodName],
+        trials: int,
+        seed: int,
+        sampler: SamplerName = "tpe",
+        scheduler: SchedulerName = "asha",
+    ) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.space, self.epochs = space, base.epochs
+        self.hints: Hints = lambda _: ()
+        self._base, self._seed, self._trials, self._sampler = base, seed, trials, sampler
+        self._wanted = methods
+        self._database = Database(name, storage, direction)
+        _require_same_choices(space, self._database.trials, storage)
+        self._study = optuna.create_study(
+            study_name=name, storage=InMemoryStorage(), direction=direction, pruner=pruner(scheduler, base.epochs)
+        )
+        self._study.add_trials(self._database.trials)
+        self._live: dict[int, Trial] = {}
+        self._unfinished = [trial for trial in self._frozen() if trial.state == TrialState.RUNNING]
+
+    def ask(self, unfinished_only: bool = False) -> Asked | None:
+        """The next trial: what an earlier sitting left unfinished, then new ones; None when all were given out."""
+        if self._unfinished:
+            unfinished = self._unfinished.pop(0)
+            self._live[unfinished.number] = Trial(self._study, unfinished._trial_id)
+            return _asked(unfinished)
+        number = len(self._frozen())
+        if unfinished_only or number >= self._trials:
+            return None
+        turns = self._methods()
+        method = turns[number]
+        known = self._known(method, number, turns[:number].count(method))
+        if known is not None:
+            self._study.enqueue_trial(known)
+        # A sampler of its own for every trial: what it proposes depends on the study alone, not on who asked before.
+        self._study.sampler = sampler(self._sampler, self._seed + number, method)
+        trial = self._study.ask()
+        trial.set_user_attr(METHOD, method)
+        run = self._base.replace({**self.space.suggest(trial, method), "method": method})
+        trial.set_user_attr(_RUN, json.dumps(run.flat()))
+        self._live[number] = trial
+        frozen = self._frozen()[number]
+        self._database.add(frozen)
+        return _asked(frozen)
+
+    def _known(self, method: MethodName, number: int, turn: int) -> Values | None:
+        """What the `turn`-th trial of a method starts from; None where that is left to the sampler."""
+        published = self.space.published(self._base, method)
+        if turn == 0:
+            return published
+        hints = self.hints(method)
+        if turn <= len(hints):
+            space, values = hints[turn - 1]
+            return self.space.transferred(values, method, space)
+        if turn < STARTUP and turn % 2:
+            return self.space.near(published, method, np.random.default_rng((self._seed, number)))
+        return None
+
+    def report(self, number: int, epoch: int, objective: float) -> bool:
+        """Tell the study of an epoch, once; returns whether the trial is worth another."""
+        trial = self._live[number]
+        if epoch not in self._frozen()[number].intermediate_values:
+            trial.report(objective, epoch)
+        # It comes again where a trial went on from its checkpoint; a pruner asked again would answer otherwise.
+        cut = trial.should_prune() or _CUT in trial.user_attrs
+        if cut:
+            trial.set_user_attr(_CUT, True)
+        self._keep(number)
+        return not cut
+
+    def complete(self, number: int, objective: float) -> None:
+        self._study.tell(self._live.pop(number), objective)
+        self._keep(number)
+
+    def prune(self, number: int, why: str = "") -> None:
+        self._end(number, TrialState.PRUNED, why)
+
+    def fail(self, number: int, why: str) -> None:
+        self._end(number, TrialState.FAIL, why)
+
+    def _end(self, number: int, state: TrialState, why: str) -> None:
+        trial = self._live.pop(number)
+        if why:
+            trial.set_user_attr(_WHY, why)
+        self._study.tell(trial, state=state)
+        self._keep(number)
+
+    def settle(self) -> None:
+        """Write the trials last asked for to the database, which is better done while they run."""
+        self._database.settle()
+
+    def _frozen(self) -> list[FrozenTrial]:
+        return self._study.get_trials(deepcopy=False)
+
+    def _keep(self, number: int) -> None:
+        """Write a trial as it is now to the database."""
+        self._database.keep(self._frozen()[number])
+
+    def ended(self) -> list[FrozenTrial]:
+        """Every trial that is over."""
+        return [trial for trial in self._frozen() if trial.state.is_finished()]
+
+    @property
+    def unfinished(self) -> int:
+        """How many trials an earlier sitting left unfinished and this one has not taken up."""
+        return len(self._unfinished)
+
+    @property
+    def left(self) -> int:
+        """How many trials of the request have not ended."""
+        return max(self._trials - len(self.ended()), len(self._unfinished) + len(self._live))
+
+    @property
+    def over(self) -> bool:
+        """Whether every trial of the request has ended."""
+        return self.left == 0
+
+    def best(self, method: MethodName) -> Asked | None:
+        """The method's best trial by validation: among those that ran to their end, else among those cut short."""
+        minimise = self._study.direction == optuna.study.StudyDirection.MINIMIZE
+        for state in (TrialState.COMPLETE, TrialState.PRUNED):
+            candidates = [
+                (trial.value, trial)
+                for trial in self.ended()
+                if trial.state == state and trial.user_attrs.get(METHOD) == method and trial.value is not None
+            ]
+            if candidates:
+                pick = min if minimise else max
+                return _asked(pick(candidates, key=lambda pair: pair[0])[1])
+        return None
+
+    def published(self, method: MethodName) -> Run:
+        """The method's published configuration: the one that its first trial runs."""
+        values = to_run(self.space.published(self._base, method))
+        return self._base.replace({**values, "method": method})
+
+    @property
+    def methods(self) -> tuple[MethodName, ...]:
+        """The methods among its trials, each once, in the order of their first."""
+        return tuple(dict.fromkeys(self._methods()))
+
+    @property
+    def coming(self) -> Sequence[MethodName]:
+        """The method of every trial of the request that has not ended."""
+        begun = len(self.ended())
+        return self._methods()[begun:]
+
+    def _methods(self) -> list[MethodName]:
+        """The method of every trial, those to come included."""
+        turns: list[MethodName] = [trial.user_attrs[METHOD] for trial in self._frozen()]
+        return schedule_methods(self._wanted, self._trials, turns)
+
+
+def schedule_methods(
+    methods: Sequence[MethodName], trials: int, earlier: Sequence[MethodName] = ()
+) -> list[MethodName]:
+    """Which method each trial runs: the one of `methods` that had the fewest, so that late ones catch up.
+
+    One trial of naive fine-tuning comes second where nobody asked for it; a sweep of one trial has no room for it.
+    """
+    turns = list(earlier)
+    had = Counter(turns)
+    while len(turns) < trials:
+        comparison = "nft" not in methods and not had["nft"] and turns
+        method: MethodName = "nft" if comparison else min(methods, key=lambda method: had[method])
+        turns.append(method)
+        had[method] += 1
+    return turns
+
+
+def _require_same_choices(space: Space, trials: Sequence[FrozenTrial], storage: str | None) -> None:
+    """Intervals may widen from sitting to sitting; Optuna's choices may not."""
+    choices = {d.name: d.values for d in space.dimensions if isinstance(d.values, CategoricalDistribution)}
+    for trial in trials:
+        for name, values in trial.distributions.items():
+            if name in choices and choices[name] != values:
+                raise RequestError(
+                    f"{storage}: its trials chose {name} from other values than {choices[name].choices}; give another "
+                    "--out (or --study-storage), or start anew with --fresh"
+                )
+
+
+def _asked(trial: FrozenTrial) -> Asked:
+    run = Run.from_flat(json.loads(trial.user_attrs[_RUN]))
+    return Asked(trial.number, trial.user_attrs[METHOD], run, dict(trial.params), dict(trial.intermediate_values))

@@ -1,0 +1,1 @@
+"""Source proxies made by formula: fractals, their masks, and signals."""

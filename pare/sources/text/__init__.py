@@ -1,0 +1,1 @@
+"""Source proxies of text, and their tokenizer."""

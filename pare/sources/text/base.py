@@ -1,0 +1,97 @@
+"""What the source proxies of text share: samples of token ids, made by the tokenizer that lies beside the text."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, NamedTuple, TypeVar
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from pare.data import checks as samples
+from pare.data.task import SPLITS, Progress, Raw, Split, Task
+from pare.errors import DataError, RequestError
+from pare.losses import cross_entropy
+from pare.sources.text import tokenizer
+
+LENGTH = 32
+"""Tokens of a sample, as published."""
+
+T = TypeVar("T")
+
+
+class Passage(NamedTuple):
+    """A sample: its 32 token ids, its class, and the number of the document that it is of."""
+
+    ids: Sequence[int]
+    label: int
+    document: int
+
+
+class Tokens(Task):
+    """A classification task on token ids (n, 1, 32); the size of their vocabulary is among its statistics.
+
+    The tokens have to be those of the run's body, which a task does not know: therefore the body's `tokenizer.json` is
+    one of the raw files.
+    """
+
+    kind = "classification"
+    text = True
+    shape = (1, LENGTH)
+    metric = samples.ERROR
+    criterion = staticmethod(cross_entropy)
+    paper: ClassVar = {}
+    laptop: ClassVar = {}
+    sizes: ClassVar[Mapping[str, int]] = {"train": 5000, "val": 1000, "test": 1000}
+    """The most samples of each split; those of training as published."""
+
+    @abstractmethod
+    def passages(self, folder: Path, words: Tokenizer) -> Mapping[str, Sequence[Passage]]:
+        """The samples that the raw files hold of each split, those of a document together.
+
+        Raises:
+            DataError: a file is missing, truncated or malformed.
+        """
+
+    def read(self, folder: Path, progress: Progress) -> Raw:
+        words = tokenizer.load(folder / tokenizer.FILE)
+        passages = self.passages(folder, words)
+        progress(1, 2)
+        train, val, test = (self._split(passages[name]) for name in SPLITS)
+        progress(2, 2)
+        return Raw(train, val, test, {"vocabulary": np.array(words.get_vocab_size())})
+
+    def encode(self, raw: np.ndarray) -> np.ndarray:
+        """Token ids (n, 32) or (n, 1, 32), whole numbers from 0: (n, 1, 32) float32, which holds every id exactly."""
+        raw = samples.batch(raw, ((LENGTH,), self.shape), f"token ids (n, {LENGTH}) or (n, 1, {LENGTH})")
+        if raw.size and (raw.min() < 0 or (raw % 1).any()):
+            raise RequestError(f"samples of type {raw.dtype} are not all whole numbers from 0: give token ids")
+        return raw.astype(np.float32).reshape(-1, *self.shape)
+
+    def _split(self, passages: Sequence[Passage]) -> Split:
+        ids, labels, documents = (np.array([passage[field] for passage in passages]) for field in range(3))
+        return Split(ids.astype(np.int32).reshape(-1, *self.shape), labels, documents)
+
+
+def draw(items: Sequence[T], size: int, stream: int) -> list[T]:
+    """At most so many of the items, at random but the same each time, in their own order."""
+    rows = np.random.default_rng(stream).permutation(len(items))[:size]
+    return [items[row] for row in np.sort(rows)]
+
+
+def lines(path: Path) -> list[str]:
+    """The lines of a text file, without their ends.
+
+    Raises:
+        DataError: it is missing, empty or no text; names the file.
+    """
+    try:
+        found = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = "not there" if isinstance(error, FileNotFoundError) else f"not readable ({error})"
+        raise DataError(f"{path} is {reason}: expected lines of text in UTF-8") from error
+    if not any(found):
+        raise DataError(f"{path} is empty: expected lines of text in UTF-8")
+    return found

@@ -1,0 +1,1 @@
+"""The ten tasks of NAS-Bench-360, a folder each."""

@@ -1,0 +1,1 @@
+"""CIFAR-100: photographs of 100 classes."""

@@ -1,0 +1,1 @@
+"""Cosmic rays in images of the Hubble telescope."""

@@ -1,0 +1,1 @@
+"""Darcy flow: from a permeability field to the pressure."""

@@ -1,0 +1,1 @@
+"""DeepSEA: 36 properties of DNA sequences."""

@@ -1,0 +1,1 @@
+"""ECG: four rhythms of the PhysioNet challenge 2017."""

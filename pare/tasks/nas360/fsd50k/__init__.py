@@ -1,0 +1,1 @@
+"""FSD50K: 200 kinds of sound."""

@@ -1,0 +1,1 @@
+"""NinaPro DB5: 18 gestures from sEMG."""

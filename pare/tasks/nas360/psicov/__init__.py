@@ -1,0 +1,1 @@
+"""PSICOV: distances between the residues of a protein."""

@@ -1,0 +1,1 @@
+"""Satellite: 24 kinds of land cover from time series."""

@@ -1,0 +1,1 @@
+"""Spherical: CIFAR-100 projected on the sphere."""

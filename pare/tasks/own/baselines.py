@@ -1,0 +1,61 @@
+"""What stands beside the results on a user's own data: scikit-learn's models of the same samples as flat numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from pare.data.task import Split, Trivial
+
+_LARGE = 20_000_000
+"""Numbers in the training split above which these would take longer than a trial."""
+
+_LEAST = 1e-9
+"""Probability that a class is left with, for its logarithm."""
+
+
+def fitted(name: str, train: Split) -> Trivial | None:
+    """The baseline called `name`, fitted on a training split; None where there is none or it would take too long.
+
+    Its predictions are as a model's own: logarithms of probabilities (n, classes), or targets (n, k).
+    """
+    if name not in BASELINES or train.x.size > _LARGE:
+        return None
+    with threadpool_limits(1):  # threads cost more than they bring where data are small and cores are shared
+        predict = BASELINES[name](_flat(train.x), np.array(train.y))
+    return Trivial(name, lambda x: predict(_flat(x)))
+
+
+def _logistic(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)).fit(x, y)
+    return lambda rows: np.log(np.maximum(model.predict_proba(rows), _LEAST))
+
+
+def _boosting(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    model = HistGradientBoostingClassifier(random_state=0).fit(x, y)
+    return lambda rows: np.log(np.maximum(model.predict_proba(rows), _LEAST))
+
+
+def _ridge(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    model = make_pipeline(StandardScaler(), RidgeCV(np.logspace(-3, 3, 13))).fit(x, y)
+    return lambda rows: model.predict(rows).reshape(len(rows), *y.shape[1:])
+
+
+LOGISTIC, RIDGE, BOOSTING = "logistic regression", "ridge regression", "gradient boosting"
+BASELINES: Mapping[str, Callable[[np.ndarray, np.ndarray], Callable[[np.ndarray], np.ndarray]]] = {
+    LOGISTIC: _logistic,
+    RIDGE: _ridge,
+    BOOSTING: _boosting,
+}
+DEFAULT = {"classification": LOGISTIC, "regression": RIDGE}
+"""The baseline of a kind of task that has one."""
+
+
+def _flat(x: np.ndarray) -> np.ndarray:
+    return np.array(x).reshape(len(x), -1)

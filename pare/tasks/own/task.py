@@ -1,0 +1,256 @@
+"""A task of the user's own data: described by a specification instead of a class.
+
+`pare.tasks.own.importer` makes the specification, which lies below the data root beside the data. The variable
+`PARE_OWN` names the specifications of a sweep, and Python files that define tasks; it travels to Ray's workers. A
+finished model holds its specification too, so that it predicts anywhere.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Callable, Container, Mapping
+from dataclasses import dataclass
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from torch import Tensor
+
+from pare.data import checks as samples
+from pare.data.tabular import Encoder
+from pare.data.task import SPLITS, Kind, Progress, Raw, Recipe, Split, Task, Trivial
+from pare.errors import DataError, RequestError
+from pare.losses import binary_cross_entropy, cross_entropy, squared_error
+from pare.tasks import OWN
+from pare.tasks.own import baselines, metrics
+
+Layout = Literal["sequence", "image"]
+FILE = "data.npz"
+TOKENS = 50
+"""Patches of a sequence, at most."""
+
+
+@dataclass(frozen=True)
+class Specification:
+    """All that tells one's own task from another's; plain, for it rests as JSON."""
+
+    name: str
+    kind: Kind
+    raw: tuple[int, ...]
+    """Of one sample as the user has it, without batch axis; of a table, its columns."""
+    shape: tuple[int, ...]
+    outputs: tuple[int, ...]
+    labels: tuple[str, ...]
+    metric: str
+    weights: tuple[float, ...]
+    """Of each class in the loss: inverse to its share of the training samples."""
+    train: int
+    columns: dict[str, list[str] | float | None] | None = None
+    """Of a table: see `tabular.Encoder`, also for `gaps`."""
+    gaps: bool = False
+    scale: tuple[float, ...] = ()
+    """Deviation of each target over the training samples, or of a whole field, which is the unit of the loss."""
+    baseline: str = ""
+    """What stands beside the results: see `own_baselines`."""
+    title: str = ""
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Specification:
+        """From JSON, where tuples are lists."""
+        lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+        return cls(**{**values, **lists})
+
+    @property
+    def encoder(self) -> Encoder | None:
+        """What makes numbers of the rows of a table."""
+        return None if self.columns is None else Encoder(self.columns, self.gaps)
+
+
+class Own(Task):
+    """The task of a specification."""
+
+    def __init__(self, specification: Specification) -> None:
+        own = self.specification = specification
+        settings = _settings(own)
+        vars(self).update(
+            name=own.name,
+            title=own.title or f"{own.name} (own data)",
+            kind=own.kind,
+            version=1,
+            shape=own.shape,
+            outputs=own.outputs,
+            labels=own.labels,
+            metric=metrics.METRICS[own.metric],
+            criterion=_criterion(own),
+            files=(FILE,),
+            where="its script in sweeps/, which makes it",
+            synthetic="simulated",
+            paper=settings["paper"],
+            laptop=settings["laptop"],
+            recipes={},
+        )
+
+    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:  # noqa: ARG002
+        """Nothing stands in for one's own data."""
+        raise DataError(f"{folder} lacks {FILE}: run its script in sweeps/, which makes it")
+
+    def read(self, folder: Path, progress: Progress) -> Raw:
+        """The samples as `bring` left them; inputs and what is no class are normalised by the training split."""
+        try:
+            with np.load(folder / FILE, allow_pickle=False) as file:
+                x, y, group, split = (file[name] for name in ("x", "y", "group", "split"))
+        except (OSError, ValueError, KeyError, EOFError) as error:
+            raise DataError(
+                f"{folder / FILE} is damaged ({error}): run its script in sweeps/ again, which makes it"
+            ) from error
+        parts = {}
+        for name in SPLITS:
+            rows = np.flatnonzero(split == name)
+            rows = rows[np.argsort(group[rows], kind="stable")]  # samples of a group lie together
+            parts[name] = Split(x[rows], y[rows], group[rows])
+        statistics = _statistics("input", parts["train"].x, by_feature=self.specification.columns is not None)
+        if self.kind == "dense":
+            statistics |= _statistics("output", parts["train"].y, by_feature=False, scalar=self.outputs == self.extent)
+        elif self.kind == "regression":
+            statistics |= _statistics("output", parts["train"].y, by_feature=True)
+        progress(1, 1)
+        return Raw(**parts, statistics=statistics)
+
+    def encode(self, raw: Any) -> np.ndarray:
+        """Samples as they were in the user's file, or rows of its table (data frame) → (n, *shape) float32."""
+        own = self.specification
+        if own.encoder is not None:
+            x = own.encoder.encode(raw)[:, None]
+        else:
+            x = samples.batch(raw, (own.raw,), f"samples (n, {', '.join(map(str, own.raw))})").astype(np.float32)
+            x = arranged(x, "image" if len(own.shape) == 3 else "sequence")
+        # Patches must divide a sequence: its last value fills up what is missing.
+        missing = own.shape[-1] - x.shape[-1]
+        return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, missing)], mode="edge") if missing else x
+
+    def trivial(self, train: Split) -> Trivial | None:
+        """scikit-learn's model of the same samples as flat numbers, where that is quick."""
+        return baselines.fitted(self.specification.baseline, train)
+
+
+def arranged(x: np.ndarray, layout: Layout) -> np.ndarray:
+    """Samples (n, …) as sequences (n, C, L) or images (n, C, H, W); of images, 1, 3 or 4 channels may come last."""
+    if x.ndim == (2 if layout == "sequence" else 3):
+        return x[:, None]
+    last = layout == "image" and x.shape[-1] in (1, 3, 4) and x.shape[1] not in (1, 3, 4)
+    return np.ascontiguousarray(np.moveaxis(x, -1, 1)) if last else x
+
+
+def named(name: str) -> Task | None:
+    """The task of that name among those that the environment points at, if there is one."""
+    found = (_load(path) for path in os.environ.get(OWN, "").split(os.pathsep) if path)
+    return next((task for task in found if task.name == name), None)
+
+
+def of_file(path: Path, taken: Container[str] = ()) -> Task:
+    """The `TASK` that a Python file defines, by which name other processes then find it too.
+
+    Raises:
+        RequestError: there is no such file, it cannot be imported or defines none, or one whose name is `taken`.
+    """
+    task = _load(str(path.absolute()))
+    if task.name in taken:
+        raise RequestError(f"{path} defines a task {task.name!r}, which is another one: give it another name")
+    point_at(path)
+    return task
+
+
+def point_at(path: Path) -> None:
+    """Name a specification or Python file in the environment, the former in place of an older one of the same task."""
+    path = path.absolute()
+    others = [Path(other) for other in os.environ.get(OWN, "").split(os.pathsep) if other]
+    kept = [other for other in others if other != path and (path.suffix == ".py" or other.parent != path.parent)]
+    os.environ[OWN] = os.pathsep.join(map(str, [*kept, path]))
+
+
+@functools.cache
+def _load(path: str) -> Task:
+    if path.endswith(".py"):
+        return _defined(Path(path))
+    try:
+        return Own(Specification.of(json.loads(Path(path).read_text(encoding="utf-8"))))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DataError(f"${OWN} names {path!r}, which cannot be read: {error}; unset it") from error
+
+
+def _defined(path: Path) -> Task:
+    spec = spec_from_file_location(f"pare_own_{path.stem}", path)
+    if not path.is_file() or spec is None or spec.loader is None:
+        raise RequestError(f"{path} does not exist: give a Python file that defines TASK")
+    module = module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # it may raise whatever it likes
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise RequestError(f"{path} cannot be imported ({reason})") from error
+    task = getattr(module, "TASK", None)
+    if not isinstance(task, Task):
+        raise RequestError(f"{path} defines no TASK: let it end with one, TASK = MyTask()")
+    return task
+
+
+def _criterion(own: Specification) -> Callable[[Tensor, Tensor], Tensor]:
+    if own.kind == "classification":
+        return functools.partial(_weighted, own.weights)
+    if own.kind == "multilabel":
+        return binary_cross_entropy
+    return functools.partial(_scaled, own.scale or (1.0,))
+
+
+def _weighted(weights: tuple[float, ...], predictions: Tensor, targets: Tensor) -> Tensor:
+    return cross_entropy(predictions, targets) * predictions.new_tensor(weights)[targets]
+
+
+def _scaled(scale: tuple[float, ...], predictions: Tensor, targets: Tensor) -> Tensor:
+    """Squared error in deviations of the target: a loss that does not depend on the user's units."""
+    unit = predictions.new_tensor(scale)
+    return squared_error(predictions / unit, targets / unit)
+
+
+def _statistics(name: str, values: np.ndarray, by_feature: bool, scalar: bool = False) -> dict[str, np.ndarray]:
+    """Mean and deviation of each channel, or of each feature; what never changes has deviation 1."""
+    axes = (0,) if by_feature else tuple(range(values.ndim)) if scalar else (0, *range(2, values.ndim))
+    mean = values.mean(axis=axes, dtype=np.float64, keepdims=True)
+    deviation = values.std(axis=axes, dtype=np.float64, keepdims=True)
+    mean, deviation = mean[0], np.where(deviation > 1e-6 * np.abs(mean), deviation, 1.0)[0]
+    return {f"{name}_mean": mean.astype(np.float32), f"{name}_std": deviation.astype(np.float32)}
+
+
+def _settings(own: Specification) -> dict[str, dict[str, Any]]:
+    """A short recipe for AdamW; fewer samples take more epochs, so that the updates stay about as many."""
+    flat = len(own.shape) == 2
+    rates = ("embedder", "body", "gate", "heads")
+    common: dict[str, Any] = {
+        "epochs": int(np.clip(5000 // own.train, 4, 40)),
+        "curriculum.start": 0.5,
+        "curriculum.end": 0.0,
+        "optimizer.name": "adamw",
+        "optimizer.batch": 32,
+        "optimizer.weight_decay": 0.01,
+        "optimizer.warmup": 0.1,
+    }
+    if flat:
+        common["patch"] = -(-own.shape[1] // TOKENS)
+    image = "fractal-masks" if own.kind == "dense" else "fractals"
+    large, small = (
+        ("FacebookAI/roberta-base", "roberta-mini")
+        if flat
+        else (
+            "microsoft/swin-base-patch4-window7-224-in22k",
+            "swin-mini",
+        )
+    )
+    paper = common | {f"optimizer.lr.{of}": 1e-4 for of in rates}
+    laptop = {f"optimizer.lr.{of}": 1e-3 for of in rates}
+    return {
+        "paper": paper | {"body": large, "source": "text" if flat else image},
+        "laptop": laptop | {"body": small, "source": "signals" if flat else image},
+    }

@@ -1,0 +1,1 @@
+"""The equations of PDEBench, a file each."""

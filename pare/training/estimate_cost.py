@@ -1,0 +1,74 @@
+"""What an epoch of a run will cost, measured on a few batches through the training loop itself."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pare import tasks
+from pare.config import Run
+from pare.data import store
+from pare.data.task import Split, Task
+from pare.training.loop import Data, fit
+from pare.training.prefetch import Side
+
+_BATCHES, _VALIDATED = 6, 128
+"""Updates and validation samples that are measured."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds of an epoch's training and of its validation, on one worker."""
+
+    training: float
+    validation: float
+
+    @property
+    def epoch(self) -> float:
+        return self.training + self.validation
+
+
+def rehearse(run: Run, root: Path) -> Cost:
+    """Measure a run on an excerpt of the prepared data below `root`: two short epochs, of which the second counts."""
+    task, data = tasks.get(run.task), store.load(root, run.data)
+    excerpt = _Excerpt(data, task, run.optimizer.batch * _BATCHES)
+    reports: list[Mapping[str, Any]] = []
+
+    def report(figures: Mapping[str, Any]) -> bool:
+        reports.append(figures)
+        return True
+
+    with tempfile.TemporaryDirectory(prefix="pare-rehearsal-") as folder:
+        fit(run.replace({"epochs": 2}), excerpt, store.load(root, run.source_data), Path(folder), report)
+    first, second = reports
+    rate, samples = second["samples_per_second"], second["samples"] - first["samples"]
+    validated = second["seconds"] - first["seconds"] - samples / rate
+    units, checked = len(Side(task, data.split("train"))), len(data.split("val"))
+    return Cost(units / rate, max(validated, 0.0) * checked / len(excerpt.split("val")))
+
+
+class _Excerpt:
+    """The first `units` that an epoch of prepared data draws from, and validation samples from all over the split."""
+
+    def __init__(self, data: Data, task: Task, units: int) -> None:
+        self._data, self._task, self._units = data, task, units
+
+    @property
+    def statistics(self) -> Mapping[str, np.ndarray]:
+        return self._data.statistics
+
+    def split(self, name: str) -> Split:
+        whole = self._data.split(name)
+        if name == "train":
+            ends = np.arange(1, len(whole) + 1)
+            if self._task.drawn_by_group:
+                ends = np.flatnonzero(np.append(whole.group[1:] != whole.group[:-1], True)) + 1
+            rows = np.arange(ends[min(self._units, len(ends)) - 1])
+        else:
+            rows = np.linspace(0, len(whole) - 1, min(_VALIDATED, len(whole))).astype(int)
+        return Split(whole.x[rows], whole.y[rows], whole.group[rows])

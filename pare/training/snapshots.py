@@ -1,0 +1,157 @@
+"""What a run looks like from inside at a few epochs: small arrays for pictures, of samples that never change.
+
+The same validation samples are looked at in every epoch of every trial, so that pictures can be compared; no random
+number is drawn. The arrays leave with the epoch's report, under names that begin with `pictures/`.
+
+Shapes: n samples, H × W pixels (1 × L of a sequence) of the first channel, on a grid of patches G × G' (1 × N).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pare.data.task import Split, Task
+from pare.method.body import SwinBody
+from pare.method.objective import FineTuning, PatchReplacement
+from pare.method.replacement import replace, select
+
+SAMPLES = 3
+_SIDE = 64
+"""Pixels of a picture's side, at most; those of a sequence are all kept."""
+
+Arrays = dict[str, np.ndarray]
+
+
+def due(epoch: int, epochs: int) -> bool:
+    """Whether to look after `epoch` (from 1) of `epochs`: the first, about a third of the way, the last."""
+    return epoch in (1, round(epochs / 3), epochs)
+
+
+class Inspector:
+    """Looks at an objective through fixed samples of the target's validation split and, given one, of the source's."""
+
+    def __init__(self, task: Task, validation: Split, source: Task, source_validation: Split | None) -> None:
+        self._task = task
+        self._rows = _spread(validation)
+        self._truth = np.array(validation.y[self._rows])
+        self._classes = np.array(validation.y) if task.kind == "classification" else None
+        self._x = _inputs(task, validation)
+        self._source_x = None if source_validation is None else _inputs(source, source_validation)
+        self._text = source.text
+
+    def look(self, objective: FineTuning, k: int, predictions: np.ndarray) -> Arrays:
+        """Arrays by name, of a model that has just made `predictions` for the whole validation split.
+
+        `input` (n, H, W). Of a method that replaces patches also `source` and `mixed` (n, H, W) after k replacements,
+        the pixels of embedded patches standing for them (NaN for text); which were `replaced` (n, G, G'); and the
+        gate's `scores` (n, G, G') and `source_scores`. Of dense tasks `truth` and `prediction` (n, H, W). Of
+        classification `confusion`: counts (true class, predicted class) over the split.
+        """
+        arrays = self._patches(objective, k) if isinstance(objective, PatchReplacement) else {"input": self._input()}
+        if self._classes is not None:
+            count = self._task.outputs[0]
+            pairs = self._classes * count + predictions.argmax(axis=1)
+            arrays["confusion"] = np.bincount(pairs, minlength=count**2).reshape(count, count)
+        elif self._task.kind == "dense":
+            arrays |= self._fields(predictions[self._rows])
+        return {f"pictures/{name}": _compact(array) for name, array in arrays.items()}
+
+    def _input(self) -> np.ndarray:
+        return _shrunk(_first_channel(self._x, len(self._task.extent)))
+
+    def _fields(self, predictions: np.ndarray) -> Arrays:
+        dimensions = len(self._task.extent)
+        truth, prediction = (_first_channel(array, dimensions) for array in (self._truth, predictions))
+        if np.isin(truth, (0, 1)).all():
+            # A mask: predictions are its logits.
+            prediction = 1 / (1 + np.exp(-prediction))
+        return {"truth": _shrunk(truth), "prediction": _shrunk(prediction)}
+
+    @torch.inference_mode()
+    def _patches(self, objective: PatchReplacement, k: int) -> Arrays:
+        if self._source_x is None:
+            raise ValueError("an objective that replaces patches is looked at through samples of the source")
+        device = objective.source_mean.device
+        x, source_x = (torch.from_numpy(array).to(device) for array in (self._x, self._source_x))
+        target_scores = objective.gate(objective.model.embed(x))
+        source_scores = objective.gate(
+            objective.model.body.own((source_x - objective.source_mean) / objective.source_std)
+        )
+        selection = select(
+            target_scores,
+            source_scores,
+            target_scores,
+            source_scores,
+            torch.full((), k, device=device),
+            objective.settings.threshold,
+        )
+        body = objective.model.body
+        if isinstance(body, SwinBody):
+            grid = source_grid = body.grid
+            cell = _cell(self._task.extent, grid)
+        else:
+            grid, source_grid = (1, target_scores.shape[1]), (1, source_scores.shape[1])
+            # As many pixels as the sample has, of either side.
+            cell = (1, self._task.extent[0] // grid[1])
+        target_patches = _cut(x, grid, cell)
+        source_patches = _cut(source_x * torch.nan if self._text else source_x, source_grid, cell)
+        maps = {
+            "input": _join(target_patches, grid, cell),
+            "source": _join(source_patches, source_grid, cell),
+            "mixed": _join(replace(target_patches, source_patches, selection), grid, cell),
+            "replaced": selection.target_BN.unflatten(1, grid),
+            "scores": target_scores.unflatten(1, grid),
+            "source_scores": source_scores.unflatten(1, source_grid),
+        }
+        return {name: tensor.cpu().numpy() for name, tensor in maps.items()}
+
+
+def _spread(split: Split) -> np.ndarray:
+    """Rows from all over a split."""
+    return np.linspace(0, len(split) - 1, SAMPLES).round().astype(int)
+
+
+def _inputs(task: Task, split: Split) -> np.ndarray:
+    return np.array(task.assemble(np.array(split.x[_spread(split)])), dtype=np.float32)
+
+
+def _first_channel(array: np.ndarray, dimensions: int) -> np.ndarray:
+    """(n, …, H, W) or (n, …, L) → (n, H, W), a sequence being one row."""
+    rows = 1 if dimensions == 1 else array.shape[-2]
+    return array.reshape(len(array), -1, rows, array.shape[-1])[:, 0].astype(np.float32)
+
+
+def _shrunk(maps: np.ndarray) -> np.ndarray:
+    size = [min(side, _SIDE) for side in maps.shape[1:]] if maps.shape[1] > 1 else maps.shape[1:]
+    return F.interpolate(torch.from_numpy(maps)[:, None], size=size, mode="area")[:, 0].numpy()
+
+
+def _cell(extent: Sequence[int], grid: tuple[int, int]) -> tuple[int, int]:
+    """Pixels of a patch: about those that the sample has in its place."""
+    height, width = (max(1, min(side // cells, _SIDE // cells)) for side, cells in zip(extent, grid, strict=True))
+    return height, width
+
+
+def _cut(x: Tensor, grid: tuple[int, int], cell: tuple[int, int]) -> Tensor:
+    """The first channel of samples (n, C, …) as patches (n, N, pixels)."""
+    image = x[:, :1] if x.dim() == 4 else x.reshape(len(x), -1, 1, x.shape[-1])[:, :1]
+    size = [cells * side for cells, side in zip(grid, cell, strict=True)]
+    return F.unfold(F.interpolate(image.float(), size=size, mode="area"), cell, stride=cell).transpose(1, 2)
+
+
+def _join(patches: Tensor, grid: tuple[int, int], cell: tuple[int, int]) -> Tensor:
+    """Patches (n, N, pixels) → images (n, H, W), the inverse of `_cut`."""
+    size = (grid[0] * cell[0], grid[1] * cell[1])
+    return F.fold(patches.transpose(1, 2), size, cell, stride=cell)[:, 0]
+
+
+def _compact(array: np.ndarray) -> np.ndarray:
+    """Measured values in half precision, which pictures do not exceed; counts in 32 bits."""
+    if array.dtype.kind == "f":
+        return array.clip(-6e4, 6e4).astype(np.float16)
+    return array.astype(np.int32) if array.dtype.kind == "i" else array

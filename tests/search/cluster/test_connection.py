@@ -1,0 +1,30 @@
+"""Connecting to a Ray, and dividing it; what needs a living one is in tests/sweeps and tests/faults."""
+
+import pytest
+import ray
+
+from pare.errors import ClusterError, RequestError
+from pare.search.cluster import connection as cluster
+
+
+@pytest.mark.parametrize("scheme", ["", "ray://"])
+def test_an_address_where_nobody_listens_is_told_at_once(unused_port, scheme):
+    address = f"{scheme}127.0.0.1:{unused_port()}"
+    with pytest.raises(RequestError, match=rf"--address is '{address}': no Ray answers there"):
+        cluster.connect(address)
+
+
+@pytest.mark.parametrize("address", ["nowhere", "host:port"])
+def test_what_is_no_address_is_told(address):
+    with pytest.raises(RequestError, match=r"no Ray answers there"):
+        cluster.connect(address)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, Exception])
+def test_a_ray_that_does_not_start_is_told(error, monkeypatch):
+    def init(**_):
+        raise error("Timed out while waiting\nfor GCS")
+
+    monkeypatch.setattr(ray, "init", init)
+    with pytest.raises(ClusterError, match=r"Ray did not start \(Timed out while waiting for GCS\)"):
+        cluster.connect(None)

@@ -1,0 +1,94 @@
+"""A sweep's directory: whose it is, what it holds, and how to begin anew."""
+
+import json
+
+import pytest
+
+from pare.config import Run
+from pare.errors import DataError, RequestError
+from pare.search.output import directory as place
+from pare.search.request import Request
+
+RUN = Run(task="ecg", data="d", body="roberta-mini", source="signals", source_data="s", epochs=9)
+
+
+@pytest.fixture(autouse=True)
+def _no_ray(monkeypatch):
+    monkeypatch.setattr(place.ray, "cluster_resources", lambda: {"CPU": 2.0})
+
+
+def remember(out, run=RUN, **request):
+    return place.remember(out, "nas360", Request(**request), "laptop", {run.task: run})
+
+
+def test_the_same_sweep_keeps_its_identifier(tmp_path):
+    assert remember(tmp_path) == remember(tmp_path, trials=50)
+    assert json.loads((tmp_path / "sweep.json").read_text())["request"]["trials"] == 50
+
+
+def test_no_password_is_written_down(tmp_path):
+    remember(tmp_path, study_storage="postgresql://me:secret@host/studies")
+    text = (tmp_path / "sweep.json").read_text()
+    assert "secret" not in text
+    assert "postgresql://me:***@host/studies" in text
+
+
+def test_a_storage_that_is_no_url_is_told_without_its_password(tmp_path):
+    with pytest.raises(RequestError, match="--study-storage is no URL: give") as error:
+        remember(tmp_path, study_storage="me:secret")
+    assert "secret" not in str(error.value)
+
+
+def test_more_epochs_and_another_task_extend_it(tmp_path):
+    first = remember(tmp_path)
+    assert remember(tmp_path, RUN.replace({"epochs": 20})) == first
+    assert remember(tmp_path, RUN.replace({"task": "satellite"})) == first
+    assert set(json.loads((tmp_path / "sweep.json").read_text())["base"]) == {"ecg", "satellite"}
+
+
+@pytest.mark.parametrize(
+    ("run", "request_", "named"),
+    [
+        (RUN.replace({"optimizer.batch": 7}), {}, "settings of ecg"),
+        (RUN.replace({"data": "other"}), {}, "settings of ecg"),
+        (RUN, {"seed": 4}, "seed"),
+    ],
+)
+def test_another_sweep_is_refused_with_the_remedy(tmp_path, run, request_, named):
+    remember(tmp_path)
+    with pytest.raises(RequestError, match=rf"it holds a sweep of other {named}; .*--fresh"):
+        remember(tmp_path, run, **request_)
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"id": "x", "script": "nas360"}', "[]"])
+def test_a_damaged_record_is_named(tmp_path, text):
+    (tmp_path / "sweep.json").write_text(text)
+    with pytest.raises(DataError, match=r"sweep.json is damaged"):
+        remember(tmp_path)
+
+
+def test_a_fresh_start_keeps_the_old_beside(tmp_path):
+    out = tmp_path / "out"
+    names = []
+    for _ in range(3):
+        place.writable(out)
+        names.append(place.set_aside(out))
+        assert list(out.iterdir()) == [out / ".lock.held"] or not list(out.iterdir())
+        remember(out)
+    assert names == [None, tmp_path / "out.1", tmp_path / "out.2"]
+    ids = {json.loads((folder / "sweep.json").read_text())["id"] for folder in (out, *names[1:])}
+    assert len(ids) == 3
+
+
+def test_a_fresh_start_waits_for_a_sweep_at_work(tmp_path):
+    remember(tmp_path)
+    with place.alone(tmp_path), pytest.raises(RequestError, match=r"a sweep is at work there \(process"):
+        place.set_aside(tmp_path)
+    assert (tmp_path / "sweep.json").exists()
+
+
+def test_the_directory_is_free_again_afterwards(tmp_path):
+    for _ in range(2):
+        with place.alone(tmp_path):
+            assert (tmp_path / ".lock").read_text().startswith("process ")
+        assert not (tmp_path / ".lock").exists()

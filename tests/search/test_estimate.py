@@ -1,0 +1,67 @@
+"""A plan is arithmetic on measured epochs; the measuring itself runs in tests/sweeps and tests/training."""
+
+import io
+from types import SimpleNamespace
+
+import pytest
+from rich.console import Console
+
+from pare.search import estimate as plan
+from pare.search.cluster.connection import Slots
+from pare.training.estimate_cost import Cost
+from pare.training.launch import Workers
+
+
+@pytest.mark.parametrize(
+    ("trials", "epochs", "scheduler", "fewest"),
+    [
+        (9, 9, "none", 81),
+        (9, 9, "median", 40.5),
+        (9, 9, "asha", 9 + 3 * 2 + 1 * 6),
+        (27, 9, "asha", 27 + 9 * 2 + 3 * 6),
+        (1, 10, "asha", 10),
+        (9, 1, "hyperband", 9),
+        (9, 2, "asha", 9 + 3),
+    ],
+)
+def test_fewest_epochs_of_a_search(trials, epochs, scheduler, fewest):
+    assert plan.fewest_epochs(trials, epochs, scheduler) == pytest.approx(fewest)
+
+
+def a_plan(methods, epochs=9, seeds=2):
+    study = SimpleNamespace(coming=methods, epochs=epochs)
+    return SimpleNamespace(
+        task=SimpleNamespace(name="ecg"), data=SimpleNamespace(provenance="simulated"), study=study, seeds=range(seeds)
+    )
+
+
+SLOTS = Slots(Workers(count=2, cpus=1.0, gpus=0.5), concurrent=4)
+COSTS = {("ecg", "pare"): Cost(50.0, 22.0), ("ecg", "nft"): Cost(30.0, 6.0)}
+
+
+def test_from_seconds_to_hours_gpu_hours_and_dollars():
+    (one,) = plan.estimate([a_plan(["pare"] * 9 + ["nft"])], COSTS, SLOTS, "none", price=3.0)
+    # Two workers share an epoch. The published configuration of pare, of many trials, may run again.
+    seconds = 36.0 * (81 + 18 + 18) + 18.0 * (9 + 18)
+    assert one.trials == 10
+    assert one.most.hours == pytest.approx(seconds / 3600 / 4)
+    assert one.most.gpu_hours == pytest.approx(seconds / 3600 * 1.0)
+    assert one.most.usd == pytest.approx(3 * seconds / 3600 / 4)
+    assert one.least.hours == pytest.approx((seconds - 36.0 * 18) / 3600 / 4)
+
+
+def test_pruning_widens_the_range():
+    (asha,), (none,) = (plan.estimate([a_plan(["pare"] * 9)], COSTS, SLOTS, s, price=0.0) for s in ("asha", "none"))
+    assert asha.least.hours < none.least.hours
+    assert asha.most == none.most
+
+
+@pytest.mark.parametrize(("priced", "dollars"), [(True, "0.0"), (False, "unknown")])
+def test_a_row_per_task_and_their_sum(priced, dollars):
+    console = Console(file=io.StringIO(), width=80)
+    console.print(plan.table(plan.estimate([a_plan(["pare"] * 4)], COSTS, SLOTS, "asha", price=1.0), priced))
+    header, row, total = console.file.getvalue().splitlines()
+    assert row.split()[:3] == ["ecg", "simulated", "4"]
+    assert total.split()[:2] == ["all", "4"]
+    assert dollars in row
+    assert max(map(len, (header, row, total))) <= 80
