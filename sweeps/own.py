@@ -70,7 +70,7 @@ class Own(Request):
         task = bring(self.root, self.name, path, self.kind, self.label, self.group, self.metric, self.layout)
         shape = "×".join(map(str, task.shape))
         told = "" if self.kind else " (told from y; --kind says otherwise)"
-        print(f"{self.name}: {task.kind}{told}, {shape} → {task.outputs}, judged by {task.metric.name}")
+        print(f"{self.name}: {task.kind}{told}, {shape} → {task.output_shape}, judged by {task.metric.name}")
         return replace(self, tasks=(self.name,))
 
 

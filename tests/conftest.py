@@ -42,7 +42,7 @@ def root(tmp_path_factory):
     for name, recipe in RECIPES.items():
         raw = root / name / "raw"
         raw.mkdir(parents=True)
-        tasks.get(name).synthesise(raw, recipe, quietly)
+        tasks.get(name).write_synthetic(raw, recipe, quietly)
     return root
 
 

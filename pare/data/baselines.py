@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pare.data.store import Prepared
-from pare.data.task import Task, Trivial
+from pare.data.task import Baseline, Task
 
 
 class Score(NamedTuple):
@@ -18,12 +18,12 @@ class Score(NamedTuple):
 
 def score(task: Task, data: Prepared) -> Score | None:
     """Fit the task's trivial predictor on the training split and measure it; None where the task has none."""
-    trivial = task.trivial(data.split("train"))
+    trivial = task.baseline(data.split("train"))
     if trivial is None:
         return None
     return Score(trivial.name, *(_measured(task, trivial, data, name) for name in ("val", "test")))
 
 
-def _measured(task: Task, trivial: Trivial, data: Prepared, name: str) -> float:
+def _measured(task: Task, trivial: Baseline, data: Prepared, name: str) -> float:
     split = data.split(name)
     return task.score(task.metric, trivial.predict(task.assemble(np.asarray(split.x))), split)

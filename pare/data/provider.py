@@ -21,7 +21,7 @@ from pare.config import Run
 from pare.data import store
 from pare.data.official import archives, locate
 from pare.data.store import Prepared
-from pare.data.task import Progress, Task
+from pare.data.task import ProgressCallback, Task
 from pare.errors import RequestError, TrainingError
 
 
@@ -33,7 +33,7 @@ def root(data_root: Path | str | None) -> Path:
 
 
 @dataclass(frozen=True)
-class Supply:
+class DataProvider:
     """The data of a sweep: `data_root` a directory, the same on every node, or the URL of a bucket's folder."""
 
     data_root: str
@@ -42,7 +42,7 @@ class Supply:
     """Paths and texts of the files that describe the user's own tasks, as another node may not have them."""
 
     @classmethod
-    def of(cls, data_root: Path | str | None, preset: str) -> Supply:
+    def of(cls, data_root: Path | str | None, preset: str) -> DataProvider:
         """For the value of `--data-root`.
 
         Raises:
@@ -59,7 +59,7 @@ class Supply:
         """The directory of the machine that asks."""
         return root(self.data_root)
 
-    def prepare(self, task: Task, progress: Progress) -> Prepared:
+    def prepare(self, task: Task, progress: ProgressCallback) -> Prepared:
         """Make a task's data ready here and, where there is a bucket, there.
 
         Official files in the bucket's `<task>/raw` serve where this machine has none.

@@ -19,7 +19,7 @@ import pyarrow as pa
 
 from pare.data import arrow
 from pare.data.official import archives
-from pare.data.task import SPLITS, Kind, Progress, Provenance, Raw, Recipe, Split, Task
+from pare.data.task import SPLITS, Kind, ProgressCallback, Provenance, Raw, Recipe, Split, Task
 from pare.errors import DataError, RequestError
 
 _FORMAT = 2
@@ -102,11 +102,13 @@ def origin(task: Task, root: Path, preset: str, elsewhere: Mapping[str, str] | N
     if elsewhere and len(missing) == len(task.files):
         missing, stamps = [], dict(elsewhere)
     if 0 < len(missing) < len(task.files):
-        raise DataError(f"{folder / missing[0]} is missing beside the other official files: get it from {task.where}")
+        raise DataError(
+            f"{folder / missing[0]} is missing beside the other official files: get it from {task.homepage}"
+        )
     if missing and preset not in task.recipes:
         raise DataError(
             f"{task.name} cannot be synthesised for preset {preset!r}: put {', '.join(task.files)} into {folder} "
-            f"(from {task.where}), or choose --preset laptop, which synthesises"
+            f"(from {task.homepage}), or choose --preset laptop, which synthesises"
         )
     provenance: Provenance = task.synthetic if missing else "real"
     recipe = dict(task.recipes[preset]) if missing else {}
@@ -116,7 +118,7 @@ def origin(task: Task, root: Path, preset: str, elsewhere: Mapping[str, str] | N
     return Origin(None if missing else folder, provenance, recipe, digest, key, (root / key).is_dir())
 
 
-def prepare(task: Task, root: Path, preset: str, progress: Progress) -> Prepared:
+def prepare(task: Task, root: Path, preset: str, progress: ProgressCallback) -> Prepared:
     """Make the task's data ready below `root`, from official files in `root/<task>/raw` or else by synthesis.
 
     What is ready already is returned at once; what is not appears whole or not at all. A preparation that was killed
@@ -132,7 +134,7 @@ def prepare(task: Task, root: Path, preset: str, progress: Progress) -> Prepared
             source = made.folder
             if source is None:
                 source = root / task.name / f"{made.provenance}-{made.digest}"
-                whole(source, lambda folder: task.synthesise(folder, made.recipe, progress))
+                whole(source, lambda folder: task.write_synthetic(folder, made.recipe, progress))
             parts = root / task.name / f"{_PARTS}{made.digest}"
             try:
                 raw = task.read(source, progress)
@@ -182,7 +184,7 @@ def _damaged(folder: Path, name: str, error: Exception) -> DataError:
 def _write_split(task: Task, name: str, raw: Raw, folder: Path) -> None:
     """Write one split and, as it may have made them on its way, the statistics."""
     chunks: Split | Iterable[Split] = getattr(raw, name)
-    classes = np.zeros(task.outputs[0] if task.kind in ("classification", "multilabel") else 0, dtype=int)
+    classes = np.zeros(task.output_shape[0] if task.kind in ("classification", "multilabel") else 0, dtype=int)
     count = arrow.write(
         folder / f"{name}.arrow",
         [chunks] if isinstance(chunks, Split) else chunks,

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Kind = Literal["classification", "multilabel", "dense", "regression"]
 Provenance = Literal["real", "generated", "simulated"]
 Direction = Literal["minimize", "maximize"]
-Progress = Callable[[int, int], None]
+ProgressCallback = Callable[[int, int], None]
 """Called with (done, total) while long work goes on."""
 
 Recipe = Mapping[str, int | float | str]
@@ -48,9 +48,8 @@ class Split:
     """One split as arrays, memory-mapped where they come from the store.
 
     `x` (n, *task.shape) float32, or whatever `task.assemble` makes that of; `y` (n,) int64 for classes, (n, classes)
-    float32 for multi-label, (n, *outputs) float32 for dense and regression or whatever the criterion and the metrics
-    take; `group` (n,) int64, the record (patient, protein, field) that a sample was cut from. Samples of a group lie
-    together.
+    float32 for multi-label, (n, *output_shape) float32 for dense and regression, or what criterion and metrics take;
+    `group` (n,) int64, the record (patient, protein, field) that a sample was cut from; samples of a group lie together.
     """
 
     x: np.ndarray
@@ -78,7 +77,7 @@ class Download:
 class Published:
     """A figure from the literature for the task's test metric, in the metric's own unit.
 
-    `metric` names the one of `task.also` that it is of, where it is not of `task.metric`.
+    `metric` names the one of `task.extra_metrics` that it is of, where it is not of `task.metric`.
     """
 
     method: str
@@ -104,8 +103,8 @@ class Raw:
 
 
 @dataclass(frozen=True)
-class Trivial:
-    """A predictor that learns next to nothing, to stand beside every result: inputs (n, *shape) → (n, *outputs)."""
+class Baseline:
+    """A predictor that learns next to nothing, shown beside every result: inputs (n, *shape) → (n, *output_shape)."""
 
     name: str
     predict: Callable[[np.ndarray], np.ndarray]
@@ -114,8 +113,8 @@ class Trivial:
 class Task(ABC):
     """A data set that a model is fine-tuned on. A new one is one file in `pare/tasks/` and one line in its registry.
 
-    Class attributes state what the task is; the methods turn official raw files into splits. `synthesise` writes those
-    same official files where nobody can download them: by the published generator (`generated`) or by a simulator
+    Class attributes state what the task is; the methods turn official raw files into splits. `write_synthetic` writes
+    those same files where nobody can download them: by the published generator (`generated`) or by a simulator
     (`simulated`).
     """
 
@@ -128,7 +127,7 @@ class Task(ABC):
     shape: ClassVar[tuple[int, ...]]
     """Of one encoded input: (C, L) for sequences, (C, H, W) for images and fields."""
 
-    outputs: ClassVar[tuple[int, ...]]
+    output_shape: ClassVar[tuple[int, ...]]
     """(classes,) for classification and multi-label, (targets,) for regression; dense: (H, W) or (L,), several channels
     (C, H, W) or (C, L)."""
 
@@ -137,7 +136,7 @@ class Task(ABC):
     criterion: ClassVar[staticmethod[[Tensor, Tensor], Tensor]]
     """Differentiable loss per sample: (predictions (B, …), targets (B, …)) → (B,)."""
 
-    also: ClassVar[tuple[Metric, ...]] = ()
+    extra_metrics: ClassVar[tuple[Metric, ...]] = ()
     """Further metrics measured with the test: the published one, say, where a more honest one is `metric`."""
 
     text: ClassVar[bool] = False
@@ -149,7 +148,7 @@ class Task(ABC):
     files: ClassVar[tuple[str, ...]]
     """The official raw files, by the names under which they are distributed."""
 
-    where: ClassVar[str]
+    homepage: ClassVar[str]
     """Where the official files come from, for the one line that says what to put where."""
 
     downloads: ClassVar[Mapping[str, Download]] = {}
@@ -159,7 +158,7 @@ class Task(ABC):
     """Whether `read` makes its splits of independent parts, by `parallel.ordered`, as large data should."""
 
     synthetic: ClassVar[Provenance]
-    """What `synthesise` makes: `generated` or `simulated`."""
+    """What `write_synthetic` makes: `generated` or `simulated`."""
 
     published: ClassVar[tuple[Published, ...]] = ()
     paper: ClassVar[Mapping[str, Any]]
@@ -169,14 +168,14 @@ class Task(ABC):
     """What the laptop preset changes of it."""
 
     recipes: ClassVar[Mapping[str, Recipe]]
-    """The recipe of `synthesise` by preset: `laptop` and, if the data can be generated as published, `paper`."""
+    """The recipe of `write_synthetic` by preset: `laptop` and, if the data can be generated as published, `paper`."""
 
     @abstractmethod
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Write the official raw files into the empty `folder`, deterministically from `recipe`."""
 
     @abstractmethod
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         """Read the official raw files of `folder` and split them as published, validation carved from train.
 
         Raises:
@@ -205,10 +204,10 @@ class Task(ABC):
         return x, y
 
     def score(self, metric: Metric, predictions: np.ndarray, split: Split) -> float:
-        """A metric of predictions (n, *outputs) for a whole split; tasks that judge groups gather them here."""
+        """A metric of predictions (n, *output_shape) for a whole split; tasks that judge groups gather them here."""
         return float(metric.compute(predictions, np.asarray(split.y)))
 
-    def trivial(self, train: Split) -> Trivial | None:  # noqa: ARG002
+    def baseline(self, train: Split) -> Baseline | None:  # noqa: ARG002
         """What the task's own science predicts with next to no learning, if anything; only few tasks have it."""
         return None
 
@@ -217,7 +216,7 @@ class Task(ABC):
         return self.shape[0]
 
     @property
-    def extent(self) -> tuple[int, ...]:
+    def spatial_shape(self) -> tuple[int, ...]:
         """(L,) or (H, W)."""
         return self.shape[1:]
 
@@ -231,5 +230,7 @@ class Task(ABC):
         One-hot of the most frequent class, class frequencies for multi-label, otherwise the mean target.
         """
         if self.kind == "classification":
-            return np.eye(self.outputs[0], dtype=np.float32)[np.bincount(targets, minlength=self.outputs[0]).argmax()]
+            return np.eye(self.output_shape[0], dtype=np.float32)[
+                np.bincount(targets, minlength=self.output_shape[0]).argmax()
+            ]
         return np.asarray(targets.mean(axis=0, dtype=np.float64), dtype=np.float32)

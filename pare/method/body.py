@@ -1,8 +1,8 @@
 """Bodies: transformers pretrained on another modality, taken from Hugging Face, entered at their token embeddings.
 
-A body is its `modality`, the `width` D of its tokens, the width `features` of its output, `own`, the embedder that it
-was pretrained with (frozen: it turns a source sample into `source_tokens(extent)` tokens), and `forward(tokens (B, N,
-D)) → features (B, M, features)`, laid out on the grid `grid_out(N)`.
+A body is its `modality`, the `width` D of its tokens, the width `features` of its output, `source_embedder`, the
+embedder that it was pretrained with (frozen: it turns a source sample into `source_tokens(spatial_shape)` tokens), and
+`forward(tokens (B, N, D)) → features (B, M, features)`, laid out on the grid `grid_out(N)`.
 """
 
 from __future__ import annotations
@@ -65,6 +65,12 @@ _SMALL: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+def _take_former_names(module: nn.Module, state: dict[str, torch.Tensor], prefix: str, *_: Any) -> None:  # noqa: ARG001
+    """Read checkpoints and models of version 0.1, in which the source embedder was called `own`."""
+    for name in [name for name in state if name.startswith(f"{prefix}own.")]:
+        state[f"{prefix}source_embedder.{name.removeprefix(f'{prefix}own.')}"] = state.pop(name)
+
+
 class SwinBody(nn.Module):
     """A Swin transformer (2D): tokens of the patch grid → normalised features of its last stage."""
 
@@ -84,30 +90,36 @@ class SwinBody(nn.Module):
         self.encoder = model.encoder
         self.norm = model.layernorm
         own = model.embeddings.patch_embeddings.projection
-        self.own = PatchEmbedder(own, model.embeddings.norm, size=self.size).requires_grad_(False)
+        self.source_embedder = PatchEmbedder(own, model.embeddings.norm, size=self.size).requires_grad_(False)
+        self.register_load_state_dict_pre_hook(_take_former_names)
 
-    def tokens(self, extent: Sequence[int], patch: int) -> int:  # noqa: ARG002 - images are resized to the body's size
-        """N for a target of `extent` (H, W).
+    def tokens(self, spatial_shape: Sequence[int], patch: int) -> int:  # noqa: ARG002 - images are resized to the body's size
+        """N for a target of `spatial_shape` (H, W).
 
         Raises:
             RequestError: the target is no image.
         """
-        if len(extent) != 2:
-            raise RequestError(f"target of extent {tuple(extent)} for a Swin body: sequences take a RoBERTa-like one")
+        if len(spatial_shape) != 2:
+            raise RequestError(
+                f"target of shape {tuple(spatial_shape)} for a Swin body: sequences take a RoBERTa-like one"
+            )
         return math.prod(self.grid)
 
-    def source_tokens(self, extent: Sequence[int]) -> int:
-        """S for a source sample of `extent` (H, W)."""
-        return self.tokens(extent, 1)
+    def source_tokens(self, spatial_shape: Sequence[int]) -> int:
+        """S for a source sample of `spatial_shape` (H, W)."""
+        return self.tokens(spatial_shape, 1)
 
     def grid_out(self, tokens: int) -> tuple[int, ...]:  # noqa: ARG002
         """Height and width of the feature map: each stage but the last halves the patch grid."""
         halvings = 2 ** (len(self.config.depths) - 1)
         return tuple(math.ceil(side / halvings) for side in self.grid)
 
-    def embedder(self, channels: int, extent: Sequence[int], patch: int) -> PatchEmbedder:  # noqa: ARG002
-        """A new embedder for a target of `channels` × `extent`, initialised from the body's own."""
-        projection, norm = adapt(self.own.projection, channels, self.patch), copy.deepcopy(self.own.norm)
+    def embedder(self, channels: int, spatial_shape: Sequence[int], patch: int) -> PatchEmbedder:  # noqa: ARG002
+        """A new embedder for a target of `channels` × `spatial_shape`, initialised from the body's own."""
+        projection, norm = (
+            adapt(self.source_embedder.projection, channels, self.patch),
+            copy.deepcopy(self.source_embedder.norm),
+        )
         return PatchEmbedder(projection, norm, size=self.size).requires_grad_(True)
 
     def blocks(self) -> list[nn.Module]:
@@ -143,49 +155,54 @@ class RobertaBody(nn.Module):
         self.register_buffer("positions", positions + embeddings.token_type_embeddings.weight.detach()[0])
         self.positions: Tensor
         self.signal_patch: int | None = getattr(config, "signal_patch", None)
-        self.own: PatchEmbedder | TextEmbedder = TextEmbedder(embeddings)
+        self.source_embedder: PatchEmbedder | TextEmbedder = TextEmbedder(embeddings)
         if self.signal_patch is not None:
             own = nn.Conv1d(1, self.width, self.signal_patch, self.signal_patch)
-            self.own = PatchEmbedder(own, embeddings.LayerNorm, self.positions)
-        self.own.requires_grad_(False)
+            self.source_embedder = PatchEmbedder(own, embeddings.LayerNorm, self.positions)
+        self.source_embedder.requires_grad_(False)
+        self.register_load_state_dict_pre_hook(_take_former_names)
 
-    def tokens(self, extent: Sequence[int], patch: int) -> int:
-        """N for a target of `extent` (L,) at `patch` samples a token.
+    def tokens(self, spatial_shape: Sequence[int], patch: int) -> int:
+        """N for a target of `spatial_shape` (L,) at `patch` samples a token.
 
         Raises:
             RequestError: the target is no sequence, the patch does not divide its length, or it makes more tokens than
                 the body has positions.
         """
-        if len(extent) != 1:
-            raise RequestError(f"target of extent {tuple(extent)} for a RoBERTa-like body: images take a Swin")
-        tokens, rest = divmod(extent[0], patch)
+        if len(spatial_shape) != 1:
+            raise RequestError(f"target of shape {tuple(spatial_shape)} for a RoBERTa-like body: images take a Swin")
+        tokens, rest = divmod(spatial_shape[0], patch)
         if rest or tokens > len(self.positions):
             raise RequestError(
-                f"patch is {patch} for {extent[0]} samples: give a divisor that makes at most {len(self.positions)} "
-                "tokens"
+                f"patch is {patch} for {spatial_shape[0]} samples: give a divisor that makes "
+                f"at most {len(self.positions)} tokens"
             )
         return tokens
 
-    def source_tokens(self, extent: Sequence[int]) -> int:
-        """S for a source sample of `extent` (L,), in samples of a signal or tokens of a text."""
-        return self.tokens(extent, self.signal_patch or 1)
+    def source_tokens(self, spatial_shape: Sequence[int]) -> int:
+        """S for a source sample of `spatial_shape` (L,), in samples of a signal or tokens of a text."""
+        return self.tokens(spatial_shape, self.signal_patch or 1)
 
     def grid_out(self, tokens: int) -> tuple[int, ...]:
         """One feature vector per token."""
         return (tokens,)
 
-    def embedder(self, channels: int, extent: Sequence[int], patch: int) -> PatchEmbedder:
-        """A new embedder for a target of `channels` × `extent`, initialised from the body's own.
+    def embedder(self, channels: int, spatial_shape: Sequence[int], patch: int) -> PatchEmbedder:
+        """A new embedder for a target of `channels` × `spatial_shape`, initialised from the body's own.
 
         Text has no filters to take over: there the projection is new, and norm and positions are the body's.
         """
-        norm: Any = self.own.norm if isinstance(self.own, PatchEmbedder) else self.own.embeddings.LayerNorm
-        if isinstance(self.own, PatchEmbedder):
-            projection = adapt(self.own.projection, channels, (patch,))
+        norm: Any = (
+            self.source_embedder.norm
+            if isinstance(self.source_embedder, PatchEmbedder)
+            else self.source_embedder.embeddings.LayerNorm
+        )
+        if isinstance(self.source_embedder, PatchEmbedder):
+            projection = adapt(self.source_embedder.projection, channels, (patch,))
         else:
             projection = nn.Conv1d(channels, self.width, patch, patch)
             initialise(projection)
-        positions = self.positions[: self.tokens(extent, patch)]
+        positions = self.positions[: self.tokens(spatial_shape, patch)]
         return PatchEmbedder(projection, copy.deepcopy(norm), positions).requires_grad_(True)
 
     def blocks(self) -> list[nn.Module]:
@@ -210,7 +227,7 @@ def load(name: str, *, pretrained: bool = True, drop_path: float = 0.0) -> Body:
     """
     if name in _SMALL:
         body = from_config(_SMALL[name], drop_path=drop_path)
-        if pretrained and bundled.there(name):
+        if pretrained and bundled.is_bundled(name):
             bundled.read(body, bundled.folder(name))
         return body
     config = _hub(name, lambda: AutoConfig.from_pretrained(name))
@@ -247,7 +264,7 @@ def from_config(config: Mapping[str, Any], *, drop_path: float = 0.0) -> Body:
 
 def is_pretrained(name: str) -> bool:
     """Whether `load(name)` gives pretrained weights; tables say `random` otherwise."""
-    return name not in _SMALL or bundled.there(name)
+    return name not in _SMALL or bundled.is_bundled(name)
 
 
 @torch.no_grad()
@@ -263,10 +280,10 @@ def initialise(module: nn.Module) -> None:
                 nn.init.zeros_(part.bias)
         elif isinstance(part, RobertaBody):
             part.positions.normal_(std=part.width**-0.5)
-            if isinstance(part.own, TextEmbedder):
-                part.own.initialise(part.positions)
-            elif part.own.positions is not None:
-                part.own.positions.copy_(part.positions)
+            if isinstance(part.source_embedder, TextEmbedder):
+                part.source_embedder.initialise(part.positions)
+            elif part.source_embedder.positions is not None:
+                part.source_embedder.positions.copy_(part.positions)
 
 
 def _regularise(config: PreTrainedConfig, drop_path: float) -> None:

@@ -31,7 +31,7 @@ def folder(name: str) -> Path:
     return Path(__file__).parent / "weights" / name
 
 
-def there(name: str) -> bool:
+def is_bundled(name: str) -> bool:
     """Whether the package has weights of the body called `name`."""
     return (folder(name) / WEIGHTS).is_file()
 
@@ -63,7 +63,7 @@ def write(body: Body, own: PatchEmbedder | TextEmbedder, to: Path) -> None:
 @torch.no_grad()
 def read(body: Body, of: Path) -> None:
     """Load what `write` left in a folder into a body of the same architecture, in place."""
-    own = body.own
+    own = body.source_embedder
     tensors = load_file(of / WEIGHTS)
     for prefix, part in _parts(body, own).items():
         prefix += "."

@@ -73,7 +73,7 @@ def _check_source(run: Run, body: bodies.Body, source: Interface, statistics: Ma
     Raises:
         RequestError: it reads something else.
     """
-    own, text = body.own, getattr(source, "text", False)
+    own, text = body.source_embedder, getattr(source, "text", False)
     if isinstance(own, TextEmbedder):
         reads, fits = "text", text
     else:

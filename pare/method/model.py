@@ -24,25 +24,25 @@ class Interface(Protocol):
     @property
     def shape(self) -> tuple[int, ...]: ...
     @property
-    def outputs(self) -> tuple[int, ...]: ...
+    def output_shape(self) -> tuple[int, ...]: ...
 
 
-def predictor(interface: Interface, body: Body, tokens: int, extent: tuple[int, ...] | None = None) -> nn.Module:
+def predictor(interface: Interface, body: Body, tokens: int, spatial_shape: tuple[int, ...] | None = None) -> nn.Module:
     """A new predictor of an interface's outputs from the features that a body makes of so many tokens.
 
-    Dense outputs are predicted at another `extent` than their own where one is given.
+    Dense outputs are predicted at another `spatial_shape` than their own where one is given.
     """
     head: nn.Module
     if interface.kind == "dense":
-        head = DensePredictor(body.features, body.grid_out(tokens), extent or interface.outputs)
+        head = DensePredictor(body.features, body.grid_out(tokens), spatial_shape or interface.output_shape)
     else:
-        head = ClassPredictor(body.features, interface.outputs[0])
+        head = ClassPredictor(body.features, interface.output_shape[0])
     initialise(head)
     return head
 
 
 class CrossModalModel(nn.Module):
-    """Inputs of a target modality (B, *shape) → predictions in the task's own units (B, *outputs).
+    """Inputs of a target modality (B, *shape) → predictions in the task's own units (B, *output_shape).
 
     `statistics` may hold `input_mean`, `input_std`, `output_mean` and `output_std`: inputs are normalised and outputs
     decoded inside, so that losses and metrics see the task's own units. `patch` is for sequences, see `Run.patch`.
@@ -60,10 +60,10 @@ class CrossModalModel(nn.Module):
         self, interface: Interface, body: Body, patch: int, statistics: Mapping[str, np.ndarray] | None = None
     ) -> None:
         super().__init__()
-        channels, *extent = interface.shape
+        channels, *spatial_shape = interface.shape
         self.body = body
-        self.tokens = body.tokens(extent, patch)
-        self.embedder = body.embedder(channels, extent, patch)
+        self.tokens = body.tokens(spatial_shape, patch)
+        self.embedder = body.embedder(channels, spatial_shape, patch)
         self.head = predictor(interface, body, self.tokens)
         for name, default in (("input_mean", 0.0), ("input_std", 1.0), ("output_mean", 0.0), ("output_std", 1.0)):
             array = np.asarray((statistics or {}).get(name, default), dtype=np.float32)

@@ -102,7 +102,7 @@ class PatchReplacement(FineTuning):
 
         target_BND = self.model.embed(x)
         with torch.no_grad():
-            source_BSD = self.model.body.own((mixing.source_x - self.source_mean) / self.source_std)
+            source_BSD = self.model.body.source_embedder((mixing.source_x - self.source_mean) / self.source_std)
         target_scores_BN, source_scores_BS = self.gate(target_BND), self.gate(source_BSD)
         noise = None if mixing.noise is None else tuple(self.settings.noise * part for part in mixing.noise)
         mixed_BND, lambda_B = replacement.mix(

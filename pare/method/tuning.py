@@ -28,7 +28,7 @@ def restrict(body: Body, scope: Scope, lora_rank: int = 8) -> None:
         for name, part in body.encoder.named_modules():
             if name.rpartition(".")[2] in (query, key):
                 part.requires_grad_(False)
-    body.own.requires_grad_(False)
+    body.source_embedder.requires_grad_(False)
 
 
 def merge(body: Body) -> None:

@@ -19,10 +19,10 @@ from rich.progress import Progress
 from pare.errors import RequestError, TrainingError
 from pare.pretraining.card import finished, leave
 from pare.pretraining.objectives import BodyName
-from pare.pretraining.trainer import EVERY, Pretraining, Recipe
+from pare.pretraining.trainer import EVERY, Pretraining, PretrainingRecipe
 
 
-def run(body: BodyName, recipe: Recipe, out: Path) -> None:
+def run(body: BodyName, recipe: PretrainingRecipe, out: Path) -> None:
     """Pretrain a body by a recipe and leave it in the folder `out`; what was begun goes on, what is done stays."""
     if finished(out, asdict(recipe)):
         print(f"{out} holds {body} by this recipe already")
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     app = App(name="pare.pretraining", help=__doc__, help_format="plaintext", version_flags=[])
 
     @app.default
-    def _(body: BodyName, /, *, recipe: Recipe = Recipe(), out: Path | None = None) -> None:  # noqa: B008 - frozen
+    def _(body: BodyName, /, *, recipe: PretrainingRecipe = PretrainingRecipe(), out: Path | None = None) -> None:  # noqa: B008 - frozen
         """Pretrain BODY.
 
         Parameters

@@ -111,7 +111,7 @@ def _card(name: str, body: Body, facts: Mapping[str, Any], end: Mapping[str, flo
 def _kind(body: Body) -> str:
     if body.modality == "2d":
         return "fractals"
-    return "text" if isinstance(body.own, TextEmbedder) else "signals"
+    return "text" if isinstance(body.source_embedder, TextEmbedder) else "signals"
 
 
 def _seen(kind: str, parameters: int, facts: Mapping[str, Any]) -> str:

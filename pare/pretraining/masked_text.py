@@ -26,15 +26,15 @@ class Reader(nn.Module):
         self.body = body
         self.head = ClassPredictor(body.features, len(corpus.KINDS))
         initialise(self.head)
-        body.own.requires_grad_(True)
+        body.source_embedder.requires_grad_(True)
 
     @property
     def embedder(self) -> PatchEmbedder | TextEmbedder:
         """The body's own."""
-        return self.body.own
+        return self.body.source_embedder
 
     def forward(self, ids_BL: Tensor) -> Tensor:
-        return self.head(self.body(self.body.own(ids_BL)))
+        return self.head(self.body(self.body.source_embedder(ids_BL)))
 
 
 class Windows:

@@ -24,7 +24,7 @@ Draw = Callable[[np.ndarray, float], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
-class Lesson:
+class PretrainingTask:
     """What a body learns: samples, the model around the body that predicts logits (m, classes) for them, and extras."""
 
     draw: Draw
@@ -35,7 +35,7 @@ class Lesson:
     """Of text: the content of its file."""
 
 
-def lesson(body: BodyName, classes: int, seed: int) -> Lesson:
+def lesson(body: BodyName, classes: int, seed: int) -> PretrainingTask:
     """Fractals for images, signals for sequences, the standard library's kinds of text for a body of text.
 
     Raises:
@@ -46,7 +46,7 @@ def lesson(body: BodyName, classes: int, seed: int) -> Lesson:
     return _fractals(classes, seed) if body == "swin-mini" else _signals(classes, seed)
 
 
-def _fractals(classes: int, seed: int) -> Lesson:
+def _fractals(classes: int, seed: int) -> PretrainingTask:
     sets = point_sets(classes, seed=seed)
     # Mean and deviation of the pixels at medium hardness, over classes and colours.
     statistics = {"input_mean": np.array(0.334), "input_std": np.array(0.346)}
@@ -55,11 +55,11 @@ def _fractals(classes: int, seed: int) -> Lesson:
         labels = instances % classes
         return render.render(sets, labels, instances, seed=seed, hardness=hardness)[0], labels
 
-    interface = SimpleNamespace(kind="classification", shape=(3, 64, 64), outputs=(classes,))
-    return Lesson(draw, lambda body: CrossModalModel(interface, body, 1, statistics))
+    interface = SimpleNamespace(kind="classification", shape=(3, 64, 64), output_shape=(classes,))
+    return PretrainingTask(draw, lambda body: CrossModalModel(interface, body, 1, statistics))
 
 
-def _signals(classes: int, seed: int) -> Lesson:
+def _signals(classes: int, seed: int) -> PretrainingTask:
     kinds = len(waveforms.class_names())
     if classes != kinds:
         raise RequestError(f"--classes is {classes}: signals come in {kinds} kinds")
@@ -68,14 +68,14 @@ def _signals(classes: int, seed: int) -> Lesson:
         labels = instances % kinds
         return waveforms.render(labels, instances, seed=seed, hardness=hardness)[:, None], labels
 
-    interface = SimpleNamespace(kind="classification", shape=(1, 1000), outputs=(kinds,))
-    return Lesson(draw, lambda body: CrossModalModel(interface, body, body.config.signal_patch))
+    interface = SimpleNamespace(kind="classification", shape=(1, 1000), output_shape=(kinds,))
+    return PretrainingTask(draw, lambda body: CrossModalModel(interface, body, body.config.signal_patch))
 
 
-def _text(classes: int, seed: int) -> Lesson:
+def _text(classes: int, seed: int) -> PretrainingTask:
     kinds = len(corpus.KINDS)
     if classes != kinds:
         raise RequestError(f"--classes is {classes}: text comes in {kinds} kinds")
     words = masked_text.words()
     train, held_out = (masked_text.Windows(words, split, seed) for split in ("train", "val"))
-    return Lesson(train.draw, masked_text.Reader, held_out.draw, words.to_str(pretty=True) + "\n")
+    return PretrainingTask(train.draw, masked_text.Reader, held_out.draw, words.to_str(pretty=True) + "\n")

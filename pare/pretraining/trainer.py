@@ -34,7 +34,7 @@ _HELD_OUT = 4096  # samples that a body of text is examined on
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class PretrainingRecipe:
     """What decides the weights, besides the body."""
 
     steps: int = 1600
@@ -57,7 +57,7 @@ class Recipe:
 
 
 @dataclass
-class State:
+class PretrainingState:
     """How far a pretraining has come, besides its weights; plain numbers only."""
 
     step: int = 0
@@ -82,8 +82,8 @@ class Pretraining:
         RequestError: the recipe does not fit the body.
     """
 
-    def __init__(self, body: BodyName, recipe: Recipe) -> None:
-        self.name, self.recipe, self.state = body, recipe, State()
+    def __init__(self, body: BodyName, recipe: PretrainingRecipe) -> None:
+        self.name, self.recipe, self.state = body, recipe, PretrainingState()
         self.lesson = lesson(body, recipe.classes, recipe.seed)
         torch.manual_seed(recipe.seed)
         self.body = bodies.load(body, pretrained=False)
@@ -181,7 +181,7 @@ class Pretraining:
                 moments.setdefault(int(index), {})[part] = tensor
         self.model.load_state_dict(weights)
         self.optimizer.load_state_dict({**self.optimizer.state_dict(), "state": moments})
-        self.state = State(**json.loads(metadata["state"]))
+        self.state = PretrainingState(**json.loads(metadata["state"]))
 
 
 def multiplier(progress: float) -> float:

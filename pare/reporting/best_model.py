@@ -29,7 +29,7 @@ def run_of(row: Mapping[str, Any]) -> Run:
 
 
 def keep_best(out: Path, task: Task, remote: Folder | None = None) -> None:
-    """Leave the best confirmed model in `OUT/<task>/best/`, that of an earlier sitting included; drop the others.
+    """Leave the best confirmed model in `OUT/<task>/best/`, that of an earlier session included; drop the others.
 
     `remote` is the bucket's folder that holds the models, if one does: only the best is brought here.
     """

@@ -32,7 +32,7 @@ def card(run: Run, facts: Mapping[str, Any]) -> ModelCard:
         f"- Body: `{run.body}`, starting from {body}.",
         f"- Metric: {describe(task.metric)}.",
         *(f"- {title}: {text}." for title, text in _results(facts)),
-        f"- Input: {task.shape} after the task's own encoding, which the model does itself; output: {task.outputs}.",
+        f"- Input: {task.shape} after the task's own encoding, done by the model; output: {task.output_shape}.",
         *([f"- Classes: {', '.join(task.labels)}."] if task.labels else []),
         "",
         "## Use",

@@ -23,7 +23,7 @@ from pare.errors import DataError
 from pare.method import body as bodies
 from pare.method.model import CrossModalModel
 from pare.reporting.card import card
-from pare.tasks.own.task import Own, Specification
+from pare.tasks.own.task import OwnTask, Specification
 
 CONFIG, WEIGHTS, CARD, RUN = "config.json", "model.safetensors", "README.md", "run.json"
 _STATISTICS = ("input_mean", "input_std", "output_mean", "output_std")
@@ -50,19 +50,19 @@ class TrainedModel(
     ) -> None:
         super().__init__()
         self.run = Run.from_flat(run)
-        self.task = Own(Specification.of(own)) if own else tasks.get(self.run.task)
+        self.task = OwnTask(Specification.of(own)) if own else tasks.get(self.run.task)
         shapes = {name: np.zeros(statistics[name], dtype=np.float32) for name in _STATISTICS}
         self.model = CrossModalModel(self.task, bodies.from_config(body), self.run.patch, shapes)
         self.card: ModelCard | None = None
 
     def forward(self, x: Tensor) -> Tensor:
-        """Encoded inputs (B, *task.shape) → logits or fields (B, *task.outputs)."""
+        """Encoded inputs (B, *task.shape) → logits or fields (B, *task.output_shape)."""
         return self.model(x)
 
     @torch.inference_mode()
     def predict(self, raw: np.ndarray, batch: int = 64) -> np.ndarray:
-        """Raw samples → class probabilities (n, classes), or fields (n, *task.outputs) or numbers (n, targets) in the
-        task's units; float32.
+        """Raw samples → class probabilities (n, classes), or fields (n, *task.output_shape) or numbers (n, targets)
+        in the task's units; float32.
 
         Raises:
             RequestError: the array cannot be a batch of the task's samples.
@@ -76,7 +76,7 @@ class TrainedModel(
             activation(self(inputs[start : start + batch].to(device))).cpu() for start in range(0, len(inputs), batch)
         ]
         self.train(training)
-        return torch.cat(parts).numpy() if parts else np.empty((0, *self.task.outputs), dtype=np.float32)
+        return torch.cat(parts).numpy() if parts else np.empty((0, *self.task.output_shape), dtype=np.float32)
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
         """The card that the model was saved with: a copy must not lose what it says of the data."""
@@ -115,7 +115,7 @@ def save(model: CrossModalModel, run: Run, folder: Path, facts: Mapping[str, Any
         "statistics": {name: list(getattr(model, name).shape) for name in _STATISTICS},
     }
     task = tasks.get(run.task)
-    if isinstance(task, Own):
+    if isinstance(task, OwnTask):
         config["own"] = asdict(task.specification)
     folder.parent.mkdir(parents=True, exist_ok=True)
     partial, old = (folder.with_name(f".{folder.name}.{os.getpid()}.{kind}") for kind in ("tmp", "old"))

@@ -34,7 +34,7 @@ REFERENCE: MethodName = "nft"
 
 
 @dataclass(frozen=True)
-class Row:
+class Entry:
     """A method on a task; the columns of `leaderboard.parquet`, see `pare.reporting.schema.leaderboard`."""
 
     task: str
@@ -62,7 +62,7 @@ class Row:
     unit: str
 
 
-def write(out: Path, constants: Mapping[str, tuple[float, float]], trivial: Mapping[str, Score] = _NONE) -> list[Row]:
+def write(out: Path, constants: Mapping[str, tuple[float, float]], trivial: Mapping[str, Score] = _NONE) -> list[Entry]:
     """Write `leaderboard.parquet` and `leaderboard.md` from the tables in `out`; returns their rows.
 
     `constants` holds the constant prediction's (validation, test) by task, `trivial` what trivial predictors reached.
@@ -78,11 +78,11 @@ def write(out: Path, constants: Mapping[str, tuple[float, float]], trivial: Mapp
     return rows
 
 
-def build(out: Path, constants: Mapping[str, tuple[float, float]], trivial: Mapping[str, Score] = _NONE) -> list[Row]:
+def build(out: Path, constants: Mapping[str, tuple[float, float]], trivial: Mapping[str, Score] = _NONE) -> list[Entry]:
     """The rows of the leaderboard, task by task, best test metric first, untested methods last."""
     names = (schema.TRIALS, schema.CONFIRM, schema.PUBLISHED)
     trials, confirm, published = (tables.load(out, table).to_pylist() for table in names)
-    rows: list[Row] = []
+    rows: list[Entry] = []
     for name in sorted({row["task"] for row in trials + confirm}):
         task = tasks.get(name)
         its = [[row for row in table if row["task"] == name] for table in (trials, confirm, published)]
@@ -105,7 +105,7 @@ def _row(
     trials: Sequence[tables.Row],
     confirm: Sequence[tables.Row],
     published_runs: Sequence[tables.Row],
-) -> Row:
+) -> Entry:
     """What a task's trials, confirmations and runs of published configurations say of a method."""
     reference = [row for row in confirm if row["method"] == REFERENCE != method]
     trials, confirm, defaults = (
@@ -123,7 +123,7 @@ def _row(
     default, overtuned = against_default(task.metric, tested, defaults)
     difference, low, high = paired(tested, reference)
     published = _published(task, method)
-    return Row(
+    return Entry(
         task=task.name,
         method=method,
         trials=len(trials),
@@ -148,8 +148,8 @@ def _row(
     )
 
 
-def _baseline(task: Task, provenance: Provenance, name: str, validation: float, test: float) -> Row:
-    return Row(
+def _baseline(task: Task, provenance: Provenance, name: str, validation: float, test: float) -> Entry:
+    return Entry(
         task=task.name,
         method=name,
         trials=0,
@@ -198,7 +198,7 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.4g}"
 
 
-def _test(row: Row) -> str:
+def _test(row: Entry) -> str:
     if row.test is None or not row.seeds:
         return _number(row.test)
     if not row.spread:
@@ -208,18 +208,18 @@ def _test(row: Row) -> str:
     return f"{row.test:.{decimals}f} ± {row.spread:.{decimals}f} ({row.seeds})"
 
 
-def _difference(row: Row) -> str:
+def _difference(row: Entry) -> str:
     if row.difference is None or row.difference_low is None or row.difference_high is None:
         return "–" if row.difference is None else f"{row.difference:+.2g}"
     return f"{row.difference:+.2g} ({row.difference_low:+.2g} to {row.difference_high:+.2g})"
 
 
-def _default_text(row: Row) -> str:
+def _default_text(row: Entry) -> str:
     return _number(row.default) + (" (better!)" if row.overtuned else "")
 
 
 # The more a column matters, the further to the front: a narrow terminal shows as many as fit.
-_COLUMNS: Mapping[str, Callable[[Row], str]] = {
+_COLUMNS: Mapping[str, Callable[[Entry], str]] = {
     "method": lambda row: row.method,
     "test ± spread (n)": _test,
     f"− {REFERENCE} (95 %)": _difference,
@@ -239,12 +239,12 @@ LEFT = ("method", "body", "comparable", "data", "source")
 """Columns of words; the others hold figures."""
 
 
-def texts(row: Row) -> dict[str, str]:
+def texts(row: Entry) -> dict[str, str]:
     """A row as every leaderboard shows it, by column."""
     return {name: text(row) for name, text in _COLUMNS.items()}
 
 
-def render(rows: Sequence[Row], width: int = 80) -> RenderableType:
+def render(rows: Sequence[Entry], width: int = 80) -> RenderableType:
     """The leaderboard for a terminal `width` columns wide: a table per task, of the columns that fit."""
     parts: list[RenderableType] = []
     cut = False
@@ -255,7 +255,7 @@ def render(rows: Sequence[Row], width: int = 80) -> RenderableType:
     return Group(*parts, *([_line(""), _line("All columns are in leaderboard.md.")] if cut else []))
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[Entry]) -> str:
     """The leaderboard as a Markdown page: a table per task, of all columns."""
     lines = ["# Leaderboard"]
     for task, own in _by_task(rows):
@@ -267,11 +267,11 @@ def markdown(rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _by_task(rows: Sequence[Row]) -> list[tuple[Task, list[Row]]]:
+def _by_task(rows: Sequence[Entry]) -> list[tuple[Task, list[Entry]]]:
     return [(tasks.get(name), list(own)) for name, own in groupby(rows, lambda row: row.task)]
 
 
-def _heading(task: Task, rows: Sequence[Row]) -> list[str]:
+def _heading(task: Task, rows: Sequence[Entry]) -> list[str]:
     provenances = dict.fromkeys(row.provenance for row in rows)
     data = "; ".join(f"{provenance}, {PROVENANCE[provenance]}" for provenance in provenances)
     return [f"{task.title} ({task.name})", describe(task.metric), f"data: {data}"]
@@ -281,7 +281,7 @@ def _line(text: str) -> Text:
     return Text(text, no_wrap=True, overflow="ellipsis")
 
 
-def _fitting(rows: Sequence[Row], width: int) -> Table:
+def _fitting(rows: Sequence[Entry], width: int) -> Table:
     """The table of as many leading columns as fit."""
     for count in range(len(_COLUMNS), 1, -1):
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)

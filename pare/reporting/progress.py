@@ -21,7 +21,7 @@ STEPS = 10
 """Lines per preparation where there is no terminal."""
 
 
-class Progress:
+class SweepProgress:
     """Shows how far the preparation of data and the trials of all tasks have come; an observer and a context.
 
     `total` is the number of search trials to come. Everything goes to one console, standard output unless given.

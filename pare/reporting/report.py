@@ -17,7 +17,7 @@ from pare import tasks
 from pare.data.baselines import Score
 from pare.data.task import Task
 from pare.reporting import charts, leaderboard, schema, tables
-from pare.reporting.leaderboard import CONSTANT, Row
+from pare.reporting.leaderboard import CONSTANT, Entry
 from pare.reporting.records import PROVENANCE, describe
 
 NAME = "report.html"
@@ -114,7 +114,7 @@ def render(out: Path, context: Context) -> str:
     )
 
 
-def _verdict(row: Row) -> str:
+def _verdict(row: Entry) -> str:
     """What the interval of a method's difference from the reference says."""
     low, high = row.difference_low, row.difference_high
     if low is None or high is None:

@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Study:
+class SweepTables:
     """All that a sweep has measured, over its tasks: a row per search trial, per epoch, and per confirmation run.
 
     `published` are runs of the published configuration on the seeds of the confirmation, by validation only.
@@ -37,7 +37,7 @@ class Study:
     published: pd.DataFrame
 
 
-def read(out: Path | str) -> Study:
+def read(out: Path | str) -> SweepTables:
     """The tables of the sweep in `out`, with a leading column `task`; empty where nothing has begun.
 
     Raises:
@@ -46,7 +46,7 @@ def read(out: Path | str) -> Study:
     out = Path(out)
     if not (out / "sweep.json").exists() and not any(out.glob(f"*/{TRIALS}.parquet")):
         raise DataError(f"{out} holds no {TRIALS}.parquet of any task: give the --out of a sweep that has begun")
-    return Study(
+    return SweepTables(
         *(load(out, name).to_pandas(maps_as_pydicts="strict") for name in (TRIALS, CURVES, CONFIRM, PUBLISHED))
     )
 

@@ -1,4 +1,4 @@
-"""What a sweep may spend and what it has spent: hours, GPU-hours and dollars, over all its sittings."""
+"""What a sweep may spend and what it has spent: hours, GPU-hours and dollars, over all its sessions."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ OPTIONS: Mapping[str, str] = {"hours": "--max-hours", "gpu_hours": "--max-gpu-ho
 class Budget:
     """Hard caps, and the meter that runs against them.
 
-    `price` says what an hour of all nodes costs now, in dollars. What was spent lies in `path`; earlier sittings count.
+    `price` says what an hour of all nodes costs now, in dollars. What was spent lies in `path`; earlier sessions count.
 
     Raises:
-        DataError: the file of an earlier sitting is damaged.
+        DataError: the file of an earlier session is damaged.
     """
 
     def __init__(

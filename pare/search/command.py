@@ -16,13 +16,13 @@ from rich.console import Console
 from pare import bucket, sources, tasks
 from pare.config import Run
 from pare.data import baselines as trivially
-from pare.data.provider import Supply
+from pare.data.provider import DataProvider
 from pare.data.store import Prepared
 from pare.data.task import Task
 from pare.errors import BucketError, ClusterError, RequestError, is_disk_full
 from pare.method import methods
 from pare.reporting import best_model, leaderboard, schema, tables
-from pare.reporting.progress import Progress
+from pare.reporting.progress import SweepProgress
 from pare.reporting.records import Observer, Purpose
 from pare.reporting.tensorboard import TensorBoard
 from pare.reporting.tracking import tracker
@@ -34,8 +34,8 @@ from pare.search.cluster import prices
 from pare.search.cluster import workers as nodes
 from pare.search.output import directory as place
 from pare.search.output import visibility
-from pare.search.output.bucket_sync import Mirror
-from pare.search.page import Report
+from pare.search.output.bucket_sync import BucketSync
+from pare.search.page import PageWriter
 from pare.search.request import Preset, PresetName, Request, parse
 from pare.search.study import space
 from pare.search.study.study import Study
@@ -88,7 +88,7 @@ def _sweep(name: str, request: Request, presets: Mapping[PresetName, Preset]) ->
 
 
 @contextmanager
-def _place(name: str, request: Request, console: Console) -> Iterator[tuple[Path, Mirror | None]]:
+def _place(name: str, request: Request, console: Console) -> Iterator[tuple[Path, BucketSync | None]]:
     """The directory of the sweep, held against others; of one in a bucket the copy here, and what keeps them alike."""
 
     def say(text: str) -> None:
@@ -98,13 +98,13 @@ def _place(name: str, request: Request, console: Console) -> Iterator[tuple[Path
     if bucket.is_url(given):
         remote = bucket.reach(given, "--out")
         out = place.writable(remote.workspace)
-        with place.alone(out), Mirror(remote, out, request.fresh, say) as mirror:
+        with place.lock(out), BucketSync(remote, out, request.fresh, say) as mirror:
             yield out, mirror
     else:
         out = place.writable(Path(given))
-        if request.fresh and (aside := place.set_aside(out)):
+        if request.fresh and (aside := place.archive_previous(out)):
             say(f"the earlier sweep now lies in {aside}")
-        with place.alone(out):
+        with place.lock(out):
             yield out, None
 
 
@@ -114,7 +114,7 @@ def _run(
     presets: Mapping[PresetName, Preset],
     chosen: list[Task],
     out: Path,
-    mirror: Mirror | None,
+    mirror: BucketSync | None,
     console: Console,
     slots: cluster.Slots,
     places: nodes.Places | None,
@@ -125,11 +125,11 @@ def _run(
     preset_name, why = _preset(request)
     preset = presets[preset_name]
     chosen = chosen or [tasks.get(task) for task in preset.tasks]
-    supply = Supply.of(request.data_root, preset_name)
+    supply = DataProvider.of(request.data_root, preset_name)
     budget = Budget(out / "spent.json", request.caps, cluster.price(request))
     console.print(f"preset {preset_name}: {why}", highlight=False)
 
-    with Progress(console=console) as progress:
+    with SweepProgress(console=console) as progress:
         data: dict[str, Prepared] = {}
         bases = {}
         for task in chosen:
@@ -144,7 +144,7 @@ def _run(
             bases[task.name] = _base(task, settings, data, request)
             _check(bases[task.name], data)
         visibility.require_data(supply, data)
-        sweep_id = "" if request.plan else place.remember(out, name, request, preset_name, bases)
+        sweep_id = "" if request.plan else place.write_manifest(out, name, request, preset_name, bases)
 
         plans = [_plan(task, bases[task.name], data[task.name], request, preset, out, sweep_id) for task in chosen]
         if request.plan:
@@ -155,7 +155,7 @@ def _run(
         domains = {plan.task.name: plan.study.space.domains() for plan in plans}
         progress.spent = budget.describe
         progress.expect(sum(plan.study.left for plan in plans))
-        page = Report(out, name, plans)
+        page = PageWriter(out, name, plans)
         board = TensorBoard(out, domains)
         observers: list[Observer] = [tables.Tables(out), board, progress, page]
         if request.track:
@@ -172,7 +172,7 @@ def _run(
             board.flush()
     shutil.rmtree(out / ".ray", ignore_errors=True)
     if not sweep.finished:
-        # Ctrl-C: Ray Tune has ended the trials under way, and their checkpoints lie where the next sitting finds them.
+        # Ctrl-C: Ray Tune has ended the trials under way, and their checkpoints lie where the next session finds them.
         page.write()
         console.print(_GOES_ON, highlight=False)
         return INTERRUPTED

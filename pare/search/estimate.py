@@ -11,12 +11,12 @@ import ray
 from rich.table import Table
 
 from pare.config import MethodName, Run
-from pare.data.provider import Supply
+from pare.data.provider import DataProvider
 from pare.search.budget import Amounts
 from pare.search.cluster.connection import Slots
 from pare.search.study.samplers import REDUCTION, SchedulerName
 from pare.search.sweep import TaskPlan
-from pare.training.estimate_cost import Cost, rehearse
+from pare.training.estimate_cost import MeasuredCost, estimate_cost
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class Estimate:
 
 
 def measure(
-    plans: Sequence[TaskPlan], slots: Slots, supply: Supply, progress: Callable[[int, int], None]
-) -> dict[tuple[str, MethodName], Cost]:
+    plans: Sequence[TaskPlan], slots: Slots, supply: DataProvider, progress: Callable[[int, int], None]
+) -> dict[tuple[str, MethodName], MeasuredCost]:
     """Seconds of an epoch by task and method, each rehearsed on one worker of the cluster."""
-    remote = ray.remote(num_cpus=slots.workers.cpus, num_gpus=slots.workers.gpus)(_rehearse)
+    remote = ray.remote(num_cpus=slots.workers.cpus, num_gpus=slots.workers.gpus)(_estimate_cost)
     keys = [(plan, method) for plan in plans for method in plan.study.methods]
     asked = {remote.remote(plan.study.published(method), supply): (plan.task.name, method) for plan, method in keys}
-    costs: dict[tuple[str, MethodName], Cost] = {}
+    costs: dict[tuple[str, MethodName], MeasuredCost] = {}
     waiting = list(asked)
     while waiting:
         (done,), waiting = ray.wait(waiting)
@@ -45,13 +45,13 @@ def measure(
     return costs
 
 
-def _rehearse(run: Run, supply: Supply) -> Cost:
-    return rehearse(run, supply.ready(run))
+def _estimate_cost(run: Run, supply: DataProvider) -> MeasuredCost:
+    return estimate_cost(run, supply.ready(run))
 
 
 def estimate(
     plans: Sequence[TaskPlan],
-    costs: dict[tuple[str, MethodName], Cost],
+    costs: dict[tuple[str, MethodName], MeasuredCost],
     slots: Slots,
     scheduler: SchedulerName,
     price: float,
@@ -61,14 +61,14 @@ def estimate(
     for plan in plans:
         epochs, seeds = plan.study.epochs, len(plan.seeds)
         least = most = 0.0
-        for method, trials in Counter(plan.study.coming).items():
+        for method, trials in Counter(plan.study.pending_methods).items():
             seconds = costs[plan.task.name, method].epoch / slots.workers.count
             # A published configuration that was not chosen runs on the same seeds.
             again = seeds * epochs * (trials > 1)
             least += seconds * (fewest_epochs(trials, epochs, scheduler) + seeds * epochs)
             most += seconds * (trials * epochs + seeds * epochs + again)
         amounts = [_amounts(seconds, slots, price) for seconds in (least, most)]
-        estimates.append(Estimate(plan, len(plan.study.coming), *amounts))
+        estimates.append(Estimate(plan, len(plan.study.pending_methods), *amounts))
     return estimates
 
 

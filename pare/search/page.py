@@ -29,7 +29,7 @@ _LEAST = 6
 """Trials that a measure of importance needs."""
 
 
-class Report:
+class PageWriter:
     """Writes `report.html` when a trial has ended, from the tables; comes after their writer among the observers."""
 
     def __init__(self, out: Path, script: str, plans: Sequence[TaskPlan]) -> None:

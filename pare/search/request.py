@@ -76,7 +76,7 @@ class Request:
     """Trials at the same time. [default: as many as the cluster holds]"""
 
     max_hours: Annotated[float | None, Parameter(show_default=False)] = None
-    """Hours that the sweep may take in all, earlier sittings included. No trial starts past a cap, those under way end
+    """Hours that the sweep may take in all, earlier sessions included. No trial starts past a cap, those under way end
     at their next epoch, and the share of the final confirmation is kept back. [default: no cap]"""
 
     max_gpu_hours: Annotated[float | None, Parameter(show_default=False)] = None

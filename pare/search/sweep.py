@@ -56,17 +56,17 @@ class TaskPlan:
     study: Study
     seeds: Sequence[int]
     confirmed: Mapping[tuple[Purpose, MethodName, int], Mapping[str, Any]] = field(default_factory=dict)
-    """What earlier sittings ran after the search: purpose, method and seed → `Run.flat()`."""
+    """What earlier sessions ran after the search: purpose, method and seed → `Run.flat()`."""
     waiting: list[tuple[Purpose, MethodName, Run]] | None = None
     """Runs after the search that were not yet given out; None until it is over."""
     began: Amounts | None = None
-    """What the sweep had spent when this sitting's first trial of the task began."""
+    """What the sweep had spent when this session's first trial of the task began."""
     stopped: str = ""
     """The cap that ended its search."""
 
 
 @dataclass
-class Cost:
+class EpochCost:
     """What epochs of a method took on a task."""
 
     seconds: float = 0.0
@@ -97,7 +97,7 @@ class Sweep:
         self._jobs: dict[str, Job] = {}
         self._untold: list[Job] = []
         """Given out, and not yet told to the observers."""
-        self._costs: dict[tuple[str, str], Cost] = defaultdict(Cost)
+        self._costs: dict[tuple[str, str], EpochCost] = defaultdict(EpochCost)
         """By task and method."""
         self.failures = 0
         """Confirmations that failed: those should not."""
@@ -200,7 +200,7 @@ class Sweep:
         if asked.reported:
             job.record.epochs, job.record.objective = max(asked.reported), asked.reported[max(asked.reported)]
         if stopped:
-            # An earlier sitting left it unfinished, and there is nothing left to go on with.
+            # An earlier session left it unfinished, and there is nothing left to go on with.
             job.cut = stopped
             self._jobs[job.id] = job
             for observer in self._observers:
@@ -257,7 +257,7 @@ class Sweep:
         return Amounts(hours / self.concurrent, hours * self._gpus, hours / self.concurrent * self._budget.price())
 
     def _learn_cost(self, record: Record, figures: Mapping[str, Any]) -> None:
-        """Note what epochs of a method cost on a task; not from those that an earlier sitting ran."""
+        """Note what epochs of a method cost on a task; not from those that an earlier session ran."""
         epochs = int(figures["epoch"]) - record.epochs
         if epochs > 0 and (record.seconds or not record.epochs):
             cost = self._costs[record.task, record.method]

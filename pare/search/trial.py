@@ -16,37 +16,47 @@ from pare import tasks
 from pare.bucket import Folder
 from pare.config import Run
 from pare.data import store
-from pare.data.provider import Supply
+from pare.data.provider import DataProvider
 from pare.errors import DiskFull, Preempted, TrainingError
 from pare.reporting import export
 from pare.reporting.best_model import MODEL
 from pare.reporting.records import ALSO
-from pare.search.cluster.preemption import Notice
-from pare.training.distributed import World
+from pare.search.cluster.preemption import PreemptionWatcher
+from pare.training.distributed import DistributedContext
 from pare.training.evaluate import predict
 from pare.training.launch import Launch, Workers
-from pare.training.loop import Report, train
+from pare.training.loop import ReportCallback, train
 
 
 def search(
-    run: Run, supply: Supply, folder: Path, remote: Folder | None, must_go: Callable[[], bool], report: Report
+    run: Run,
+    supply: DataProvider,
+    folder: Path,
+    remote: Folder | None,
+    should_preempt: Callable[[], bool],
+    report: ReportCallback,
 ) -> None:
     """A trial of the search, or a run of the published configuration: train and validate."""
     with _scratch(folder, remote) as here:
-        train(run, supply.ready(run), here, report, must_go, remote)
+        train(run, supply.ready(run), here, report, should_preempt, remote)
 
 
 def confirm(
-    run: Run, supply: Supply, folder: Path, remote: Folder | None, must_go: Callable[[], bool], report: Report
+    run: Run,
+    supply: DataProvider,
+    folder: Path,
+    remote: Folder | None,
+    should_preempt: Callable[[], bool],
+    report: ReportCallback,
 ) -> None:
     """A confirmation: train, then open the test split, once, for the model of the best epoch by validation."""
     with _scratch(folder, remote) as here:
         root = supply.ready(run)
-        trained = train(run, root, here, report, must_go, remote)
+        trained = train(run, root, here, report, should_preempt, remote)
         if trained is None:  # a worker that does not lead
             return
         task, data = tasks.get(run.task), store.load(root, run.data)
-        split, alone = data.split("test"), World(0, 1, World.current().device)
+        split, alone = data.split("test"), DistributedContext(0, 1, DistributedContext.current().device)
         predictions = predict(trained.model, task, split.x, alone)
         assert predictions is not None  # noqa: S101 - a world of one leads
         test = task.score(task.metric, predictions, split)
@@ -54,7 +64,7 @@ def confirm(
         export.save(trained.model, run, here / MODEL, facts)
         if remote is not None:
             remote.push_folder(here / MODEL, MODEL)
-        also = {f"{ALSO}{metric.name}": task.score(metric, predictions, split) for metric in task.also}
+        also = {f"{ALSO}{metric.name}": task.score(metric, predictions, split) for metric in task.extra_metrics}
         report({"test_metric": test, **also})
 
 
@@ -71,7 +81,7 @@ def _scratch(folder: Path, remote: Folder | None) -> Iterator[Path]:
             yield Path(scratch)
 
 
-def stays() -> bool:
+def never_preempt() -> bool:
     """What a worker of a group answers: Ray Train moves the group, which goes on from its last epoch."""
     return False
 
@@ -82,7 +92,7 @@ class TrialActor(tune.Trainable):
     _launch: Launch | None = None
 
     def setup(self, config: dict[str, Any]) -> None:
-        self._notice = Notice()
+        self._notice = PreemptionWatcher()
         self.reset_config(config)
 
     def reset_config(self, new_config: dict[str, Any]) -> bool:
@@ -91,10 +101,10 @@ class TrialActor(tune.Trainable):
         program = partial(
             confirm if new_config["purpose"] == "confirm" else search,
             run,
-            Supply(**new_config["supply"]),
+            DataProvider(**new_config["supply"]),
             Path(new_config["folder"]),
             Folder(**new_config["remote"]) if new_config["remote"] else None,
-            self._notice if workers.count == 1 else stays,
+            self._notice if workers.count == 1 else never_preempt,
         )
         name = new_config["job"].replace("/", "-")
         self._launch = Launch(program, workers, name, new_config["storage"])

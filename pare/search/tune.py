@@ -21,11 +21,11 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
 
 from pare.bucket import Folder
-from pare.data.provider import Supply
+from pare.data.provider import DataProvider
 from pare.reporting.best_model import RUNNING
 from pare.reporting.scalars import PICTURES
 from pare.search.cluster.autoscaler import HEAD
-from pare.search.cluster.placement_groups import Orphans
+from pare.search.cluster.placement_groups import OrphanedPlacementGroups
 from pare.search.cluster.workers import Places
 from pare.search.sweep import Job, Sweep
 from pare.search.trial import TrialActor
@@ -50,11 +50,11 @@ class _Unsaved:
         return {}
 
 
-class Guard(_Unsaved, tune.Callback):
+class ErrorTrap(_Unsaved, tune.Callback):
     """Calls the sweep. An error in it, or in one of its observers, ends the experiment and is raised by it as it is.
 
     Left to Tune it would be counted against whichever trial was being told of. What runs then stays unfinished in its
-    study, for the next sitting.
+    study, for the next session.
     """
 
     def __init__(self) -> None:
@@ -82,18 +82,18 @@ class SweepSearcher(_Unsaved, Searcher):
     def __init__(
         self,
         sweep: Sweep,
-        guard: Guard,
+        trap: ErrorTrap,
         shared: dict[str, Any],
         places: Places | None = None,
         remote: Folder | None = None,
     ) -> None:
         super().__init__(metric="objective", mode="min")
-        self._sweep, self._guard, self._shared, self._places, self._remote = sweep, guard, shared, places, remote
+        self._sweep, self._trap, self._shared, self._places, self._remote = sweep, trap, shared, places, remote
         self._jobs: dict[str, Job] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         # Finished after an error: with no trial at work, Tune would ask for ten minutes before its next step.
-        return self._guard(self._next, trial_id, otherwise=Searcher.FINISHED)
+        return self._trap(self._next, trial_id, otherwise=Searcher.FINISHED)
 
     def _next(self, trial_id: str) -> dict[str, Any] | str | None:
         full = self._places is not None and len(self._jobs) >= self._places()
@@ -112,7 +112,7 @@ class SweepSearcher(_Unsaved, Searcher):
         }
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
-        self._guard(self._end, self._jobs.pop(trial_id), result or {}, error, otherwise=None)
+        self._trap(self._end, self._jobs.pop(trial_id), result or {}, error, otherwise=None)
 
     def _end(self, job: Job, result: dict[str, Any], error: bool) -> None:
         if "full" in result:
@@ -132,9 +132,9 @@ class SweepSearcher(_Unsaved, Searcher):
 class SweepScheduler(_Unsaved, FIFOScheduler):
     """Passes every report to the sweep and its verdict to Tune."""
 
-    def __init__(self, sweep: Sweep, guard: Guard) -> None:
+    def __init__(self, sweep: Sweep, trap: ErrorTrap) -> None:
         super().__init__()
-        self._sweep, self._guard = sweep, guard
+        self._sweep, self._trap = sweep, trap
         self._newest: Trial | None = None
 
     def on_trial_add(self, tune_controller: Any, trial: Trial) -> None:  # noqa: ARG002
@@ -150,32 +150,32 @@ class SweepScheduler(_Unsaved, FIFOScheduler):
         return newest if newest is not None and newest.status == Trial.PENDING else None
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:  # noqa: ARG002
-        go_on = self._guard(self._sweep.report, trial.config["job"], result, otherwise=False)
+        go_on = self._trap(self._sweep.report, trial.config["job"], result, otherwise=False)
         return TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP
 
 
-class Settle(_Unsaved, tune.Callback):
+class FlushCallback(_Unsaved, tune.Callback):
     """Lets the sweep do what could wait until the trials it gave out were on their way."""
 
-    def __init__(self, sweep: Sweep, guard: Guard) -> None:
-        self._sweep, self._guard = sweep, guard
+    def __init__(self, sweep: Sweep, trap: ErrorTrap) -> None:
+        self._sweep, self._trap = sweep, trap
 
     def on_step_end(self, iteration: int, trials: list[Trial], **info: Any) -> None:  # noqa: ARG002
-        self._guard(self._sweep.settle, otherwise=None)
+        self._trap(self._sweep.settle, otherwise=None)
 
 
-class Watch(_Unsaved, tune.Callback):
+class AutoscalerWatch(_Unsaved, tune.Callback):
     """Looks at the cluster at every step: with a trial that waits for a node, Tune asks for no other."""
 
-    def __init__(self, places: Places, guard: Guard) -> None:
-        self._places, self._guard = places, guard
+    def __init__(self, places: Places, trap: ErrorTrap) -> None:
+        self._places, self._trap = places, trap
 
     def on_step_begin(self, iteration: int, trials: list[Trial], **info: Any) -> None:  # noqa: ARG002
-        self._guard(self._places, otherwise=0)
-        self._guard.check()
+        self._trap(self._places, otherwise=0)
+        self._trap.check()
 
 
-class Lighten(tune.Callback):
+class DropImages(tune.Callback):
     """Takes a report's arrays out of it once the sweep has seen them: Tune saves the last report of every trial."""
 
     def on_trial_result(
@@ -197,7 +197,7 @@ def _folder(trial: Trial) -> str:
 def run(
     sweep: Sweep,
     workers: Workers,
-    supply: Supply,
+    supply: DataProvider,
     storage: Path,
     places: Places | None = None,
     remote: Folder | None = None,
@@ -228,14 +228,17 @@ def run(
         "workers": {"count": workers.count, "cpus": workers.cpus, "gpus": workers.gpus},
         "storage": str(storage / "train"),
     }
-    guard = Guard()
-    watches = [*([Orphans()] if workers.count > 1 else []), *([Watch(places, guard)] if places else [])]
+    trap = ErrorTrap()
+    watches = [
+        *([OrphanedPlacementGroups()] if workers.count > 1 else []),
+        *([AutoscalerWatch(places, trap)] if places else []),
+    ]
     tuner = tune.Tuner(
         tune.with_resources(actor, PlacementGroupFactory([bundle])),
         tune_config=tune.TuneConfig(
             num_samples=-1,
-            search_alg=SweepSearcher(sweep, guard, shared, places, remote),
-            scheduler=SweepScheduler(sweep, guard),
+            search_alg=SweepSearcher(sweep, trap, shared, places, remote),
+            scheduler=SweepScheduler(sweep, trap),
             reuse_actors=True,
             trial_dirname_creator=_folder,
         ),
@@ -243,10 +246,10 @@ def run(
             name="tune",
             storage_path=str(storage),
             verbose=0,
-            callbacks=[guard, Lighten(), Settle(sweep, guard), *watches],
+            callbacks=[trap, DropImages(), FlushCallback(sweep, trap), *watches],
             failure_config=tune.FailureConfig(max_failures=RETRIES),
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
         ),
     )
     tuner.fit()
-    guard.check()
+    trap.check()

@@ -17,8 +17,8 @@ from rich.progress import Progress as Bars
 from pare import tasks
 from pare.data import parallel, provider, store
 from pare.data.official import download, locate
-from pare.data.provider import Supply
-from pare.data.task import Progress, Task
+from pare.data.provider import DataProvider
+from pare.data.task import ProgressCallback, Task
 from pare.errors import RequestError
 
 _NAME = "pare.tasks.prepare"
@@ -87,7 +87,7 @@ def _prepare(names: Sequence[str], options: Options) -> None:
     def say(text: str) -> None:
         console.print(text, highlight=False, soft_wrap=True, markup=False)
 
-    data = Supply.of(options.data_root, options.preset)
+    data = DataProvider.of(options.data_root, options.preset)
     with ExitStack() as stack:
         source = _source(chosen, options, stack)
         if options.address:
@@ -119,7 +119,7 @@ def _source(chosen: Sequence[Task], options: Options, stack: ExitStack) -> locat
 
 
 @contextmanager
-def _bar(console: Console, title: str) -> Iterator[Progress]:
+def _bar(console: Console, title: str) -> Iterator[ProgressCallback]:
     """A bar on a terminal while the context lasts; what it yields is told (done, total)."""
     columns = TextColumn(title), BarColumn(), TaskProgressColumn(), TimeRemainingColumn()
     with Bars(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:

@@ -17,7 +17,7 @@ from pare.method.alignment import Cloud, DatasetDistance
 from pare.method.model import CrossModalModel
 from pare.training import sampling
 from pare.training.optim import BETAS
-from pare.training.prefetch import Side
+from pare.training.prefetch import TrainSet
 
 CLASSES = 10
 """Pseudo-classes of a target without classes."""
@@ -26,13 +26,13 @@ _MEASURED = 512
 """Samples of each side whose distance is reported: the whole takes longer to measure than to lower."""
 
 _POOLED = 16
-"""Side of a pooled target; its square is the length of a pooled sequence."""
+"""TrainSet of a pooled target; its square is the length of a pooled sequence."""
 
 
 def align(
     model: CrossModalModel,
-    target: Side,
-    source: Side,
+    target: TrainSet,
+    source: TrainSet,
     source_statistics: Mapping[str, np.ndarray],
     settings: Alignment,
     seed: int,
@@ -55,7 +55,7 @@ def align(
         return model.embed(torch.from_numpy(x).to(device)).mean(1)
 
     def source_features(x: np.ndarray) -> Tensor:
-        return model.body.own((torch.from_numpy(x).to(device) - mean) / std).mean(1)
+        return model.body.source_embedder((torch.from_numpy(x).to(device) - mean) / std).mean(1)
 
     def whole_target() -> Cloud:
         return Cloud(targets.through(features, settings.batch), target_classes)
@@ -83,12 +83,12 @@ def align(
 class _Sample:
     """Part of a side's training split, chosen and augmented once."""
 
-    side: Side
+    side: TrainSet
     units: np.ndarray
     seeds: np.ndarray
 
     @classmethod
-    def draw(cls, side: Side, size: int, rng: np.random.Generator) -> _Sample:
+    def draw(cls, side: TrainSet, size: int, rng: np.random.Generator) -> _Sample:
         units = rng.permutation(len(side))[:size]
         return cls(side, units, rng.integers(2**64, size=len(units), dtype=np.uint64))
 

@@ -58,7 +58,7 @@ class Best(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Progress:
+class TrainingState:
     """How far a run has come: `epoch` epochs, and `step` updates of the next."""
 
     epoch: int = 0
@@ -80,7 +80,7 @@ class Checkpoints:
     remote: Folder | None = None
     """Where they are in a bucket, too: another node may go on from there. It may be away for a while."""
 
-    def save(self, progress: Progress, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+    def save(self, progress: TrainingState, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Keep the state of a run; of older ones the one before and the best stay.
 
         The best of the one before stays too, as that one would be of no use without it.
@@ -108,7 +108,7 @@ class Checkpoints:
             with contextlib.suppress(OSError):
                 self._push(self.remote, self._path(progress.epoch, progress.step).name)
 
-    def restore(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> Progress:
+    def restore(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingState:
         """Load the newest whole checkpoint in place; returns how far the run had come.
 
         One that is damaged (the disk was full, the machine died), or whose best epoch's is, goes, and the one before
@@ -121,7 +121,7 @@ class Checkpoints:
             try:
                 tensors, metadata = _read(path)
                 facts = {name: json.loads(fact) for name, fact in metadata.items()} | {"best": _best(metadata)}
-                progress = Progress(**facts, watched=_under("watched.", tensors))
+                progress = TrainingState(**facts, watched=_under("watched.", tensors))
                 if progress.best:
                     with safe_open(self._path(progress.best.epoch), framework="pt"):
                         pass  # this suffices to find it whole
@@ -135,7 +135,7 @@ class Checkpoints:
                     state.setdefault(int(index), {})[part] = tensor
                 optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
                 return progress
-        return Progress()
+        return TrainingState()
 
     def load_model(self, epoch: int, module: nn.Module) -> None:
         """Load the weights alone, as they were after `epoch` epochs."""

@@ -15,7 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 @dataclass(frozen=True)
-class World:
+class DistributedContext:
     """This process's `rank` among `size` workers, and the device it computes on."""
 
     rank: int
@@ -23,7 +23,7 @@ class World:
     device: torch.device
 
     @classmethod
-    def current(cls) -> World:
+    def current(cls) -> DistributedContext:
         """As torch.distributed has set it up; a lone process is a world of one."""
         grouped = dist.is_available() and dist.is_initialized()
         rank, size = (dist.get_rank(), dist.get_world_size()) if grouped else (0, 1)
@@ -33,7 +33,7 @@ class World:
         return cls(rank, size, torch.device("cuda", local % torch.cuda.device_count()))
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process reports and writes for all."""
         return self.rank == 0
 
@@ -48,7 +48,7 @@ class World:
         """Every worker's array, one after another along the first axis, on the leader; None elsewhere."""
         if self.size == 1:
             return array
-        parts: list[Any] | None = [None] * self.size if self.leads else None
+        parts: list[Any] | None = [None] * self.size if self.is_main else None
         dist.gather_object(array, parts)
         return None if parts is None else np.concatenate(parts)
 
@@ -58,11 +58,11 @@ class World:
             dist.all_reduce(values)
         return values
 
-    def agree(self, go_on: bool) -> bool:
+    def broadcast(self, go_on: bool) -> bool:
         """The leader's word, on every worker."""
         if self.size == 1:
             return go_on
-        word = torch.tensor([float(go_on and self.leads)], device=self.device)
+        word = torch.tensor([float(go_on and self.is_main)], device=self.device)
         return bool(self.sum(word).item())
 
     def synchronised(self, module: nn.Module, last: bool) -> contextlib.AbstractContextManager[object]:

@@ -15,14 +15,14 @@ from pare.config import Run
 from pare.data import store
 from pare.data.task import Split, Task
 from pare.training.loop import Data, fit
-from pare.training.prefetch import Side
+from pare.training.prefetch import TrainSet
 
 _BATCHES, _VALIDATED = 6, 128
 """Updates and validation samples that are measured."""
 
 
 @dataclass(frozen=True)
-class Cost:
+class MeasuredCost:
     """Seconds of an epoch's training and of its validation, on one worker."""
 
     training: float
@@ -33,7 +33,7 @@ class Cost:
         return self.training + self.validation
 
 
-def rehearse(run: Run, root: Path) -> Cost:
+def estimate_cost(run: Run, root: Path) -> MeasuredCost:
     """Measure a run on an excerpt of the prepared data below `root`: two short epochs, of which the second counts."""
     task, data = tasks.get(run.task), store.load(root, run.data)
     excerpt = _Excerpt(data, task, run.optimizer.batch * _BATCHES)
@@ -48,8 +48,8 @@ def rehearse(run: Run, root: Path) -> Cost:
     first, second = reports
     rate, samples = second["samples_per_second"], second["samples"] - first["samples"]
     validated = second["seconds"] - first["seconds"] - samples / rate
-    units, checked = len(Side(task, data.split("train"))), len(data.split("val"))
-    return Cost(units / rate, max(validated, 0.0) * checked / len(excerpt.split("val")))
+    units, checked = len(TrainSet(task, data.split("train"))), len(data.split("val"))
+    return MeasuredCost(units / rate, max(validated, 0.0) * checked / len(excerpt.split("val")))
 
 
 class _Excerpt:

@@ -9,15 +9,15 @@ import torch
 from torch import nn
 
 from pare.data.task import Split, Task
-from pare.training.distributed import World
+from pare.training.distributed import DistributedContext
 
 _SAMPLES, _BYTES = 64, 2**28
 """How much is predicted at once, at most: samples, and bytes of inputs."""
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, task: Task, x: np.ndarray, world: World) -> np.ndarray | None:
-    """Predictions (n, *outputs) float32 for a split's x (n, …), each worker doing its share; on the leader only."""
+def predict(model: nn.Module, task: Task, x: np.ndarray, world: DistributedContext) -> np.ndarray | None:
+    """Predictions (n, *output_shape) float32 for a split's x (n, …), each worker doing its share; on rank 0 only."""
     edges = np.linspace(0, len(x), world.size + 1).round().astype(int)
     first, last = int(edges[world.rank]), int(edges[world.rank + 1])
     batch = min(_SAMPLES, max(1, _BYTES // (4 * math.prod(task.shape))))
@@ -33,7 +33,7 @@ def predict(model: nn.Module, task: Task, x: np.ndarray, world: World) -> np.nda
     return world.gather(own.numpy())
 
 
-def judge(task: Task, predictions: np.ndarray, split: Split) -> tuple[float, float]:
-    """(criterion, metric) of predictions (n, *outputs) for a whole split."""
+def evaluate(task: Task, predictions: np.ndarray, split: Split) -> tuple[float, float]:
+    """(criterion, metric) of predictions (n, *output_shape) for a whole split."""
     losses = task.criterion(torch.from_numpy(predictions), torch.from_numpy(np.array(split.y)))
     return float(losses.mean()), task.score(task.metric, predictions, split)

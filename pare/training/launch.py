@@ -26,9 +26,9 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from pare.errors import DiskFull, RequestError, Stopped, TrainingError, is_disk_full
-from pare.training.loop import Report
+from pare.training.loop import ReportCallback
 
-Program = Callable[[Report], None]
+Program = Callable[[ReportCallback], None]
 Figures = Mapping[str, Any]
 
 RESTARTS = 3
@@ -98,7 +98,7 @@ class Launch:
         try:
             fit()
         except Exception as problem:
-            error = _told(problem)
+            error = as_data_error(problem)
         self._call("end", error)
 
     def next(self) -> Figures | None:
@@ -152,7 +152,7 @@ def _group(program: Program, mailbox: Any, workers: Workers, name: str, storage:
                 ray.get(mailbox.end.remote(TrainingError(str(error))))
         except Exception as error:
             if is_disk_full(error):
-                ray.get(mailbox.end.remote(_told(error)))
+                ray.get(mailbox.end.remote(as_data_error(error)))
             # The other workers wait for this one: only a failure frees them.
             raise
 
@@ -173,13 +173,13 @@ def _group(program: Program, mailbox: Any, workers: Workers, name: str, storage:
     ).fit
 
 
-def _guarded(program: Program, report: Report) -> None:
+def _guarded(program: Program, report: ReportCallback) -> None:
     with contextlib.suppress(Stopped):
         program(report)
 
 
 def _give_back() -> None:
-    """Let go of the memory that a run has freed: this process stays, and others on the same machine may need it."""
+    """Let go of the memory that a run has freed: this process lives on, and others on the same machine may need it."""
     if torch.cuda.is_available():
         gc.collect()
         torch.cuda.empty_cache()
@@ -189,7 +189,7 @@ def _give_back() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
-def _told(problem: Exception) -> TrainingError:
+def as_data_error(problem: Exception) -> TrainingError:
     if isinstance(problem, TrainingError):
         return problem
     return (DiskFull if is_disk_full(problem) else TrainingError)(_last_line(problem))

@@ -31,14 +31,14 @@ from pare.method.model import CrossModalModel
 from pare.method.objective import Losses, Mixing
 from pare.training import optim, prefetch
 from pare.training.align import align
-from pare.training.checkpoint import Best, Checkpoints, Progress
-from pare.training.distributed import World
-from pare.training.evaluate import judge, predict
-from pare.training.prefetch import Batch, Side
+from pare.training.checkpoint import Best, Checkpoints, TrainingState
+from pare.training.distributed import DistributedContext
+from pare.training.evaluate import evaluate, predict
+from pare.training.prefetch import Batch, TrainSet
 from pare.training.sampling import Order
 from pare.training.snapshots import Inspector, due
 
-Report = Callable[[Mapping[str, Any]], bool]
+ReportCallback = Callable[[Mapping[str, Any]], bool]
 """Called by the leader after every epoch with its figures by name; `epoch` counts from 1. Returns whether to go on.
 
 At a few epochs arrays are among them, see `pare.training.snapshots`.
@@ -65,14 +65,14 @@ def train(
     run: Run,
     root: Path,
     folder: Path,
-    report: Report,
-    must_go: Callable[[], bool] = lambda: False,
+    report: ReportCallback,
+    should_preempt: Callable[[], bool] = lambda: False,
     remote: Folder | None = None,
 ) -> Trained | None:
     """Train one run on the prepared data below `root`, reporting after each epoch.
 
-    A checkpoint is left in `folder`, and in `remote`, after each epoch, and at once where the machine `must_go`, which
-    is asked before each update of a run on one worker. A run that finds one there repeats its report, which may not
+    A checkpoint is left in `folder`, and in `remote`, after each epoch, and at once if `should_preempt()`, asked before
+    each update of a run on one worker. A run that finds one there repeats its report, which may not
     have been heard, and goes on exactly as if it had never stopped. Every worker of a `torch.distributed` group calls
     this with the same arguments; the leader gets the model, the others None.
 
@@ -82,7 +82,9 @@ def train(
         Stopped: `report` said to end.
         Preempted: the machine must go; the run can go on elsewhere.
     """
-    return fit(run, store.load(root, run.data), store.load(root, run.source_data), folder, report, must_go, remote)
+    return fit(
+        run, store.load(root, run.data), store.load(root, run.source_data), folder, report, should_preempt, remote
+    )
 
 
 def fit(
@@ -90,14 +92,14 @@ def fit(
     data: Data,
     source_data: Data,
     folder: Path,
-    report: Report,
-    must_go: Callable[[], bool] = lambda: False,
+    report: ReportCallback,
+    should_preempt: Callable[[], bool] = lambda: False,
     remote: Folder | None = None,
 ) -> Trained | None:
     """Train one run on data at hand; see `train`."""
-    world = World.current()
+    world = DistributedContext.current()
     task, source = tasks.get(run.task), tasks.get(run.source)
-    target_side, source_side = Side(task, data.split("train")), Side(source, source_data.split("train"))
+    target_side, source_side = TrainSet(task, data.split("train")), TrainSet(source, source_data.split("train"))
     validation = data.split("val")
 
     torch.manual_seed(run.seed)
@@ -130,22 +132,22 @@ def fit(
         rank=world.rank,
         workers=world.size,
     )
-    tokens = (objective.model.tokens, objective.model.body.source_tokens(source.extent))
+    tokens = (objective.model.tokens, objective.model.body.source_tokens(source.spatial_shape))
     steps = order.steps * run.epochs
-    if restored.epoch and not world.agree(not world.leads or report(figures)):
+    if restored.epoch and not world.broadcast(not world.is_main or report(figures)):
         raise Stopped
 
     for epoch in range(restored.epoch, run.epochs):
         began = time.perf_counter()
         objective.train()
-        begun = restored if epoch == restored.epoch else Progress()
+        begun = restored if epoch == restored.epoch else TrainingState()
         # What was summed before counts once, however many workers go on from there.
-        watched = {name: total.to(world.device) * world.leads for name, total in begun.watched.items()}
+        watched = {name: total.to(world.device) * world.is_main for name, total in begun.watched.items()}
         batches = prefetch.epoch(order, epoch, target_side, source_side if mixes else None, world.device, begun.step)
         for step, parts in enumerate(batches, start=epoch * order.steps + begun.step):
-            if must_go():
+            if should_preempt():
                 seconds = spent + time.perf_counter() - began
-                so_far = Progress(epoch, best, figures, seconds, step - epoch * order.steps, watched)
+                so_far = TrainingState(epoch, best, figures, seconds, step - epoch * order.steps, watched)
                 checkpoints.save(so_far, objective, optimizer)
                 raise Preempted
             torch.manual_seed(order.dropout_seed(step))
@@ -175,7 +177,7 @@ def fit(
         predictions = predict(objective.model, task, validation.x, world)
         go_on = True
         if predictions is not None:
-            loss, metric = judge(task, predictions, validation)
+            loss, metric = evaluate(task, predictions, validation)
             if best is None or task.metric.better(metric, best.metric):
                 best = Best(epoch + 1, metric)
             pictures = inspector.look(objective, k, predictions) if due(epoch + 1, run.epochs) else {}
@@ -183,9 +185,9 @@ def fit(
             figures |= {f"lr_{name}": rate for name, rate in optim.rates(optimizer).items()}
             figures |= aligned | {"samples": (epoch + 1) * order.steps * order.size, "seconds": spent}
             figures |= {"epoch": epoch + 1, "objective": best.metric, "val_metric": metric, "val_loss": loss}
-            checkpoints.save(Progress(epoch + 1, best, figures, spent), objective, optimizer)
+            checkpoints.save(TrainingState(epoch + 1, best, figures, spent), objective, optimizer)
             go_on = report(figures | pictures)
-        if not world.agree(go_on):
+        if not world.broadcast(go_on):
             raise Stopped
 
     if best is None:  # a worker that does not lead
@@ -219,7 +221,7 @@ def _watch(watched: dict[str, Tensor], losses: Losses, replaced: float) -> None:
         watched[name] = watched[name] + total if name in watched else total
 
 
-def _figures(watched: Mapping[str, Tensor], world: World, samples: int) -> dict[str, float]:
+def _figures(watched: Mapping[str, Tensor], world: DistributedContext, samples: int) -> dict[str, float]:
     """Means per sample over an epoch and all workers; the one moment when the host waits for the device."""
     means = (world.sum(torch.stack(list(watched.values()))) / samples).tolist()
     return dict(zip(watched, means, strict=True))

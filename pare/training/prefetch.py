@@ -27,7 +27,7 @@ class Batch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Side:
+class TrainSet:
     """A task and its training split: what one side, target or source, is drawn from."""
 
     task: Task
@@ -55,7 +55,7 @@ class Side:
 
 
 def epoch(
-    order: Order, number: int, target: Side, source: Side | None, device: torch.device, first: int = 0
+    order: Order, number: int, target: TrainSet, source: TrainSet | None, device: torch.device, first: int = 0
 ) -> Iterator[list[tuple[Part, Batch]]]:
     """For each update of an epoch, from the `first` on, its parts with their batches on the device.
 
@@ -75,7 +75,9 @@ def epoch(
         yield ahead.result()
 
 
-def _load(order: Order, number: int, part: Part, target: Side, source: Side | None, device: torch.device) -> Batch:
+def _load(
+    order: Order, number: int, part: Part, target: TrainSet, source: TrainSet | None, device: torch.device
+) -> Batch:
     x, y = target.draw(part.target, order.sample_seeds(number, part.target))
     if source is None:
         return Batch(_send(x, device), _send(y, device), None, None)

@@ -54,7 +54,7 @@ class Inspector:
         """
         arrays = self._patches(objective, k) if isinstance(objective, PatchReplacement) else {"input": self._input()}
         if self._classes is not None:
-            count = self._task.outputs[0]
+            count = self._task.output_shape[0]
             pairs = self._classes * count + predictions.argmax(axis=1)
             arrays["confusion"] = np.bincount(pairs, minlength=count**2).reshape(count, count)
         elif self._task.kind == "dense":
@@ -62,10 +62,10 @@ class Inspector:
         return {f"pictures/{name}": _compact(array) for name, array in arrays.items()}
 
     def _input(self) -> np.ndarray:
-        return _shrunk(_first_channel(self._x, len(self._task.extent)))
+        return _shrunk(_first_channel(self._x, len(self._task.spatial_shape)))
 
     def _fields(self, predictions: np.ndarray) -> Arrays:
-        dimensions = len(self._task.extent)
+        dimensions = len(self._task.spatial_shape)
         truth, prediction = (_first_channel(array, dimensions) for array in (self._truth, predictions))
         if np.isin(truth, (0, 1)).all():
             # A mask: predictions are its logits.
@@ -80,7 +80,7 @@ class Inspector:
         x, source_x = (torch.from_numpy(array).to(device) for array in (self._x, self._source_x))
         target_scores = objective.gate(objective.model.embed(x))
         source_scores = objective.gate(
-            objective.model.body.own((source_x - objective.source_mean) / objective.source_std)
+            objective.model.body.source_embedder((source_x - objective.source_mean) / objective.source_std)
         )
         selection = select(
             target_scores,
@@ -93,11 +93,11 @@ class Inspector:
         body = objective.model.body
         if isinstance(body, SwinBody):
             grid = source_grid = body.grid
-            cell = _cell(self._task.extent, grid)
+            cell = _cell(self._task.spatial_shape, grid)
         else:
             grid, source_grid = (1, target_scores.shape[1]), (1, source_scores.shape[1])
             # As many pixels as the sample has, of either side.
-            cell = (1, self._task.extent[0] // grid[1])
+            cell = (1, self._task.spatial_shape[0] // grid[1])
         target_patches = _cut(x, grid, cell)
         source_patches = _cut(source_x * torch.nan if self._text else source_x, source_grid, cell)
         maps = {
@@ -131,9 +131,11 @@ def _shrunk(maps: np.ndarray) -> np.ndarray:
     return F.interpolate(torch.from_numpy(maps)[:, None], size=size, mode="area")[:, 0].numpy()
 
 
-def _cell(extent: Sequence[int], grid: tuple[int, int]) -> tuple[int, int]:
+def _cell(spatial_shape: Sequence[int], grid: tuple[int, int]) -> tuple[int, int]:
     """Pixels of a patch: about those that the sample has in its place."""
-    height, width = (max(1, min(side // cells, _SIDE // cells)) for side, cells in zip(extent, grid, strict=True))
+    height, width = (
+        max(1, min(side // cells, _SIDE // cells)) for side, cells in zip(spatial_shape, grid, strict=True)
+    )
     return height, width
 
 

@@ -56,7 +56,7 @@ def measure(name: str, data: Prepared, rounds: int) -> Row:
     run = Run(task=name, data="", body="", source="", source_data="", method="nft").replace(
         {**task.paper, **task.laptop}
     )
-    side = prefetch.Side(task, data.split("train"))
+    side = prefetch.TrainSet(task, data.split("train"))
     order = Order(0, len(side), 1, run.optimizer.batch, run.optimizer.accumulate)
     epochs = (prefetch.epoch(order, number, side, None, device) for number in itertools.count())
     before = _status("VmRSS")

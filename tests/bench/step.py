@@ -44,7 +44,7 @@ class Step:
             task="t", data="", body=name, source="s", source_data="", method=method, patch=20, gate=Gate(noise=0.1)
         )
         target, source = (
-            SimpleNamespace(kind="classification", shape=shape, outputs=(10,))
+            SimpleNamespace(kind="classification", shape=shape, output_shape=(10,))
             for shape in (TARGETS[name], SOURCES[name])
         )
         torch.manual_seed(0)

@@ -29,7 +29,7 @@ from pare.method import methods
 from pare.method.curriculum import patches, share
 from pare.method.objective import Criterion, Mixing
 from pare.training import optim
-from pare.training.distributed import World
+from pare.training.distributed import DistributedContext
 from pare.training.evaluate import predict
 from pare.training.sampling import Order
 
@@ -71,7 +71,7 @@ class Problem:
     """A small task: interface, samples to train on (drawn anew by each seed), to choose a rate by and to test on."""
 
     shape: tuple[int, ...]
-    outputs: tuple[int, ...]
+    output_shape: tuple[int, ...]
     train: Split
     val: Split
     test: Split
@@ -104,7 +104,7 @@ def read(name, recipe):
     """A task of the package, and a small synthetic set of it."""
     task = tasks.get(name)
     with tempfile.TemporaryDirectory() as folder:
-        task.synthesise(Path(folder), recipe, quietly)
+        task.write_synthetic(Path(folder), recipe, quietly)
         return task, task.read(Path(folder), quietly)
 
 
@@ -119,7 +119,7 @@ def made(name, recipe, steps, **more):
     task, raw = read(name, recipe)
     return Problem(
         task.shape,
-        task.outputs,
+        task.output_shape,
         raw.train,
         some(raw.val, TESTS),
         some(raw.test, TESTS),
@@ -177,7 +177,7 @@ def drawn(problem, seed):
     if problem.shots is None:
         return np.arange(len(problem.train))
     rng = np.random.default_rng(seed)
-    each = [np.flatnonzero(problem.train.y == c) for c in range(problem.outputs[0])]
+    each = [np.flatnonzero(problem.train.y == c) for c in range(problem.output_shape[0])]
     return np.concatenate([rng.choice(rows, problem.shots, replace=False) for rows in each])
 
 
@@ -204,8 +204,8 @@ def score(problem, arm, rate, seed, split):
     rows = drawn(problem, seed)
     x, y = torch.from_numpy(np.array(problem.train.x[rows])), torch.from_numpy(np.array(problem.train.y[rows]))
     order = Order(seed=seed, samples=len(rows), sources=len(source_x), batch=run.optimizer.batch)
-    tokens = (objective.model.tokens, objective.model.body.source_tokens(proxy.extent))
-    world, step, epoch = World.current(), 0, 0
+    tokens = (objective.model.tokens, objective.model.body.source_tokens(proxy.spatial_shape))
+    world, step, epoch = DistributedContext.current(), 0, 0
     while step < problem.steps:
         for (part,) in order.epoch(epoch):
             if step == problem.steps:

@@ -23,7 +23,7 @@ from rich.table import Table
 from pare import tasks
 from pare.config import Run
 from pare.data import store
-from pare.data.provider import Supply
+from pare.data.provider import DataProvider
 from pare.errors import Stopped
 from pare.reporting.tables import Tables
 from pare.reporting.tensorboard import TensorBoard
@@ -83,7 +83,7 @@ def sweep(root, out, epochs, slots):
     # By itself Ray runs its workers at niceness 15: a busy machine would starve them, and not the plain processes.
     os.environ.setdefault("RAY_worker_niceness", "0")
     cluster.connect(None, num_cpus=slots)
-    supply = Supply(str(root), "laptop")
+    supply = DataProvider(str(root), "laptop")
     tune.run(Sweep([plan], out, observers, slots, 0, Budget(out / "spent.json")), Workers(), supply, out / ".ray")
     ray.shutdown()
     return clock
@@ -149,7 +149,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         root, out = Path(folder) / "data", Path(folder) / "out"
         (root / TASK / "raw").mkdir(parents=True)
-        tasks.get(TASK).synthesise(root / TASK / "raw", RECIPES[TASK], quietly)
+        tasks.get(TASK).write_synthetic(root / TASK / "raw", RECIPES[TASK], quietly)
         load = os.getloadavg()[0]
         times = [time.time()]
         clock = sweep(root, out, arguments.epochs, slots)

@@ -15,7 +15,7 @@ def _quiet(done, total):
 def reaction(tmp_path_factory):
     task, root = tasks.get("pde-diffusion-reaction"), tmp_path_factory.mktemp("trivial")
     (root / task.name / "raw").mkdir(parents=True)
-    task.synthesise(root / task.name / "raw", tiny.of(task.name).recipe, _quiet)
+    task.write_synthetic(root / task.name / "raw", tiny.of(task.name).recipe, _quiet)
     return task, store.prepare(task, root, "laptop", _quiet)
 
 
@@ -23,7 +23,7 @@ def test_scores_are_the_metric_of_both_splits(reaction):
     task, data = reaction
     score = trivial.score(task, data)
     assert score.name == "logistic growth of the mean"
-    predict = task.trivial(data.split("train")).predict
+    predict = task.baseline(data.split("train")).predict
     for value, name in ((score.validation, "val"), (score.test, "test")):
         split = data.split(name)
         assert value == pytest.approx(task.metric.compute(predict(np.array(split.x)), split.y))

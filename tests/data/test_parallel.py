@@ -51,7 +51,7 @@ def official(tmp_path_factory):
     for name in LARGE:
         raw = root / name / "raw"
         raw.mkdir(parents=True)
-        tasks.get(name).synthesise(raw, tiny.of(name).recipe, _quiet)
+        tasks.get(name).write_synthetic(raw, tiny.of(name).recipe, _quiet)
     return root
 
 

@@ -10,7 +10,7 @@ from pare import tasks
 from pare.bucket import Folder
 from pare.config import Run
 from pare.data import provider, store
-from pare.data.provider import Supply
+from pare.data.provider import DataProvider
 from pare.errors import RequestError, TrainingError
 from pare.tasks.own import importer as own_bring
 from pare.tasks.own import task as own
@@ -52,7 +52,7 @@ def put_raw(there, a="one", b="three"):
 
 def test_one_node_prepares_and_the_others_pull(toy, node, there):
     node("head")
-    data = Supply.of(there.uri, "laptop")
+    data = DataProvider.of(there.uri, "laptop")
     made = data.prepare(toy, quietly)
     assert (toy.reads, made.provenance) == (1, "simulated")
     worker = node("worker")
@@ -66,7 +66,7 @@ def test_one_node_prepares_and_the_others_pull(toy, node, there):
 def test_official_files_may_lie_in_the_bucket(toy, node, there):
     put_raw(there)
     head = node("head")
-    data = Supply.of(there.uri, "laptop")
+    data = DataProvider.of(there.uri, "laptop")
     made = data.prepare(toy, quietly)
     assert made.provenance == "real"
     assert (head / "toy" / "raw" / "b.bin").read_text() == "three"
@@ -81,7 +81,7 @@ def test_other_official_files_are_other_data(toy, node, there):
     keys = set()
     for content in ("three", "four!", "five"):
         put_raw(there, b=content)
-        keys.add(Supply.of(there.uri, "laptop").prepare(toy, quietly).key)
+        keys.add(DataProvider.of(there.uri, "laptop").prepare(toy, quietly).key)
         node(content)
     assert len(keys) == 3
 
@@ -93,12 +93,12 @@ def test_official_files_of_this_machine_come_first(toy, node, there):
         (raw / name).write_text("mine")
     own = store.origin(toy, node("head"), "laptop").key
     put_raw(there)
-    assert Supply.of(there.uri, "laptop").prepare(toy, quietly).key == own
+    assert DataProvider.of(there.uri, "laptop").prepare(toy, quietly).key == own
 
 
 def test_without_a_bucket_a_node_makes_what_it_lacks_once(toy, tmp_path):
     made = store.prepare(toy, tmp_path / "head", "laptop", quietly)
-    data = Supply.of(tmp_path / "worker", "laptop")
+    data = DataProvider.of(tmp_path / "worker", "laptop")
     assert data.makes("toy", made.key)
     for _ in range(2):
         data.ready(run_on(made))
@@ -112,7 +112,7 @@ def test_a_node_that_would_make_other_data_says_so(toy, tmp_path):
     for name in toy.files:
         (raw / name).write_text("official")
     made = store.prepare(toy, tmp_path / "head", "laptop", quietly)
-    data = Supply.of(tmp_path / "worker", "laptop")
+    data = DataProvider.of(tmp_path / "worker", "laptop")
     assert not data.makes("toy", made.key)
     with pytest.raises(TrainingError, match=rf"lacks the data of toy \({made.key}\).*give --data-root in a bucket"):
         data.ready(run_on(made))
@@ -121,7 +121,7 @@ def test_a_node_that_would_make_other_data_says_so(toy, tmp_path):
 
 def test_a_folder_that_was_half_pushed_is_not_taken_for_whole(toy, node, there):
     node("head")
-    data = Supply.of(there.uri, "laptop")
+    data = DataProvider.of(there.uri, "laptop")
     made = data.prepare(toy, quietly)
     there.delete([f"{made.key}/{store.META}"])
     node("worker")
@@ -132,7 +132,7 @@ def test_a_folder_that_was_half_pushed_is_not_taken_for_whole(toy, node, there):
 
 def test_what_was_damaged_on_its_way_is_not_trained_on(toy, node, there):
     node("head")
-    data = Supply.of(there.uri, "laptop")
+    data = DataProvider.of(there.uri, "laptop")
     made = data.prepare(toy, quietly)
     there.write(f"{made.key}/val.arrow", there.read(f"{made.key}/val.arrow")[:-1] + b"x")
     worker = node("worker")
@@ -143,7 +143,7 @@ def test_what_was_damaged_on_its_way_is_not_trained_on(toy, node, there):
 
 def test_no_bucket_is_told_before_anything_starts(store_url):
     with pytest.raises(RequestError, match="--data-root is 's3://none/data': there is no bucket none"):
-        Supply.of("s3://none/data", "laptop")
+        DataProvider.of("s3://none/data", "laptop")
 
 
 def test_the_directory_of_this_machine(monkeypatch, tmp_path):
@@ -157,7 +157,7 @@ def test_tasks_of_ones_own_are_found_where_their_files_are_not(monkeypatch, tmp_
     np.savez(tmp_path / "data.npz", x=x, y=y)
     monkeypatch.setenv(tasks.OWN, "")
     task = own_bring.bring(tmp_path / "head", "mine", tmp_path / "data.npz")
-    data = Supply.of(tmp_path / "head", "laptop")
+    data = DataProvider.of(tmp_path / "head", "laptop")
     made = data.prepare(task, quietly)
     shutil.copytree(tmp_path / "head" / "mine" / made.key.partition("/")[2], tmp_path / "node" / made.key)
     shutil.rmtree(tmp_path / "head")

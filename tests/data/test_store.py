@@ -8,7 +8,7 @@ import pytest
 
 from pare.data import store
 from pare.data.store import load, prepare
-from pare.data.task import SPLITS, Progress, Raw
+from pare.data.task import SPLITS, ProgressCallback, Raw
 from pare.errors import DataError, RequestError
 from tests.tasks.toys import DenseToy, TagToy, Toy
 
@@ -116,7 +116,7 @@ def test_loser_of_a_race_uses_the_winners_folder(tmp_path):
     winners: list[float] = []
 
     class Slow(Toy):
-        def read(self, folder: Path, progress: Progress) -> Raw:
+        def read(self, folder: Path, progress: ProgressCallback) -> Raw:
             key = prepare(Toy(), tmp_path, "laptop", _quiet).key
             winners.append((tmp_path / key / "meta.json").stat().st_mtime_ns)
             return super().read(folder, progress)

@@ -17,7 +17,7 @@ from pare.reporting import best_model, read
 from pare.search import command
 from sweeps import nas360
 from tests.conftest import RECIPES, quietly
-from tests.faults.sitting import running
+from tests.faults.session import running
 
 
 def main():
@@ -27,7 +27,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         root, out = Path(folder) / "data", Path(folder) / "out"
         (root / "ecg" / "raw").mkdir(parents=True)
-        tasks.get("ecg").synthesise(root / "ecg" / "raw", RECIPES["ecg"], quietly)
+        tasks.get("ecg").write_synthetic(root / "ecg" / "raw", RECIPES["ecg"], quietly)
         began = time.monotonic()
         taken = sweep(root, out, options.trials)
         took = time.monotonic() - began

@@ -2,7 +2,7 @@
 
 Every sweep is killed again and again until it ends before its turn comes; then another begins. One slot, so that each
 must end as the one that nobody disturbs: the same trials, configurations and figures. A row per kill tells what the
-sweep was at, which epochs this sitting trained although an earlier one had kept them, and what was left of it.
+sweep was at, which epochs this session trained although an earlier one had kept them, and what was left of it.
 
 A moment is counted in epochs and not by the clock alone, so that a busy machine does not put all into the start.
 """
@@ -17,12 +17,12 @@ from pathlib import Path
 from pare import tasks
 from pare.reporting import read
 from tests.conftest import quietly
-from tests.faults.sitting import Sitting, checkpoints, frozen, running
+from tests.faults.session import Session, checkpoints, frozen, running
 
 RECIPE = {"records": 40, "seconds": 6.0, "seed": 18}
 OPTIONS = ["--tasks", "ecg", "--trials", "4", "--epochs", "3", "--seeds", "1", "--preset", "laptop"]
 EPOCHS = 4
-"""A sitting is killed while it trains one of its first epochs, at most so many, or still starts."""
+"""A session is killed while it trains one of its first epochs, at most so many, or still starts."""
 
 WIDTHS = (6, 8, 24, 6, 8, 10, 8, 6, 10)
 HEAD = ("sweep", "after s", "at", "trials", "RUNNING", "duplicates", "repeated", "gone s", "processes left")
@@ -50,7 +50,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "data"
         (root / "ecg" / "raw").mkdir(parents=True)
-        tasks.get("ecg").synthesise(root / "ecg" / "raw", RECIPE, quietly)
+        tasks.get("ecg").write_synthetic(root / "ecg" / "raw", RECIPE, quietly)
         wrong = torture(Path(folder), root, options.runs, random.Random(options.seed))
         print("\n".join(wrong or ["every sweep ended as the undisturbed one did"]))
     return 1 if wrong else 0
@@ -60,8 +60,8 @@ def torture(folder, root, runs, chance, options=OPTIONS):
     """Kill so many times; returns what went wrong."""
     arguments = [*options, "--max-concurrent", "1", "--data-root", root]
     began = time.monotonic()
-    with Sitting(folder / "undisturbed", *arguments) as sitting:
-        assert sitting.end(1800)[0] == 0
+    with Session(folder / "undisturbed", *arguments) as session:
+        assert session.end(1800)[0] == 0
     print(f"undisturbed: {time.monotonic() - began:.0f} s", flush=True)
     row(*HEAD)
     wrong, sweep = [], 0
@@ -83,17 +83,17 @@ def kill_until_it_ends(sweep, out, arguments, most, chance):
             wait *= 4  # the start takes longer than an epoch
         watch.trained = watch.repeated = 0
         began, reached = time.monotonic(), None
-        with Sitting(out, *arguments) as sitting:
-            while not sitting.over and (kills == most or reached is None or time.monotonic() - reached < wait):
+        with Session(out, *arguments) as session:
+            while not session.over and (kills == most or reached is None or time.monotonic() - reached < wait):
                 watch.look()
                 if reached is None and watch.trained >= epochs:
                     reached = time.monotonic()
                 time.sleep(0.02)
-            if sitting.over:
-                code, _, errors = sitting.end()
+            if session.over:
+                code, _, errors = session.end()
                 assert (code, errors) == (0, ""), (code, errors)
                 break
-            after, (left, took) = time.monotonic() - began, sitting.kill()
+            after, (left, took) = time.monotonic() - began, session.kill()
         watch.look()
         tell(sweep, f"{after:.1f}", at(out), out, watch.repeated, f"{took:.1f}", len(left), *left)
     tell(sweep, "end", "", out, watch.repeated)

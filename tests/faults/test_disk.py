@@ -1,4 +1,4 @@
-"""A full disk ends the sitting in one line; once there is space the same command finishes."""
+"""A full disk ends the session in one line; once there is space the same command finishes."""
 
 import contextlib
 import errno
@@ -11,7 +11,7 @@ import pytest
 
 from pare.errors import is_disk_full
 from pare.reporting import read
-from tests.faults.sitting import Sitting, checkpoints, running
+from tests.faults.session import Session, checkpoints, running
 
 MOUNT, UMOUNT = shutil.which("mount"), shutil.which("umount")
 
@@ -42,18 +42,18 @@ def fill(ballast):
 def test_a_full_disk_ends_the_sitting_and_space_lets_it_go_on(root, small_disk):
     out, ballast = small_disk / "out", small_disk / "ballast"
     small = ["--tasks", "ecg", "--trials", "1", "--epochs", "4", "--seeds", "1", "--preset", "laptop"]
-    with Sitting(out, *small, "--max-concurrent", "1", "--data-root", root) as sitting:
-        assert sitting.wait_for(lambda: ("pare-0000", 1) in checkpoints(out))
+    with Session(out, *small, "--max-concurrent", "1", "--data-root", root) as session:
+        assert session.wait_for(lambda: ("pare-0000", 1) in checkpoints(out))
         fill(ballast)
-        code, said, errors = sitting.end()
+        code, said, errors = session.end()
     assert code == 1, said
     assert errors.count("\n") == 1
     assert errors.startswith("nas360: ")
     assert errors.endswith(" is full: free some space; the same command goes on from here\n")
     ballast.unlink()
     assert running(out) == [0]
-    with Sitting(out, *small, "--max-concurrent", "1", "--data-root", root) as sitting:
-        code, _, errors = sitting.end()
+    with Session(out, *small, "--max-concurrent", "1", "--data-root", root) as session:
+        code, _, errors = session.end()
     assert (code, errors) == (0, "")
     study = read(out)
     assert list(study.trials.state) == list(study.confirm.state) == ["complete"]

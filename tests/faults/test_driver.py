@@ -7,7 +7,7 @@ import pytest
 
 from pare.data import store
 from pare.reporting import read
-from tests.faults.sitting import Sitting, checkpoints, frozen, running
+from tests.faults.session import Session, checkpoints, frozen, running
 
 pytestmark = [pytest.mark.ray, pytest.mark.faults]
 SMALL = ["--tasks", "ecg", "--trials", "2", "--epochs", "3", "--seeds", "1", "--preset", "laptop"]
@@ -20,25 +20,25 @@ def unlucky(root, tmp_path_factory):
     out = tmp_path_factory.mktemp("unlucky") / "out"
     arguments = [*SMALL, "--max-concurrent", "1", "--data-root", root]
     killed = SimpleNamespace()
-    with Sitting(out, *arguments) as sitting:
-        assert sitting.wait_for(lambda: ("pare-0000", 2) in checkpoints(out))
-        killed.processes = len(sitting.processes())
-        killed.left, _ = sitting.kill()
+    with Session(out, *arguments) as session:
+        assert session.wait_for(lambda: ("pare-0000", 2) in checkpoints(out))
+        killed.processes = len(session.processes())
+        killed.left, _ = session.kill()
     killed.unfinished, killed.checkpoints = running(out), checkpoints(out)
     newest = max(epoch for _, epoch in killed.checkpoints)
     damaged = out / "ecg" / "running" / "pare-0000" / f"epoch-{newest:05d}.safetensors"
     damaged.write_bytes(damaged.read_bytes()[:5000])
 
     interrupted = SimpleNamespace()
-    with Sitting(out, *arguments) as sitting:
-        assert sitting.wait_for(lambda: ("confirm-pare-1", 1) in checkpoints(out))
-        sitting.press_ctrl_c()
-        interrupted.code, interrupted.said, interrupted.errors = sitting.end()
-        interrupted.left = sitting.processes()
+    with Session(out, *arguments) as session:
+        assert session.wait_for(lambda: ("confirm-pare-1", 1) in checkpoints(out))
+        session.press_ctrl_c()
+        interrupted.code, interrupted.said, interrupted.errors = session.end()
+        interrupted.left = session.processes()
     interrupted.unfinished, interrupted.checkpoints = running(out), checkpoints(out)
 
-    with Sitting(out, *arguments) as sitting:
-        ended = sitting.end()
+    with Session(out, *arguments) as session:
+        ended = session.end()
     return SimpleNamespace(out=out, killed=killed, interrupted=interrupted, ended=ended)
 
 
@@ -86,11 +86,11 @@ def test_a_confirmation_goes_on_from_its_checkpoint(unlucky):
 def test_ctrl_c_while_data_is_prepared(root, tmp_path):
     data = tmp_path / "data"
     shutil.copytree(root / "ecg" / "raw", data / "ecg" / "raw")
-    with Sitting(tmp_path / "out", *SMALL, "--data-root", data) as sitting:
-        assert sitting.wait_for(lambda: any((data / "signals").glob(f"{store._PARTIAL}*")))
-        sitting.press_ctrl_c()
-        code, said, errors = sitting.end()
-        left = sitting.processes()
+    with Session(tmp_path / "out", *SMALL, "--data-root", data) as session:
+        assert session.wait_for(lambda: any((data / "signals").glob(f"{store._PARTIAL}*")))
+        session.press_ctrl_c()
+        code, said, errors = session.end()
+        left = session.processes()
     assert (code, errors) == (130, "")
     assert said.splitlines()[-1] == GOES_ON
     assert left == []

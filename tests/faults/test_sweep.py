@@ -1,4 +1,4 @@
-"""What breaks in the driver ends the sitting and no trial; what breaks in a trial ends that alone."""
+"""What breaks in the driver ends the session and no trial; what breaks in a trial ends that alone."""
 
 import errno
 import sqlite3
@@ -15,7 +15,7 @@ from pare.reporting.tensorboard import TensorBoard
 from pare.search import command
 from pare.search.study.study import Study
 from sweeps import nas360
-from tests.faults.sitting import frozen, running
+from tests.faults.session import frozen, running
 
 pytestmark = [pytest.mark.ray, pytest.mark.faults]
 
@@ -31,7 +31,7 @@ def address():
 
 @pytest.fixture(scope="module")
 def faulty(address, root, tmp_path_factory):
-    """One sweep, sitting after sitting, each with another fault; the last comes to its end."""
+    """One sweep, session after session, each with another fault; the last comes to its end."""
     out = tmp_path_factory.mktemp("faulty") / "out"
     small = ["--tasks", "ecg", "--trials", "2", "--epochs", "2", "--seeds", "1", "--preset", "laptop"]
     arguments = [*small, "--address", address, "--data-root", str(root), "--out", str(out)]
@@ -91,22 +91,22 @@ def the_loss_diverges(patch):
 
 
 def test_an_observer_that_raises_ends_the_sitting_and_no_trial(faulty):
-    sitting = faulty.ended[0]
-    assert isinstance(sitting.code, RuntimeError)
-    assert str(sitting.code) == "no such colour"
-    assert sitting.running == [0]
+    session = faulty.ended[0]
+    assert isinstance(session.code, RuntimeError)
+    assert str(session.code) == "no such colour"
+    assert session.running == [0]
 
 
-@pytest.mark.parametrize("sitting", [1, 2])
-def test_a_full_disk_in_the_driver_ends_the_sitting_and_no_trial(faulty, sitting):
-    assert faulty.ended[sitting].code == 1
-    assert faulty.ended[sitting].running == [0]
+@pytest.mark.parametrize("session", [1, 2])
+def test_a_full_disk_in_the_driver_ends_the_sitting_and_no_trial(faulty, session):
+    assert faulty.ended[session].code == 1
+    assert faulty.ended[session].running == [0]
 
 
 def test_a_loss_that_diverges_fails_its_trial_alone(faulty):
-    sitting = faulty.ended[3]
-    assert sitting.code == 0
-    assert sitting.states == ["COMPLETE", "FAIL"]
+    session = faulty.ended[3]
+    assert session.code == 0
+    assert session.states == ["COMPLETE", "FAIL"]
     study = read(faulty.out)
     by_name = study.trials.set_index("trial")
     assert by_name.state.to_dict() == {"pare-0000": "complete", "nft-0001": "failed"}

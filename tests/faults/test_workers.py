@@ -13,7 +13,7 @@ from ray.cluster_utils import Cluster
 from pare.reporting import read
 from pare.search import command, tune
 from sweeps import nas360
-from tests.faults.sitting import Sitting, checkpoints, running, workers
+from tests.faults.session import Session, checkpoints, running, workers
 
 pytestmark = [pytest.mark.ray, pytest.mark.faults]
 ACTOR, WORKER = "ResourceTrainable", "RayTrainWorker"
@@ -38,15 +38,15 @@ def all_is_well(out, trials, epochs):
 
 def test_two_actors_at_once(root, tmp_path):
     arguments = options(root, 2, 12, "--max-concurrent", 2)
-    with Sitting(tmp_path, *arguments) as sitting:
+    with Session(tmp_path, *arguments) as session:
         # On a busy machine the second may not have come to a checkpoint, and a moment later one may have ended.
-        victims = sitting.wait_for(
-            lambda: checkpoints(tmp_path) and len(both := sitting.actors(ACTOR)) == 2 and both  # the same look
+        victims = session.wait_for(
+            lambda: checkpoints(tmp_path) and len(both := session.actors(ACTOR)) == 2 and both  # the same look
         )
         assert victims
         for process in victims:
             process.kill()
-        code, _, errors = sitting.end()
+        code, _, errors = session.end()
     assert (code, errors) == (0, "")
     assert all_is_well(tmp_path, ["pare-0000", "nft-0001"], epochs=12)
 
@@ -54,14 +54,14 @@ def test_two_actors_at_once(root, tmp_path):
 def test_a_worker_of_a_group_then_the_actor_that_follows_one(root, tmp_path):
     """A dead worker is Ray Train's to replace; the group of a dead actor must go before its trial's next one fits."""
     arguments = options(root, 1, 3, "--workers-per-trial", 2, "--max-concurrent", 1)
-    with Sitting(tmp_path, *arguments) as sitting:
-        assert sitting.wait_for(lambda: ("pare-0000", 1) in checkpoints(tmp_path))
-        group = sitting.actors(WORKER)
+    with Session(tmp_path, *arguments) as session:
+        assert session.wait_for(lambda: ("pare-0000", 1) in checkpoints(tmp_path))
+        group = session.actors(WORKER)
         group[-1].kill()
-        assert sitting.wait_for(lambda: ("confirm-pare-1", 1) in checkpoints(tmp_path))
-        (actor,) = sitting.actors(ACTOR)
+        assert session.wait_for(lambda: ("confirm-pare-1", 1) in checkpoints(tmp_path))
+        (actor,) = session.actors(ACTOR)
         actor.kill()
-        code, _, errors = sitting.end()
+        code, _, errors = session.end()
     assert len(group) == 2
     assert (code, errors) == (0, "")
     assert all_is_well(tmp_path, ["pare-0000"], epochs=3)

@@ -11,12 +11,12 @@ from pare.method import methods
 from pare.method.objective import Mixing
 
 TARGETS = {
-    "1d": SimpleNamespace(kind="classification", shape=(2, 120), outputs=(4,)),
-    "2d": SimpleNamespace(kind="dense", shape=(3, 29, 29), outputs=(29, 29)),
+    "1d": SimpleNamespace(kind="classification", shape=(2, 120), output_shape=(4,)),
+    "2d": SimpleNamespace(kind="dense", shape=(3, 29, 29), output_shape=(29, 29)),
 }
 SOURCES = {
-    "1d": SimpleNamespace(kind="classification", shape=(1, 1000), outputs=(6,)),
-    "2d": SimpleNamespace(kind="classification", shape=(3, 64, 64), outputs=(6,)),
+    "1d": SimpleNamespace(kind="classification", shape=(1, 1000), output_shape=(6,)),
+    "2d": SimpleNamespace(kind="classification", shape=(3, 64, 64), output_shape=(6,)),
 }
 BODIES = {"1d": "roberta-mini", "2d": "swin-mini"}
 CRITERIA = {"1d": losses.cross_entropy, "2d": losses.relative_l2}
@@ -50,13 +50,13 @@ class Case:
         generator = torch.Generator().manual_seed(seed)
         x = torch.randn(size, *self.target.shape, generator=generator)
         if self.target.kind == "dense":
-            return x, torch.randn(size, *self.target.outputs, generator=generator)
-        return x, torch.randint(self.target.outputs[0], (size,), generator=generator)
+            return x, torch.randn(size, *self.target.output_shape, generator=generator)
+        return x, torch.randint(self.target.output_shape[0], (size,), generator=generator)
 
     def mixing(self, objective, k, size=4, noisy=False, seed=2):
         generator = torch.Generator().manual_seed(seed)
         x = torch.randn(size, *self.source.shape, generator=generator)
-        y = torch.randint(self.source.outputs[0], (size,), generator=generator)
+        y = torch.randint(self.source.output_shape[0], (size,), generator=generator)
         shape = objective.model.tokens, objective.model.body.source_tokens(self.source.shape[1:])
         noise = tuple(torch.randn(size, n, generator=generator) for n in shape) if noisy else None
         return Mixing(x, y, torch.tensor(k), noise)

@@ -103,7 +103,7 @@ def test_gradient_reaches_the_embedder_only(case):
     x, _ = case.batch(size=8)
     source_x = case.mixing(case.objective(), 1, size=8).source_x
     y = torch.arange(8) % 2
-    source = Cloud(model.body.own(source_x).mean(1), y)
+    source = Cloud(model.body.source_embedder(source_x).mean(1), y)
     target = Cloud(model.embed(x).mean(1), y)
     DatasetDistance(source, target, 0.1).loss(target, source).backward()
     for name, parameter in model.named_parameters():

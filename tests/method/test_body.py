@@ -34,7 +34,7 @@ def test_swin_features_are_those_of_the_whole_model():
     model = small_swin().eval()
     body = bodies.SwinBody(model).eval()
     image = torch.randn(2, 3, 16, 16)
-    assert torch.equal(body(body.own(image)), model(image).last_hidden_state)
+    assert torch.equal(body(body.source_embedder(image)), model(image).last_hidden_state)
     assert body.grid_out(body.tokens((16, 16), 1)) == (4, 4)
 
 
@@ -42,7 +42,7 @@ def test_roberta_features_are_those_of_the_whole_model():
     model = small_roberta().eval()
     body = bodies.RobertaBody(model).eval()
     ids = torch.randint(2, 11, (2, 30))
-    assert torch.equal(body(body.own(ids.float())), model(ids).last_hidden_state)
+    assert torch.equal(body(body.source_embedder(ids.float())), model(ids).last_hidden_state)
     embeddings = torch.randn(2, 30, 16)
     tokens = model.embeddings.LayerNorm(embeddings + body.positions[:30])
     expected = model(inputs_embeds=embeddings).last_hidden_state
@@ -54,15 +54,17 @@ def test_bert_features_are_those_of_the_whole_model():
     model = BertModel(BertConfig(vocab_size=11, max_position_embeddings=64, **sizes), add_pooling_layer=False).eval()
     body = bodies.RobertaBody(model).eval()
     ids = torch.randint(1, 11, (2, 30))
-    assert torch.equal(body(body.own(ids.float())), model(ids).last_hidden_state)
+    assert torch.equal(body(body.source_embedder(ids.float())), model(ids).last_hidden_state)
     assert body.tokens((640,), 10) == 64, "all its positions, the first included"
 
 
 def test_text_and_signal_bodies_read_their_own_source():
     text, signals = bodies.RobertaBody(small_roberta()), bodies.RobertaBody(small_roberta(signal_patch=20))
-    assert text.own(torch.ones(2, 32)).shape == (2, text.source_tokens((32,)), 16) == (2, 32, 16)
-    assert signals.own(torch.randn(2, 1, 1000)).shape == (2, signals.source_tokens((1000,)), 16) == (2, 50, 16)
-    assert not any(p.requires_grad for body in (text, signals) for p in body.own.parameters())
+    assert text.source_embedder(torch.ones(2, 32)).shape == (2, text.source_tokens((32,)), 16) == (2, 32, 16)
+    assert (
+        signals.source_embedder(torch.randn(2, 1, 1000)).shape == (2, signals.source_tokens((1000,)), 16) == (2, 50, 16)
+    )
+    assert not any(p.requires_grad for body in (text, signals) for p in body.source_embedder.parameters())
     for body in (text, signals):
         embedder = body.embedder(3, (120,), 4)
         assert embedder(torch.randn(2, 3, 120)).shape == (2, 30, 16)
@@ -148,7 +150,7 @@ def test_shipped_weights_are_loaded_unless_random_ones_are_asked_for(name):
     assert {key: tensor.shape for key, tensor in random.items()} == {key: t.shape for key, t in first.items()}
     assert not any(torch.equal(random[key], first[key]) for key in first if first[key].ndim > 1)
     assert bodies.load(name, pretrained=False).config.to_dict() == bodies.load(name).config.to_dict()
-    assert not any(p.requires_grad for p in bodies.load(name).own.parameters())
+    assert not any(p.requires_grad for p in bodies.load(name).source_embedder.parameters())
 
 
 def test_a_small_body_without_weights_is_random(monkeypatch):
@@ -161,17 +163,17 @@ def test_hugging_face_reads_the_shipped_swin():
     model = SwinModel.from_pretrained(bundled.folder("swin-mini"), add_pooling_layer=False).eval()
     body = bodies.load("swin-mini").eval()
     images = torch.rand(2, 3, 64, 64)
-    assert torch.equal(body(body.own(images)), model(images).last_hidden_state)
+    assert torch.equal(body(body.source_embedder(images)), model(images).last_hidden_state)
 
 
 def test_hugging_face_reads_the_shipped_roberta():
     model = RobertaModel.from_pretrained(bundled.folder("roberta-mini"), add_pooling_layer=False).eval()
     body = bodies.load("roberta-mini").eval()
     signals = torch.randn(2, 1, 1000)
-    embeddings = body.own.projection(signals).transpose(1, 2)
+    embeddings = body.source_embedder.projection(signals).transpose(1, 2)
     expected = model(inputs_embeds=embeddings).last_hidden_state
-    assert torch.allclose(body(body.own(signals)), expected, atol=1e-5)
-    assert torch.equal(body.own.positions, body.positions)
+    assert torch.allclose(body(body.source_embedder(signals)), expected, atol=1e-5)
+    assert torch.equal(body.source_embedder.positions, body.positions)
 
 
 @pytest.mark.parametrize(("name", "make"), [("swin-mini", SwinModel), ("roberta-mini", RobertaModel)])

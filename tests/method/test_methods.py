@@ -31,7 +31,7 @@ def test_every_method_builds_and_learns(case, method):
 def test_frozen_body_trains_its_norms_only(case):
     body = case.objective("fpt").model.body
     norms = {id(p) for part in body.modules() if isinstance(part, nn.LayerNorm) for p in part.parameters()}
-    own = {id(p) for p in body.own.parameters()}
+    own = {id(p) for p in body.source_embedder.parameters()}
     for parameter in body.parameters():
         assert parameter.requires_grad == (id(parameter) in norms - own)
 
@@ -45,10 +45,10 @@ def test_same_seed_same_weights(case):
 def test_a_source_that_the_body_cannot_read_is_refused(tmp_path):
     config = {"vocab_size": 11, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
     RobertaModel(RobertaConfig(**config, max_position_embeddings=66), add_pooling_layer=False).save_pretrained(tmp_path)
-    target = SimpleNamespace(kind="classification", shape=(1, 60), outputs=(3,))
+    target = SimpleNamespace(kind="classification", shape=(1, 60), output_shape=(3,))
 
     def build(method, text, **statistics):
-        source = SimpleNamespace(kind="classification", shape=(1, 32), outputs=(8,), text=text)
+        source = SimpleNamespace(kind="classification", shape=(1, 32), output_shape=(8,), text=text)
         run = Run(task="t", data="", body=str(tmp_path), source="signals", source_data="", method=method)
         return methods.build(run, target, cross_entropy, {}, source, statistics)
 

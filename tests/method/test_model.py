@@ -9,7 +9,7 @@ import torch
 from pare.method import body as bodies
 from pare.method.model import CrossModalModel
 
-IMAGES = SimpleNamespace(shape=(2, 20, 24), outputs=(3,), kind="classification")
+IMAGES = SimpleNamespace(shape=(2, 20, 24), output_shape=(3,), kind="classification")
 
 
 @pytest.mark.parametrize("shape", [(), (2, 1, 1), (2, 20, 24), (1, 20, 24)], ids=str)

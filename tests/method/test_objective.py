@@ -18,7 +18,7 @@ def test_gate_gets_a_gradient_in_both_phases_and_the_source_embedder_never(case,
     for parameter in objective.gate.parameters():
         assert parameter.grad.isfinite().all()
     assert (objective.gate.score.weight.grad != 0).any()
-    assert all(parameter.grad is None for parameter in objective.model.body.own.parameters())
+    assert all(parameter.grad is None for parameter in objective.model.body.source_embedder.parameters())
     assert all(p.grad is not None for p in objective.parameters() if p.requires_grad)
 
 
@@ -75,7 +75,11 @@ def test_loss_of_a_batch_is_the_mean_of_its_parts(case, noisy):
 def test_one_step_runs_each_embedder_once_and_the_body_once(case):
     objective = case.objective()
     calls = {"embedder": 0, "own": 0, "body": 0}
-    parts = {"embedder": objective.model.embedder, "own": objective.model.body.own, "body": objective.model.body}
+    parts = {
+        "embedder": objective.model.embedder,
+        "own": objective.model.body.source_embedder,
+        "body": objective.model.body,
+    }
     for name, module in parts.items():
         module.register_forward_hook(lambda *_, name=name: calls.__setitem__(name, calls[name] + 1))
     objective(*case.batch(), case.mixing(objective, 3))
@@ -108,9 +112,9 @@ def test_fine_tuning_takes_no_source_batch(case):
 def test_a_dense_source_has_its_own_head_and_loss(case):
     """Masks as source labels: predicted by the source's head, at the size of a dense target, else at their own."""
     outputs = (40, 48) if case.modality == "2d" else (90,)
-    case.source = SimpleNamespace(kind="dense", shape=case.source.shape, outputs=outputs)
+    case.source = SimpleNamespace(kind="dense", shape=case.source.shape, output_shape=outputs)
     objective = case.objective(source_criterion=masks.cross_entropy)
-    assert objective.source_head.outputs == (case.target.outputs if case.target.kind == "dense" else outputs)
+    assert objective.source_head.outputs == (case.target.output_shape if case.target.kind == "dense" else outputs)
     mixing = case.mixing(objective, 4)._replace(source_y=torch.randint(2, (4, *outputs)).float())
     losses = objective(*case.batch(), mixing)
     losses.total.mean().backward()

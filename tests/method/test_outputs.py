@@ -13,8 +13,8 @@ from pare.method import methods
 from pare.method.curriculum import patches
 from pare.method.objective import Mixing
 
-IMAGES = SimpleNamespace(kind="classification", shape=(3, 64, 64), outputs=(5,))
-SIGNALS = SimpleNamespace(kind="classification", shape=(1, 1000), outputs=(5,))
+IMAGES = SimpleNamespace(kind="classification", shape=(3, 64, 64), output_shape=(5,))
+SIGNALS = SimpleNamespace(kind="classification", shape=(1, 1000), output_shape=(5,))
 KINDS = {
     "image classes": ("swin-mini", "classification", (1, 16, 52), (18,), losses.cross_entropy),
     "image labels": ("swin-mini", "multilabel", (1, 96, 102), (20,), losses.binary_cross_entropy),
@@ -39,7 +39,7 @@ def test_a_step_lowers_the_loss(name):
     source = IMAGES if body == "swin-mini" else SIGNALS
     run = Run(task="t", data="", body=body, source="s", source_data="", patch=2)
     torch.manual_seed(0)
-    objective = methods.build(run, SimpleNamespace(kind=kind, shape=shape, outputs=outputs), loss, {}, source, {})
+    objective = methods.build(run, SimpleNamespace(kind=kind, shape=shape, output_shape=outputs), loss, {}, source, {})
     x, y = torch.randn(3, *shape), targets(kind, outputs, 3)
     assert objective.model(x).shape == (3, *outputs)
     n, s = objective.model.tokens, objective.model.body.source_tokens(source.shape[1:])

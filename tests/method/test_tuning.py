@@ -24,19 +24,23 @@ def trained(body):
 
 def test_all_trains_all_but_the_bodys_own_embedder(body):
     tuning.restrict(body, "all")
-    assert trained(body) == {name for name, _ in body.named_parameters() if not name.startswith("own.")}
+    assert trained(body) == {name for name, _ in body.named_parameters() if not name.startswith("source_embedder.")}
 
 
 def test_norms_trains_norms_alone(body):
     tuning.restrict(body, "norms")
-    norms = {n for n, m in body.named_modules() if isinstance(m, nn.LayerNorm) and not n.startswith("own.")}
+    norms = {n for n, m in body.named_modules() if isinstance(m, nn.LayerNorm) and not n.startswith("source_embedder.")}
     assert {name.rpartition(".")[0] for name in trained(body)} == norms
 
 
 def test_no_query_key_freezes_them_in_every_layer(body):
     tuning.restrict(body, "no_query_key")
     query, key, value = body.projections
-    frozen = {n.split(".")[-2] for n, p in body.named_parameters() if not p.requires_grad and not n.startswith("own.")}
+    frozen = {
+        n.split(".")[-2]
+        for n, p in body.named_parameters()
+        if not p.requires_grad and not n.startswith("source_embedder.")
+    }
     assert frozen == {query, key}
     assert sum(f".{value}." in name for name in trained(body)) == 2 * len([m for m in body.blocks() if has(m, value)])
 

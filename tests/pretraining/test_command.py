@@ -16,13 +16,13 @@ from pare.pretraining import masked_text
 from pare.pretraining import trainer as pretraining
 from pare.pretraining.__main__ import main, run
 from pare.pretraining.card import CARD, CURVE, sha256
-from pare.pretraining.trainer import EASY, FIRST, Pretraining, Recipe, multiplier
+from pare.pretraining.trainer import EASY, FIRST, Pretraining, PretrainingRecipe, multiplier
 from pare.sources.text import corpus, tokenizer
 
 SMALL = {
-    "swin-mini": Recipe(steps=5, batch=8),
-    "roberta-mini": Recipe(steps=5, batch=8),
-    "roberta-mini-text": Recipe(steps=5, batch=8, classes=8),
+    "swin-mini": PretrainingRecipe(steps=5, batch=8),
+    "roberta-mini": PretrainingRecipe(steps=5, batch=8),
+    "roberta-mini-text": PretrainingRecipe(steps=5, batch=8, classes=8),
 }
 BODIES = tuple(SMALL)
 
@@ -75,7 +75,7 @@ def test_resumed_equals_uninterrupted(name, tmp_path, few_modules):
 def test_another_recipe_does_not_go_on(tmp_path):
     Pretraining("roberta-mini", SMALL["roberta-mini"]).save(tmp_path / "checkpoint.safetensors")
     with pytest.raises(RequestError, match="give the same, or another --out"):
-        run("roberta-mini", Recipe(steps=6, batch=8), tmp_path)
+        run("roberta-mini", PretrainingRecipe(steps=6, batch=8), tmp_path)
 
 
 def test_a_finished_pretraining_leaves_its_files_and_is_not_repeated(tmp_path, capsys):
@@ -100,9 +100,9 @@ def test_what_is_left_loads_as_it_was_trained(name, tmp_path, few_modules):
     bundled.read(body, tmp_path)
     x = torch.from_numpy(work.lesson.draw(np.arange(2), 0.5)[0])
     with torch.no_grad():
-        assert torch.equal(body(body.own(x)), work.body(work.model.embedder(x)))
+        assert torch.equal(body(body.source_embedder(x)), work.body(work.model.embedder(x)))
     if name == "roberta-mini-text":
-        embeddings = work.body.own.embeddings
+        embeddings = work.body.source_embedder.embeddings
         positions = embeddings.position_embeddings.weight[2:] + embeddings.token_type_embeddings.weight[0]
         assert torch.equal(body.positions, positions)  # for targets
 
@@ -153,7 +153,7 @@ def test_shipped_weights_begin_as_recorded(name):
     record = json.loads((bundled.folder(name) / CURVE).read_text())
     if record.get("python", platform.python_version()) != platform.python_version():
         pytest.skip(f"read the standard library of Python {record['python']}, not of {platform.python_version()}")
-    work = Pretraining(name, Recipe(**record["recipe"]))
+    work = Pretraining(name, PretrainingRecipe(**record["recipe"]))
     assert [work.step() for _ in range(FIRST)] == pytest.approx(record["first_losses"], rel=1e-3)
 
 
@@ -164,7 +164,7 @@ def test_card_and_record_agree_with_the_files(name):
     files = [*folder.glob("*.safetensors"), *folder.glob(tokenizer.FILE)]
     assert record["sha256"] == {path.name: sha256(path) for path in files}
     assert all(digest in card for digest in record["sha256"].values())
-    recipe, end = Recipe(**record["recipe"]), record["curve"][-1]
+    recipe, end = PretrainingRecipe(**record["recipe"]), record["curve"][-1]
     assert end["step"] == recipe.steps
     assert f"accuracy {end['accuracy']:.3f}" in card
     assert " ".join(f"--{key} {value}" for key, value in asdict(recipe).items()) in card
@@ -177,7 +177,7 @@ def test_hugging_face_reads_the_shipped_body_of_text():
     assert not any(info.values())
     body = bodies.load("roberta-mini-text").eval()
     ids = torch.randint(5, masked_text.VOCABULARY, (2, 40))
-    assert torch.equal(body(body.own(ids)), model.eval()(ids).last_hidden_state)
+    assert torch.equal(body(body.source_embedder(ids)), model.eval()(ids).last_hidden_state)
 
 
 def test_shipped_weights_are_small():

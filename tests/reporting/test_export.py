@@ -34,7 +34,7 @@ def model(task: str) -> CrossModalModel:
     """An untrained model with statistics as the task's data would have them."""
     rng = np.random.default_rng(1)
     target, run = tasks.get(task), RUNS[task]
-    shapes = {"input_mean": target.shape, "input_std": target.shape, "output_mean": target.outputs}
+    shapes = {"input_mean": target.shape, "input_std": target.shape, "output_mean": target.output_shape}
     statistics = {name: rng.uniform(1, 2, shape) for name, shape in shapes.items()} if task == "darcy" else {}
     torch.manual_seed(0)
     return CrossModalModel(target, bodies.load(run.body), run.patch, statistics).eval()

@@ -7,7 +7,7 @@ from rich.console import Console
 
 from pare.data.baselines import Score
 from pare.reporting import leaderboard, schema
-from pare.reporting.leaderboard import Row, build, render, write
+from pare.reporting.leaderboard import Entry, build, render, write
 from pare.reporting.tables import Tables
 from tests.reporting.fakes import record, run
 
@@ -29,7 +29,7 @@ def out(tmp_path):
     return tmp_path
 
 
-def shown(rows: list[Row], width: int) -> str:
+def shown(rows: list[Entry], width: int) -> str:
     console = Console(file=io.StringIO(), width=width)
     console.print(render(rows, width))
     assert isinstance(console.file, io.StringIO)
@@ -94,7 +94,7 @@ def test_a_figure_of_another_metric_does_not_compare(tmp_path):
 
 def test_the_parquet_file_has_its_schema(out):
     rows = write(out, CONSTANTS)
-    assert [field.name for field in fields(Row)] == schema.leaderboard().names
+    assert [field.name for field in fields(Entry)] == schema.leaderboard().names
     assert pd.read_parquet(out / "leaderboard.parquet").method.tolist() == [row.method for row in rows]
 
 

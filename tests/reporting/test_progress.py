@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from pare.reporting.progress import Progress
+from pare.reporting.progress import SweepProgress
 from tests.reporting.fakes import figures, record, run
 
 
@@ -21,7 +21,7 @@ def terminal() -> Console:
 
 def test_one_line_per_ended_trial():
     console = calm()
-    with Progress(console=console) as progress:
+    with SweepProgress(console=console) as progress:
         progress.expect(3)
         run(progress, record(), metric=0.5)
         run(progress, record("pare-0001"), metric=0.25, state="pruned")
@@ -37,7 +37,7 @@ def test_one_line_per_ended_trial():
 
 def test_preparation_in_tenths():
     console = calm()
-    with Progress(console=console) as progress, progress.preparing("ecg") as tell:
+    with SweepProgress(console=console) as progress, progress.preparing("ecg") as tell:
         for done in range(1, 1001):
             tell(done, 1000)
     lines = text(console).splitlines()
@@ -46,7 +46,7 @@ def test_preparation_in_tenths():
 
 def test_a_terminal_shows_the_sweep_live():
     console = terminal()
-    with Progress(8, console) as progress:
+    with SweepProgress(8, console) as progress:
         with progress.preparing("darcy") as tell:
             tell(1, 4)
         run(progress, record(), metric=0.5)
@@ -63,7 +63,7 @@ def test_a_terminal_shows_the_sweep_live():
 
 def test_the_published_figure_stands_beside_official_data_only():
     console = terminal()
-    with Progress(8, console) as progress:
+    with SweepProgress(8, console) as progress:
         run(progress, record("pare-0000", task="darcy", provenance="real"), metric=0.01)
         run(progress, record("pare-0000", task="ecg", provenance="simulated"), metric=0.3)
     assert "darcy: best 0.01 (pare-0000), published 0.007;" in text(console)
@@ -72,7 +72,7 @@ def test_the_published_figure_stands_beside_official_data_only():
 
 def test_a_terminal_shows_what_was_spent():
     console = terminal()
-    with Progress(8, console) as progress:
+    with SweepProgress(8, console) as progress:
         progress.spent = lambda: "$1.20 of 5"
         run(progress, record())
     assert "$1.20 of 5" in text(console)
@@ -80,14 +80,14 @@ def test_a_terminal_shows_what_was_spent():
 
 def test_a_terminal_says_failures_too():
     console = terminal()
-    with Progress(8, console) as progress:
+    with SweepProgress(8, console) as progress:
         run(progress, record(why="no memory"), state="failed")
     assert "ecg pare-0000: failed, no memory" in text(console)
 
 
 def test_nothing_but_printable_lines_away_from_a_terminal():
     console = calm()
-    with Progress(1, console) as progress:
+    with SweepProgress(1, console) as progress:
         with progress.preparing("ecg") as tell:
             tell(1, 1)
         run(progress, record())

@@ -59,7 +59,7 @@ def test_charts_hold_the_figures_of_the_tables(page, task):
 def test_the_leaderboard_is_that_of_its_own_file(page):
     out, html = page
     for row in tables.read_rows(out / "leaderboard.parquet"):
-        texts = report._columns(leaderboard.texts(leaderboard.Row(**row)))
+        texts = report._columns(leaderboard.texts(leaderboard.Entry(**row)))
         assert {"method", "test ± spread (n)", "validation", "published", "comparable"} <= set(texts)
         assert " ".join(texts.values()) in words(html)
 

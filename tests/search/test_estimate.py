@@ -8,7 +8,7 @@ from rich.console import Console
 
 from pare.search import estimate as plan
 from pare.search.cluster.connection import Slots
-from pare.training.estimate_cost import Cost
+from pare.training.estimate_cost import MeasuredCost
 from pare.training.launch import Workers
 
 
@@ -29,14 +29,14 @@ def test_fewest_epochs_of_a_search(trials, epochs, scheduler, fewest):
 
 
 def a_plan(methods, epochs=9, seeds=2):
-    study = SimpleNamespace(coming=methods, epochs=epochs)
+    study = SimpleNamespace(pending_methods=methods, epochs=epochs)
     return SimpleNamespace(
         task=SimpleNamespace(name="ecg"), data=SimpleNamespace(provenance="simulated"), study=study, seeds=range(seeds)
     )
 
 
 SLOTS = Slots(Workers(count=2, cpus=1.0, gpus=0.5), concurrent=4)
-COSTS = {("ecg", "pare"): Cost(50.0, 22.0), ("ecg", "nft"): Cost(30.0, 6.0)}
+COSTS = {("ecg", "pare"): MeasuredCost(50.0, 22.0), ("ecg", "nft"): MeasuredCost(30.0, 6.0)}
 
 
 def test_from_seconds_to_hours_gpu_hours_and_dollars():

@@ -11,7 +11,7 @@ from optuna.trial import TrialState
 
 from pare import tasks
 from pare.search import page as report
-from pare.search.page import Report, command, importance
+from pare.search.page import PageWriter, command, importance
 from pare.search.request import Request
 
 
@@ -75,7 +75,7 @@ def test_the_page_is_written_at_most_every_so_often(tmp_path, monkeypatch):
     now, contexts = [0.0], []
     monkeypatch.setattr(report.time, "monotonic", lambda: now[0])
     monkeypatch.setattr(report.report, "write", lambda _, context: contexts.append(context))
-    page = Report(tmp_path, "nas360", [plan([], left=3), plan([], left=1)])
+    page = PageWriter(tmp_path, "nas360", [plan([], left=3), plan([], left=1)])
     for now[0] in (0.0, 1.0, 29.0, 31.0, 32.0):
         page.end(None)
     assert len(contexts) == 2

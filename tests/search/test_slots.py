@@ -9,7 +9,7 @@ import pytest
 import ray
 from ray.tune import Trainable
 
-from pare.data.provider import Supply
+from pare.data.provider import DataProvider
 from pare.search import tune as adapters
 from pare.search.cluster import connection as cluster
 from pare.training.launch import Workers
@@ -86,7 +86,7 @@ def run_jobs(folder, may_be_ready):
             pass
 
     jobs = Jobs(folder)
-    adapters.run(jobs, Workers(1, 1, 0), Supply(str(folder), "laptop"), folder / "ray", actor=Actor)
+    adapters.run(jobs, Workers(1, 1, 0), DataProvider(str(folder), "laptop"), folder / "ray", actor=Actor)
     assert len(jobs.ended) == JOBS
     return len(list(folder.glob("started-*")))
 

@@ -7,7 +7,7 @@ import pytest
 from ray.tune.search import Searcher
 
 from pare.errors import ClusterError
-from pare.search.tune import Guard, SweepScheduler, SweepSearcher, Watch
+from pare.search.tune import AutoscalerWatch, ErrorTrap, SweepScheduler, SweepSearcher
 
 TRIAL = SimpleNamespace(config={"job": "ecg/pare-0000"})
 
@@ -27,18 +27,18 @@ class Broken:
 
 
 def test_an_error_is_raised_as_it_is_at_the_next_step():
-    guard = Guard()
-    guard.on_step_begin(0, [])
-    assert SweepScheduler(Broken(), guard).on_trial_result(None, TRIAL, {}) == "STOP"
+    trap = ErrorTrap()
+    trap.on_step_begin(0, [])
+    assert SweepScheduler(Broken(), trap).on_trial_result(None, TRIAL, {}) == "STOP"
     with pytest.raises(OSError, match="No space left"):
-        guard.on_step_begin(1, [])
+        trap.on_step_begin(1, [])
 
 
 def test_a_broken_sweep_is_asked_and_told_nothing_more():
-    guard, sweep = Guard(), Broken()
-    searcher = SweepSearcher(sweep, guard, {})
+    trap, sweep = ErrorTrap(), Broken()
+    searcher = SweepSearcher(sweep, trap, {})
     assert searcher.suggest("1") == searcher.suggest("2") == Searcher.FINISHED
-    SweepScheduler(sweep, guard).on_trial_result(None, TRIAL, {})
+    SweepScheduler(sweep, trap).on_trial_result(None, TRIAL, {})
     assert sweep.asked == ["next"]
 
 
@@ -56,7 +56,7 @@ class Sweep:
 
 def test_no_more_trials_run_than_the_cluster_has_places_for():
     places = [1]
-    searcher = SweepSearcher(Sweep(), Guard(), {}, lambda: places[0])
+    searcher = SweepSearcher(Sweep(), ErrorTrap(), {}, lambda: places[0])
     assert searcher.suggest("1")["job"] == "ecg/pare-0000"
     assert searcher.suggest("2") is None
     places[0] = 2
@@ -71,7 +71,7 @@ def test_a_cluster_without_workers_ends_the_experiment():
     def gone():
         raise ClusterError("no worker has come")
 
-    guard = Guard()
-    assert SweepSearcher(Sweep(), guard, {}, gone).suggest("1") == Searcher.FINISHED
+    trap = ErrorTrap()
+    assert SweepSearcher(Sweep(), trap, {}, gone).suggest("1") == Searcher.FINISHED
     with pytest.raises(ClusterError):
-        Watch(gone, Guard()).on_step_begin(0, [])
+        AutoscalerWatch(gone, ErrorTrap()).on_step_begin(0, [])

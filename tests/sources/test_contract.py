@@ -26,7 +26,7 @@ def _quiet(done: int, total: int) -> None:
 def _prepared(task, recipe, root):
     raw = root / task.name / "raw"
     raw.mkdir(parents=True)
-    task.synthesise(raw, recipe, _quiet)
+    task.write_synthetic(raw, recipe, _quiet)
     assert {path.name for path in raw.iterdir()} == set(task.files)
     return store.prepare(task, root, "laptop", _quiet)
 
@@ -67,7 +67,7 @@ def test_inputs_and_targets_fit_the_interface(case):
     assert (x.shape, x.dtype) == ((6, *task.shape), np.float32)
     assert 0 <= x.min() < x.max() <= 1
     if task.kind == "dense":
-        assert (y.shape, set(np.unique(y))) == ((6, *task.outputs), {0, 1})
+        assert (y.shape, set(np.unique(y))) == ((6, *task.output_shape), {0, 1})
     else:
         assert (y.shape, y.dtype) == ((6,), np.int64)
     again, _ = task.augment(np.array(split.x[2:4]), np.array(split.y[2:4]), seeds[2:4])

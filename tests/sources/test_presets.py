@@ -87,12 +87,12 @@ def test_masks_serve_classes_too():
     """Each side has its own predictor."""
     task = tasks.get("cifar100")
     objective = _build(task, {**task.paper, **task.laptop, "source": "fractal-masks"})
-    assert objective.source_head.outputs == tasks.get("fractal-masks").outputs
+    assert objective.source_head.outputs == tasks.get("fractal-masks").output_shape
 
 
 def test_a_grey_image_is_not_for_a_body_of_colours():
     task = tasks.get("cifar100")
-    grey = SimpleNamespace(kind="classification", shape=(1, 64, 64), outputs=(3,))
+    grey = SimpleNamespace(kind="classification", shape=(1, 64, 64), output_shape=(3,))
     run = Run(task="cifar100", data="", body="swin-mini", source="grey", source_data="")
     with pytest.raises(RequestError, match="source is 'grey'"):
         methods.build(run, task, task.criterion, {}, grey, {})

@@ -14,7 +14,7 @@ from pare.reporting import read
 from pare.search import command
 from sweeps import nas360
 from tests.faults.kill import figures
-from tests.faults.sitting import Sitting, frozen
+from tests.faults.session import Session, frozen
 
 SMALL = ["--tasks", "ecg", "--trials", "2", "--epochs", "2", "--seeds", "1", "--preset", "laptop"]
 
@@ -73,9 +73,9 @@ def test_a_lost_head_costs_time_only(store_url, root, cache):
     remote = Folder(f"{store_url}/run")
     longer = [*SMALL, "--data-root", root, "--max-concurrent", "1"]
     longer[longer.index("--epochs") + 1] = "3"
-    with Sitting(remote.url, *longer) as sitting:
-        assert sitting.wait_for(lambda: any("nft-0001/epoch-00001" in name for name in remote.files()))
-        sitting.kill()
+    with Session(remote.url, *longer) as session:
+        assert session.wait_for(lambda: any("nft-0001/epoch-00001" in name for name in remote.files()))
+        session.kill()
     begun = read(remote.workspace).trials.set_index("trial")
     shutil.rmtree(remote.workspace)
     assert sweep(*longer, "--out", remote.url) == 0

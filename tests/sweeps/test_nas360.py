@@ -293,7 +293,7 @@ def test_a_body_brings_its_own_source(root, tmp_path):
 
 @pytest.mark.ray
 @pytest.mark.parametrize(
-    ("body", "named"), [("swin-mini", "extent (1000,) for a Swin body"), ("nobody/none", "body 'nobody/none'")]
+    ("body", "named"), [("swin-mini", "spatial_shape (1000,) for a Swin body"), ("nobody/none", "body 'nobody/none'")]
 )
 def test_a_body_that_does_not_fit_or_is_not_there_is_refused(body, named, capsys, root, tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -4,9 +4,9 @@ python sweeps/nas360.py --tasks tests/tasks/example.py
     sweeps it; a copy of this file elsewhere is found by its path likewise. A package instead names its task as an entry
     point, and it is then found by its name: `[project.entry-points."pare.tasks"]` with `pitch = "my_package:TASK"`.
 
-What each attribute means and may be stands in `pare/data/task.py`. The three methods: `synthesise` writes files of the
-very format that the real ones have, for who has none; `read` makes splits of either; `encode` takes what a user gives
-to the finished model.
+What each attribute means and may be stands in `pare/data/task.py`. Of the three methods `write_synthetic` writes files
+of the very format that the real ones have, for who has none; `read` makes splits of either; `encode` takes what a user
+gives to the finished model.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ import numpy as np
 
 from pare.data import checks as samples
 from pare.data.official.pickles import load_npy
-from pare.data.task import SPLITS, Progress, Raw, Recipe, Task
+from pare.data.task import SPLITS, ProgressCallback, Raw, Recipe, Task
 from pare.losses import cross_entropy
 
 LENGTH = 200
@@ -37,16 +37,16 @@ class Pitch(Task):
     kind = "classification"
     version = 1  # to be raised with every change of `read` or `encode`
     shape = (1, LENGTH)
-    outputs = (len(PITCHES),)
+    output_shape = (len(PITCHES),)
     labels = ("low", "middle", "high")
 
     # What is minimised, and what the search goes by.
     criterion = staticmethod(cross_entropy)
     metric = samples.ERROR
 
-    # Where they come from. Files that lie in DATA_ROOT/pitch/raw are real; what `synthesise` writes is not.
+    # Where they come from. Files that lie in DATA_ROOT/pitch/raw are real; what `write_synthetic` writes is not.
     files = ("recordings.npy", "pitches.npy")
-    where = "the shelf above the piano"
+    homepage = "the shelf above the piano"
     synthetic = "simulated"
     recipes: ClassVar[Mapping[str, Recipe]] = {"laptop": {"recordings": 240, "seed": 0}}
 
@@ -65,7 +65,7 @@ class Pitch(Task):
         **{f"optimizer.lr.{group}": 1e-3 for group in ("embedder", "body", "gate", "heads")},
     }
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Waves of any phase under noise twice as strong."""
         rng = np.random.default_rng(int(recipe["seed"]))
         count = int(recipe["recordings"])
@@ -76,7 +76,7 @@ class Pitch(Task):
         np.save(folder / self.files[1], y)
         progress(count, count)
 
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         """The first 70 % for training, 15 % each for validation and test; every recording is a group of its own."""
         recordings, pitches = (folder / name for name in self.files)
         x = samples.numbers(recordings, "recordings", load_npy(recordings), (LENGTH,), least=10)

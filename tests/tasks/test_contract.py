@@ -17,7 +17,7 @@ from pare.errors import DataError, RequestError
 from pare.method import methods
 from pare.method.objective import Mixing
 from pare.training import optim
-from pare.training.prefetch import Side
+from pare.training.prefetch import TrainSet
 from tests.tasks import tiny
 
 
@@ -46,8 +46,8 @@ def test_says_what_it_is(case):
     task = case.task
     assert task.name
     assert task.title
-    assert task.where
-    assert task.labels == () or len(task.labels) == task.outputs[0]
+    assert task.homepage
+    assert task.labels == () or len(task.labels) == task.output_shape[0]
     assert "laptop" in task.recipes
     assert task.synthetic == ("generated" if "paper" in task.recipes else "simulated")
     assert len({figure.method for figure in task.published}) >= case.small.figures
@@ -57,7 +57,7 @@ def _prepared(task, recipe, root):
     """What the real loader makes of official files that a recipe writes."""
     raw = root / task.name / "raw"
     raw.mkdir(parents=True)
-    task.synthesise(raw, recipe, _quiet)
+    task.write_synthetic(raw, recipe, _quiet)
     assert {path.name for path in raw.iterdir()} == set(task.files)
     return store.prepare(task, root, "laptop", _quiet)
 
@@ -108,16 +108,16 @@ def test_targets_have_the_interfaces_type(case):
         y = case.data.split(name).y
         if case.task.kind == "classification":
             assert (y.ndim, y.dtype) == (1, np.int64)
-            assert 0 <= y.min() <= y.max() < case.task.outputs[0]
+            assert 0 <= y.min() <= y.max() < case.task.output_shape[0]
         else:
             assert y.dtype == np.float32
             assert np.isfinite(y).all()
-            assert y.shape[-len(case.task.outputs) :] == case.task.outputs
+            assert y.shape[-len(case.task.output_shape) :] == case.task.output_shape
 
 
 def test_statistics_fit_a_sample(case):
     for name, array in case.data.statistics.items():
-        shape = case.task.shape if name.startswith("input") else case.task.outputs
+        shape = case.task.shape if name.startswith("input") else case.task.output_shape
         assert np.broadcast_shapes(array.shape, shape) == shape
         assert np.isfinite(array).all()
         assert not name.endswith("std") or (array > 0).all()
@@ -144,7 +144,7 @@ def test_augmentation_comes_from_the_seeds_alone(case):
 def test_perfect_predictions_score_the_optimum(case):
     split = case.data.split("test")
     perfect = case.small.perfect(np.array(split.y))
-    for metric in (case.task.metric, *case.task.also):
+    for metric in (case.task.metric, *case.task.extra_metrics):
         score = case.task.score(metric, perfect, split)
         assert score == pytest.approx(0 if metric.direction == "minimize" else 1, abs=1e-6), metric.name
 
@@ -152,7 +152,7 @@ def test_perfect_predictions_score_the_optimum(case):
 def test_constant_predictions_score_worse(case):
     split, metric = case.data.split("test"), case.task.metric
     constant = case.task.constant(np.array(case.data.split("train").y))
-    assert constant.shape == case.task.outputs
+    assert constant.shape == case.task.output_shape
     constants = np.broadcast_to(constant, (len(split), *constant.shape)).copy()
     worst = case.task.score(metric, constants, split)
     assert np.isfinite(worst)
@@ -163,7 +163,7 @@ def test_whole_set_metric_does_not_depend_on_the_order(case):
     split, metric = case.data.split("test"), case.task.metric
     if case.task.drawn_by_group:
         pytest.skip("its samples are judged by group")
-    predictions = np.random.default_rng(0).standard_normal((len(split), *case.task.outputs)).astype(np.float32)
+    predictions = np.random.default_rng(0).standard_normal((len(split), *case.task.output_shape)).astype(np.float32)
     order = np.random.default_rng(1).permutation(len(split))
     score = metric.compute(predictions.copy(), np.array(split.y))
     assert metric.compute(predictions[order], split.y[order]) == pytest.approx(score, rel=1e-6)
@@ -212,9 +212,9 @@ def test_a_step_of_training_moves_the_model(case, method):
     optimizer = optim.build(objective, run.optimizer)
     optim.schedule(optimizer, run.optimizer, 1, 10)
     seeds = np.arange(2, dtype=np.uint64)
-    x, y = map(torch.from_numpy, Side(task, case.data.split("train")).draw(np.arange(2), seeds))
+    x, y = map(torch.from_numpy, TrainSet(task, case.data.split("train")).draw(np.arange(2), seeds))
     before = [p.detach().clone() for p in objective.parameters()]
-    source_y = torch.zeros(2, *source.outputs) if source.kind == "dense" else torch.arange(2)
+    source_y = torch.zeros(2, *source.output_shape) if source.kind == "dense" else torch.arange(2)
     mixing = Mixing(torch.rand(2, *source.shape), source_y, torch.tensor(3), None) if method == "pare" else None
     losses = objective(x, y, mixing)
     assert losses.total.shape == (2,)
@@ -222,7 +222,7 @@ def test_a_step_of_training_moves_the_model(case, method):
     optimizer.step()
     assert all(torch.isfinite(p).all() for p in objective.parameters())
     assert any((p != old).any() for p, old in zip(objective.parameters(), before, strict=True))
-    assert objective.model(x).shape == (2, *task.outputs)
+    assert objective.model(x).shape == (2, *task.output_shape)
 
 
 def test_measurements_cannot_be_had_by_the_paper_preset(case, tmp_path):
@@ -231,7 +231,7 @@ def test_measurements_cannot_be_had_by_the_paper_preset(case, tmp_path):
     with pytest.raises(DataError) as error:
         store.prepare(case.task, tmp_path, "paper", _quiet)
     assert all(name in str(error.value) for name in case.task.files)
-    assert case.task.where in str(error.value)
+    assert case.task.homepage in str(error.value)
 
 
 def _emptied(path):

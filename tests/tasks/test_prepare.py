@@ -23,7 +23,7 @@ def _quiet(*_):
 @pytest.fixture(scope="module")
 def official(tmp_path_factory):
     folder = tmp_path_factory.mktemp("official")
-    tasks.get(NAME).synthesise(folder, tiny.of(NAME).recipe, _quiet)
+    tasks.get(NAME).write_synthetic(folder, tiny.of(NAME).recipe, _quiet)
     return folder
 
 
@@ -80,7 +80,7 @@ def test_official_files_are_brought_and_prepared(official, root, tmp_path, capsy
 def test_a_packed_official_file_stays_packed(root, tmp_path):
     raw = tmp_path / "place"
     raw.mkdir()
-    tasks.get("spherical").synthesise(raw, tiny.of("spherical").recipe, _quiet)
+    tasks.get("spherical").write_synthetic(raw, tiny.of("spherical").recipe, _quiet)
     assert main(["spherical", "--data-root", str(root), "--from", str(raw / "s2_cifar100.gz")]) == 0
     assert (root / "spherical/raw/s2_cifar100.gz").read_bytes() == (raw / "s2_cifar100.gz").read_bytes()
 

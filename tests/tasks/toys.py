@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from pare.data.task import SPLITS, Metric, Progress, Raw, Recipe, Split, Task
+from pare.data.task import SPLITS, Metric, ProgressCallback, Raw, Recipe, Split, Task
 
 
 def _accuracy(predictions, targets):
@@ -21,23 +21,23 @@ class Toy(Task):
     kind = "classification"
     version = 1
     shape = (1, 4)
-    outputs: ClassVar[tuple[int, ...]] = (3,)
+    output_shape: ClassVar[tuple[int, ...]] = (3,)
     metric = Metric("accuracy", "maximize", _accuracy)
     files = ("a.bin", "b.bin")
-    where = "the toy shop"
+    homepage = "the toy shop"
     synthetic = "simulated"
     recipes: ClassVar[Mapping[str, Recipe]] = {"laptop": {"seed": 0}}
 
     def __init__(self) -> None:
         self.synthesised = self.reads = 0
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         self.synthesised += 1
         for done, name in enumerate(self.files, start=1):
             (folder / name).write_text(str(recipe["seed"]))
             progress(done, len(self.files))
 
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         self.reads += 1
         rng = np.random.default_rng(len((folder / "b.bin").read_text()))
         splits = {name: self.split(rng, n) for name, n in zip(SPLITS, (7, 3, 2), strict=True)}
@@ -53,7 +53,7 @@ class Toy(Task):
 
 class DenseToy(Toy):
     kind = "dense"  # type: ignore[assignment]
-    outputs = (2, 5)
+    output_shape = (2, 5)
 
     def split(self, rng: np.random.Generator, n: int) -> Split:
         split = super().split(rng, n)

@@ -10,7 +10,7 @@ from pare.data import store
 from pare.method import methods
 from pare.training.align import CLASSES, align, pooled, pseudo_classes
 from pare.training.loop import train
-from pare.training.prefetch import Side
+from pare.training.prefetch import TrainSet
 
 TASKS = ("ecg", "darcy")
 SETTINGS = Alignment(steps=20, batch=16, samples=60, refresh=8)
@@ -29,7 +29,7 @@ def aligned(make_run, root):
         before = {key: tensor.clone() for key, tensor in model.state_dict().items()}
         # The global random state must not matter: workers and resumed runs have others.
         torch.manual_seed(torch.seed())
-        sides = Side(task, data.split("train")), Side(source, source_data.split("train"))
+        sides = TrainSet(task, data.split("train")), TrainSet(source, source_data.split("train"))
         figures = align(model, *sides, source_data.statistics, SETTINGS, seed, torch.device("cpu"))
         return figures, before, model.state_dict()
 

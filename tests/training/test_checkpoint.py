@@ -8,7 +8,7 @@ from torch import nn
 
 from pare import bucket
 from pare.bucket import Folder
-from pare.training.checkpoint import Best, Checkpoints, Progress
+from pare.training.checkpoint import Best, Checkpoints, TrainingState
 
 
 def pair(seed=0):
@@ -22,7 +22,7 @@ def pair(seed=0):
 
 def test_comes_back_bit_for_bit(tmp_path):
     module, optimizer = pair()
-    progress = Progress(3, Best(3, 0.1), {"epoch": 3, "loss": 0.5}, 1.5)
+    progress = TrainingState(3, Best(3, 0.1), {"epoch": 3, "loss": 0.5}, 1.5)
     Checkpoints(tmp_path).save(progress, module, optimizer)
     other, other_optimizer = pair(1)
     assert Checkpoints(tmp_path).restore(other, other_optimizer) == progress
@@ -35,14 +35,14 @@ def test_comes_back_bit_for_bit(tmp_path):
 
 
 def test_nothing_there_restores_nothing(tmp_path):
-    assert Checkpoints(tmp_path / "none").restore(*pair()) == Progress()
+    assert Checkpoints(tmp_path / "none").restore(*pair()) == TrainingState()
 
 
 def test_keeps_the_newest_two_and_the_best(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     module, optimizer = pair()
     for epoch in range(1, 7):
-        checkpoints.save(Progress(epoch, Best(min(epoch, 2), 0.0)), module, optimizer)
+        checkpoints.save(TrainingState(epoch, Best(min(epoch, 2), 0.0)), module, optimizer)
     assert sorted(p.stem for p in tmp_path.iterdir()) == ["epoch-00002", "epoch-00005", "epoch-00006"]
 
 
@@ -51,7 +51,7 @@ def test_a_damaged_newest_falls_back_to_the_one_before(tmp_path, damage):
     checkpoints = Checkpoints(tmp_path)
     module, optimizer = pair()
     for epoch in (1, 2):
-        checkpoints.save(Progress(epoch, Best(1, 0.0)), module, optimizer)
+        checkpoints.save(TrainingState(epoch, Best(1, 0.0)), module, optimizer)
     newest = tmp_path / "epoch-00002.safetensors"
     whole = newest.read_bytes()
     newest.write_bytes({"truncated": whole[: len(whole) // 2], "empty": b"", "garbage": b"\xff" * 64}[damage])
@@ -62,19 +62,19 @@ def test_a_damaged_newest_falls_back_to_the_one_before(tmp_path, damage):
 def test_a_failed_write_leaves_the_old_and_no_litter(tmp_path, monkeypatch):
     checkpoints = Checkpoints(tmp_path)
     module, optimizer = pair()
-    checkpoints.save(Progress(1, Best(1, 0.0)), module, optimizer)
+    checkpoints.save(TrainingState(1, Best(1, 0.0)), module, optimizer)
 
     def full(*_):
         raise OSError("No space left on device")
 
     monkeypatch.setattr("pare.training.checkpoint.save_file", full)
     with pytest.raises(OSError, match="No space"):
-        checkpoints.save(Progress(2, Best(1, 0.0)), module, optimizer)
+        checkpoints.save(TrainingState(2, Best(1, 0.0)), module, optimizer)
     assert [p.name for p in tmp_path.iterdir()] == ["epoch-00001.safetensors"]
 
 
 def test_files_are_safetensors(tmp_path):
-    Checkpoints(tmp_path).save(Progress(1, Best(1, 0.0)), *pair())
+    Checkpoints(tmp_path).save(TrainingState(1, Best(1, 0.0)), *pair())
     with safe_open(tmp_path / "epoch-00001.safetensors", "pt") as file:
         assert any(name.startswith("model.") for name in file.keys())  # noqa: SIM118
         assert any(name.startswith("optimizer.") for name in file.keys())  # noqa: SIM118
@@ -86,9 +86,9 @@ def test_one_whose_best_is_lost_is_of_no_use(tmp_path, damage):
     checkpoints = Checkpoints(tmp_path)
     module, optimizer = pair()
     for epoch, best in ((1, 1), (2, 2), (3, 2)):
-        checkpoints.save(Progress(epoch, Best(best, 0.0)), module, optimizer)
+        checkpoints.save(TrainingState(epoch, Best(best, 0.0)), module, optimizer)
     damage(tmp_path / "epoch-00002.safetensors")
-    assert checkpoints.restore(*pair(1)) == Progress()
+    assert checkpoints.restore(*pair(1)) == TrainingState()
     assert list(tmp_path.iterdir()) == [], "a later life would take it for newer than its own"
 
 
@@ -96,10 +96,10 @@ def test_the_one_before_keeps_its_best(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     module, optimizer = pair()
     for epoch, best in ((1, 1), (2, 1), (3, 1), (4, 4)):
-        checkpoints.save(Progress(epoch, Best(best, 0.0)), module, optimizer)
+        checkpoints.save(TrainingState(epoch, Best(best, 0.0)), module, optimizer)
     assert sorted(p.stem for p in tmp_path.iterdir()) == ["epoch-00001", "epoch-00003", "epoch-00004"]
     (tmp_path / "epoch-00004.safetensors").write_bytes(b"")
-    assert checkpoints.restore(*pair(1)) == Progress(3, Best(1, 0.0))
+    assert checkpoints.restore(*pair(1)) == TrainingState(3, Best(1, 0.0))
     checkpoints.load_model(1, module)
 
 
@@ -111,7 +111,7 @@ def test_a_full_disk_is_told_as_one(tmp_path, monkeypatch):
 
     monkeypatch.setattr("pare.training.checkpoint.save_file", full)
     with pytest.raises(OSError) as error:
-        Checkpoints(tmp_path).save(Progress(1, Best(1, 0.0)), *pair())
+        Checkpoints(tmp_path).save(TrainingState(1, Best(1, 0.0)), *pair())
     assert error.value.errno == errno.ENOSPC
     assert error.value.filename == str(tmp_path / "epoch-00001.safetensors")
 
@@ -119,17 +119,17 @@ def test_a_full_disk_is_told_as_one(tmp_path, monkeypatch):
 def test_one_in_the_middle_of_an_epoch_is_newer_than_the_epoch_before(tmp_path):
     checkpoints = Checkpoints(tmp_path)
     module, optimizer = pair()
-    checkpoints.save(Progress(1, Best(1, 0.0)), module, optimizer)
-    checkpoints.save(Progress(1, Best(1, 0.0), {}, 2.0, 12, {"loss": torch.tensor(3.0)}), module, optimizer)
+    checkpoints.save(TrainingState(1, Best(1, 0.0)), module, optimizer)
+    checkpoints.save(TrainingState(1, Best(1, 0.0), {}, 2.0, 12, {"loss": torch.tensor(3.0)}), module, optimizer)
     restored = checkpoints.restore(*pair(1))
     assert (restored.epoch, restored.step, restored.watched["loss"]) == (1, 12, 3.0)
-    checkpoints.save(Progress(2, Best(1, 0.0)), module, optimizer)
-    assert checkpoints.restore(*pair(1)) == Progress(2, Best(1, 0.0))
+    checkpoints.save(TrainingState(2, Best(1, 0.0)), module, optimizer)
+    assert checkpoints.restore(*pair(1)) == TrainingState(2, Best(1, 0.0))
 
 
 def test_one_before_the_first_epoch_has_no_best(tmp_path):
-    Checkpoints(tmp_path).save(Progress(step=2), *pair())
-    assert Checkpoints(tmp_path).restore(*pair(1)) == Progress(step=2)
+    Checkpoints(tmp_path).save(TrainingState(step=2), *pair())
+    assert Checkpoints(tmp_path).restore(*pair(1)) == TrainingState(step=2)
 
 
 @pytest.fixture
@@ -141,27 +141,27 @@ def test_another_node_goes_on_from_the_bucket(remote, tmp_path):
     one, other = Checkpoints(tmp_path / "one", remote), Checkpoints(tmp_path / "other", remote)
     module, optimizer = pair()
     for epoch, best in ((1, 1), (2, 1), (3, 1), (4, 4)):
-        one.save(Progress(epoch, Best(best, 0.0)), module, optimizer)
+        one.save(TrainingState(epoch, Best(best, 0.0)), module, optimizer)
     assert set(remote.files()) == {f"epoch-0000{epoch}.safetensors" for epoch in (1, 3, 4)}
     restored, restored_optimizer = pair(1)
-    assert other.restore(restored, restored_optimizer) == Progress(4, Best(4, 0.0))
+    assert other.restore(restored, restored_optimizer) == TrainingState(4, Best(4, 0.0))
     for a, b in zip(module.state_dict().values(), restored.state_dict().values(), strict=True):
         assert torch.equal(a, b)
-    other.save(Progress(4, Best(4, 0.0), step=7), restored, restored_optimizer)
+    other.save(TrainingState(4, Best(4, 0.0), step=7), restored, restored_optimizer)
     assert set(remote.files()) == {"epoch-00004.safetensors", "epoch-00004-step-00000007.safetensors"}
     # The first node, whose own are old by now, goes on where the other came to.
-    assert one.restore(*pair(1)) == Progress(4, Best(4, 0.0), step=7)
+    assert one.restore(*pair(1)) == TrainingState(4, Best(4, 0.0), step=7)
 
 
 def test_one_that_is_damaged_in_the_bucket_is_replaced(remote, tmp_path):
     one, other = Checkpoints(tmp_path / "one", remote), Checkpoints(tmp_path / "other", remote)
     module, optimizer = pair()
     for epoch in (1, 2):
-        one.save(Progress(epoch, Best(1, 0.0)), module, optimizer)
+        one.save(TrainingState(epoch, Best(1, 0.0)), module, optimizer)
     remote.write("epoch-00002.safetensors", b"half")
-    assert other.restore(module, optimizer) == Progress(1, Best(1, 0.0))
-    other.save(Progress(2, Best(1, 0.0)), module, optimizer)
-    assert Checkpoints(tmp_path / "third", remote).restore(*pair(1)) == Progress(2, Best(1, 0.0))
+    assert other.restore(module, optimizer) == TrainingState(1, Best(1, 0.0))
+    other.save(TrainingState(2, Best(1, 0.0)), module, optimizer)
+    assert Checkpoints(tmp_path / "third", remote).restore(*pair(1)) == TrainingState(2, Best(1, 0.0))
 
 
 def test_a_bucket_that_is_away_stops_no_run_and_gets_all_later(remote, tmp_path, monkeypatch):
@@ -170,7 +170,7 @@ def test_a_bucket_that_is_away_stops_no_run_and_gets_all_later(remote, tmp_path,
     with monkeypatch.context() as away:
         away.setattr(bucket, "_WAITS", ())
         away.setattr(Folder, "files", lambda _: (_ for _ in ()).throw(OSError("away")))
-        assert checkpoints.restore(module, optimizer) == Progress()
-        checkpoints.save(Progress(1, Best(1, 0.0)), module, optimizer)
-    checkpoints.save(Progress(2, Best(1, 0.0)), module, optimizer)
+        assert checkpoints.restore(module, optimizer) == TrainingState()
+        checkpoints.save(TrainingState(1, Best(1, 0.0)), module, optimizer)
+    checkpoints.save(TrainingState(2, Best(1, 0.0)), module, optimizer)
     assert set(remote.files()) == {"epoch-00001.safetensors", "epoch-00002.safetensors"}

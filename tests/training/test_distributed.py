@@ -11,7 +11,7 @@ import torch.multiprocessing as mp
 
 from pare.config import Run
 from pare.errors import Preempted
-from pare.training.distributed import World
+from pare.training.distributed import DistributedContext
 from pare.training.loop import train
 
 
@@ -26,9 +26,9 @@ def worker(rank, size, port, run, root, folder, out):
         return True
 
     trained = train(Run.from_flat(run), root, folder, report)
-    world = World.current()
+    world = DistributedContext.current()
     gathered = world.gather(np.arange(rank + 1))
-    if world.leads:
+    if world.is_main:
         total = float(sum(p.double().abs().sum() for p in trained.model.parameters()))
         text = {"reports": reports, "total": total, "gathered": gathered.tolist()}
         out.write_text(json.dumps(text))
@@ -36,8 +36,8 @@ def worker(rank, size, port, run, root, folder, out):
         assert trained is None
         assert gathered is None
         assert not reports
-    assert world.agree(True)
-    assert not world.agree(rank != 0)
+    assert world.broadcast(True)
+    assert not world.broadcast(rank != 0)
     dist.destroy_process_group()
 
 
@@ -76,8 +76,8 @@ def test_two_workers_go_on_from_the_middle_of_an_epoch_of_one(make_run, workers,
 
 
 def test_a_lone_process_is_a_world_of_one():
-    world = World.current()
-    assert (world.rank, world.size, world.leads) == (0, 1, True)
-    assert world.agree(True)
-    assert not world.agree(False)
+    world = DistributedContext.current()
+    assert (world.rank, world.size, world.is_main) == (0, 1, True)
+    assert world.broadcast(True)
+    assert not world.broadcast(False)
     assert np.array_equal(world.gather(np.arange(3)), np.arange(3))

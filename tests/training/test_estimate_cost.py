@@ -11,11 +11,11 @@ from pare.training.estimate_cost import _Excerpt
 @pytest.mark.parametrize("task", ["ecg", "darcy"])
 def test_an_epoch_is_extrapolated_from_an_excerpt(make_run, root, task, monkeypatch):
     run = make_run(task)
-    cost = estimate_cost.rehearse(run, root)
+    cost = estimate_cost.estimate_cost(run, root)
     assert cost.training > 0
     assert cost.epoch == cost.training + cost.validation
     monkeypatch.setattr(estimate_cost, "_BATCHES", 1)
-    assert estimate_cost.rehearse(run, root).training > 0
+    assert estimate_cost.estimate_cost(run, root).training > 0
 
 
 def test_an_excerpt_is_small_and_looks_at_the_whole_of_validation(make_run, root, monkeypatch):

@@ -9,8 +9,8 @@ from pare import tasks
 from pare.data import store
 from pare.errors import Preempted, Stopped, TrainingError
 from pare.method import methods
-from pare.training.distributed import World
-from pare.training.evaluate import judge, predict
+from pare.training.distributed import DistributedContext
+from pare.training.evaluate import evaluate, predict
 from pare.training.loop import train
 
 TASKS = ("ecg", "darcy")
@@ -102,7 +102,9 @@ def test_learns_and_keeps_its_best_epoch(task, make_run, root, tmp_path):
     assert reports[-1]["objective"] == trained.best.metric
     data = store.load(root, run.data)
     split = data.split("val")
-    _, again = judge(tasks.get(task), predict(trained.model, tasks.get(task), split.x, World.current()), split)
+    _, again = evaluate(
+        tasks.get(task), predict(trained.model, tasks.get(task), split.x, DistributedContext.current()), split
+    )
     assert again == pytest.approx(trained.best.metric, rel=1e-6)
 
 

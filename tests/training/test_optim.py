@@ -8,7 +8,7 @@ from pare.config import LearningRates, Optimizer, Run
 from pare.method import methods
 from pare.training import optim
 
-CLASSES = SimpleNamespace(kind="classification", shape=(1, 100), outputs=(3,))
+CLASSES = SimpleNamespace(kind="classification", shape=(1, 100), output_shape=(3,))
 
 
 def objective(method="pare"):

@@ -14,7 +14,7 @@ CPU = torch.device("cpu")
 def side(groups, by_group, augment=lambda x, y, _: (x, y)):
     n = len(groups)
     split = Split(np.arange(n, dtype=np.float32)[:, None], np.arange(n), np.array(groups))
-    return prefetch.Side(SimpleNamespace(drawn_by_group=by_group, augment=augment, assemble=np.asarray), split)
+    return prefetch.TrainSet(SimpleNamespace(drawn_by_group=by_group, augment=augment, assemble=np.asarray), split)
 
 
 def order(target, source=None, **changes):

@@ -70,7 +70,7 @@ class Archive:
 
     def __init__(self, folder: Path, name: str, landmark: str) -> None:
         self.path = find(folder, name) or folder / name
-        with self._told(self.path):
+        with self.as_data_error(self.path):
             opener = _folder if self.path.is_dir() else _tar if self.path.suffix == ".tar" else _zip
             names, self._read = opener(self.path)
         above = [f"/{each}".find(f"/{landmark}") for each in names]
@@ -86,11 +86,11 @@ class Archive:
         Raises:
             DataError: there is none, or it is damaged.
         """
-        with self._told(self.path / name):
+        with self.as_data_error(self.path / name):
             return self._read(self._top + name)
 
     @contextmanager
-    def _told(self, path: Path) -> Iterator[None]:
+    def as_data_error(self, path: Path) -> Iterator[None]:
         try:
             yield
         except Exception as error:  # damaged archives raise whatever their first wrong byte happens to mean

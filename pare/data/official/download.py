@@ -14,7 +14,7 @@ import requests
 from filelock import FileLock, Timeout
 from urllib3.exceptions import HTTPError
 
-from pare.data.task import Download, Progress
+from pare.data.task import Download, ProgressCallback
 from pare.errors import RequestError
 
 TRIES = 5
@@ -33,7 +33,7 @@ def probe(url: str) -> int | None:
     Raises:
         RequestError: the server cannot be reached or refuses.
     """
-    with _told(url), _get(url) as answer:
+    with as_data_error(url), _get(url) as answer:
         # Object stores forbid what is not there.
         if answer.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.FORBIDDEN):
             return None
@@ -41,7 +41,7 @@ def probe(url: str) -> int | None:
         return _size(answer) or -1
 
 
-def download(what: Download, target: Path, progress: Progress) -> str:
+def download(what: Download, target: Path, progress: ProgressCallback) -> str:
     """Bring a file to `target` and return its SHA-256; until it is whole it is a `.part`, and the next call goes on.
 
     Raises:
@@ -68,7 +68,7 @@ def _parts(target: Path) -> list[Path]:
     return list(target.parent.glob(f".{glob.escape(target.name)}.*.part"))
 
 
-def _complete(what: Download, target: Path, progress: Progress) -> Path:
+def _complete(what: Download, target: Path, progress: ProgressCallback) -> Path:
     """The `.part` with all the bytes that the server has, after as many requests as it takes."""
 
     def came() -> int:
@@ -90,7 +90,7 @@ def _complete(what: Download, target: Path, progress: Progress) -> Path:
             time.sleep(WAIT * 2 ** (failures - 1))
 
 
-def _request(what: Download, target: Path, progress: Progress) -> Path:
+def _request(what: Download, target: Path, progress: ProgressCallback) -> Path:
     """Ask for the file, or for its rest if this very version of it came in part; append what comes."""
     with _get(what.url) as answer:
         _check(answer, what.url)
@@ -117,7 +117,7 @@ def _request(what: Download, target: Path, progress: Progress) -> Path:
         return _append(answer, part, came if ranged else 0, size, progress)
 
 
-def _append(answer: requests.Response, part: Path, came: int, size: int | None, progress: Progress) -> Path:
+def _append(answer: requests.Response, part: Path, came: int, size: int | None, progress: ProgressCallback) -> Path:
     with part.open("r+b" if came else "wb") as file:
         file.seek(came)
         # Not decoded: some servers call a .gz file an encoded .tar.
@@ -164,7 +164,7 @@ def _size(answer: requests.Response) -> int | None:
 
 
 @contextmanager
-def _told(url: str) -> Iterator[None]:
+def as_data_error(url: str) -> Iterator[None]:
     try:
         yield
     except (requests.RequestException, HTTPError) as error:

@@ -17,7 +17,7 @@ from pyarrow import fs
 from pare import bucket
 from pare.data.official import archives
 from pare.data.official.download import download, probe, shown
-from pare.data.task import Download, Progress, Task
+from pare.data.task import Download, ProgressCallback, Task
 from pare.errors import RequestError
 
 _BLOCK = 2**20
@@ -29,7 +29,7 @@ class Found(NamedTuple):
     """An official file at its source: bytes (-1: it does not say), and what writes it whole and gives its SHA-256."""
 
     size: int
-    write: Callable[[Path, Progress], str]
+    write: Callable[[Path, ProgressCallback], str]
 
 
 Source = Callable[[Task, str], Found | None]
@@ -86,7 +86,7 @@ def public(chosen: Iterable[Task], root: Path) -> Source:
         unknown = [n for n in task.files if n not in task.downloads and archives.find(raw, n) is None]
         if unknown:
             raise RequestError(
-                f"--download knows no address of {', '.join(unknown)} of {task.name}: get it from {task.where} "
+                f"--download knows no address of {', '.join(unknown)} of {task.name}: get it from {task.homepage} "
                 f"and put it into {raw}, or give --from"
             )
     return _of_public
@@ -97,7 +97,7 @@ def _of_public(task: Task, name: str) -> Found | None:
     return Found(what.size or -1, partial(download, what)) if what else None
 
 
-def bring(task: Task, found: Source, raw: Path, progress: Progress) -> list[Copy]:
+def bring(task: Task, found: Source, raw: Path, progress: ProgressCallback) -> list[Copy]:
     """Copy a task's official files to `raw`, each whole or not at all; those of the same size are left as they are.
 
     Raises:
@@ -108,12 +108,12 @@ def bring(task: Task, found: Source, raw: Path, progress: Progress) -> list[Copy
     files = {name: found(task, name) for name in task.files if name not in unpacked}
     missing = [name for name, file in files.items() if file is None and there[name] is None]
     if missing:
-        raise RequestError(f"--from lacks {', '.join(missing)} of {task.name}: get it from {task.where}")
+        raise RequestError(f"--from lacks {', '.join(missing)} of {task.name}: get it from {task.homepage}")
     raw.mkdir(parents=True, exist_ok=True)
     return [_copy(file, raw / name, progress) for name, file in files.items() if file]
 
 
-def _copy(file: Found, target: Path, progress: Progress) -> Copy:
+def _copy(file: Found, target: Path, progress: ProgressCallback) -> Copy:
     if target.is_file() and file.size in (-1, target.stat().st_size):
         return Copy(target, target.stat().st_size, None)
     digest = file.write(target, progress)
@@ -123,7 +123,7 @@ def _copy(file: Found, target: Path, progress: Progress) -> Copy:
 def _stream(size: int, opened: Opened) -> Found:
     """A file that is copied from a stream."""
 
-    def write(target: Path, progress: Progress) -> str:
+    def write(target: Path, progress: ProgressCallback) -> str:
         half = target.with_name(f".{target.name}.{os.getpid()}.partial")
         digest, done = hashlib.sha256(), 0
         try:

@@ -116,7 +116,7 @@ def load_arrays(path: Path, opened: Callable[[Path], AbstractContextManager[Stre
     Raises:
         DataError: the file is missing, truncated, or asks for anything else, which is refused unexecuted.
     """
-    with _told(path, "a whole pickle of arrays"), opened(path) as file:
+    with as_data_error(path, "a whole pickle of arrays"), opened(path) as file:
         value = _load(file)
         # A compressed file compares its checksum at its end only.
         while file.read(2**20):
@@ -130,7 +130,7 @@ def load_npy(path: Path, opened: Callable[[Path], AbstractContextManager[Stream]
     Raises:
         DataError: the file is missing, truncated, no .npy file, or its pickle asks for anything but arrays.
     """
-    with _told(path, "a whole .npy file"), opened(path) as file:
+    with as_data_error(path, "a whole .npy file"), opened(path) as file:
         old = np.lib.format.read_magic(file) == (1, 0)
         read_header = np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
         shape, _, dtype = read_header(file)
@@ -148,7 +148,7 @@ def _load(file: Stream) -> Any:
 
 
 @contextmanager
-def _told(path: Path, expected: str) -> Iterator[None]:
+def as_data_error(path: Path, expected: str) -> Iterator[None]:
     """Tell in one line what was wrong with a file that should hold `expected`."""
     try:
         yield

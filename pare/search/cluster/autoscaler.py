@@ -25,7 +25,7 @@ Resources = Mapping[str, float]
 
 
 @dataclass(frozen=True)
-class Kind:
+class NodeType:
     """Machines of one sort: what each has, empty where only the machine itself knows, and how many there may be."""
 
     resources: Resources
@@ -36,7 +36,7 @@ class Kind:
 class Autoscaler:
     """An autoscaler at work: the kinds of workers that it starts, and how many of all kinds together."""
 
-    kinds: Sequence[Kind]
+    kinds: Sequence[NodeType]
     most: int
 
     @property
@@ -72,7 +72,9 @@ def parse(config: Mapping[str, Any]) -> Autoscaler:
     """What a configuration allows, in the format of Ray's cluster launcher."""
     most, head, own = config["max_workers"], config["head_node_type"], config["provider"]["type"] == "local"
     kinds = [
-        Kind({key: float(amount) for key, amount in kind.get("resources", {}).items()}, kind.get("max_workers", most))
+        NodeType(
+            {key: float(amount) for key, amount in kind.get("resources", {}).items()}, kind.get("max_workers", most)
+        )
         for name, kind in config["available_node_types"].items()
         if name != head or own  # own machines are of one kind, the head among them
     ]

@@ -19,7 +19,7 @@ _LOOK = 2.0
 """Seconds between two looks."""
 
 
-class Orphans(tune.Callback):
+class OrphanedPlacementGroups(tune.Callback):
     """Removes, while Tune runs, the placement groups of this driver's job whose owner died."""
 
     def __init__(self) -> None:

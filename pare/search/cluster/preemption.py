@@ -13,7 +13,7 @@ LOOK = 2.0
 """Seconds between two looks; a notice comes a minute or two ahead."""
 
 
-class Notice:
+class PreemptionWatcher:
     """Whether the node of this process must go. Asking costs nothing; a thread looks."""
 
     def __init__(self) -> None:

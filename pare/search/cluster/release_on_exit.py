@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import Self
 
 
-class Leash:
+class ReleaseOnExit:
     """While the context lasts: should this process be killed, the cluster at `address` is asked for nothing more."""
 
     def __init__(self, address: str) -> None:

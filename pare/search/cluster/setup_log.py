@@ -16,7 +16,7 @@ _ENDED = re.compile(
 )
 
 
-class SetUps:
+class SetupLogMonitor:
     """Follows the autoscaler's log, from where it ends now or, with `past`, from its beginning."""
 
     def __init__(self, log: Path, past: bool = False) -> None:

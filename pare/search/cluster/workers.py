@@ -17,8 +17,8 @@ from pare.errors import ClusterError, RequestError
 from pare.search.cluster import autoscaler, connection
 from pare.search.cluster.autoscaler import HEAD, Autoscaler
 from pare.search.cluster.connection import Slots
-from pare.search.cluster.release_on_exit import Leash
-from pare.search.cluster.setup_log import SetUps
+from pare.search.cluster.release_on_exit import ReleaseOnExit
+from pare.search.cluster.setup_log import SetupLogMonitor
 from pare.search.request import Request
 from pare.training.launch import Workers
 
@@ -67,7 +67,7 @@ class Nodes:
         self._address = ray.get_runtime_context().gcs_address
         log = Path(global_worker.node.get_logs_dir_path()) / "monitor.out"
         # Own machines were set up when the cluster came, and Ray never tries again where that failed.
-        self._setups = SetUps(log, past=not autoscaler.on_demand)
+        self._setups = SetupLogMonitor(log, past=not autoscaler.on_demand)
         self._began = time.time()
         self._places = self._starting = 0
         self._looked = -LOOK
@@ -85,7 +85,7 @@ class Nodes:
             return
         workers = self._slots.workers
         bundle = {"CPU": workers.cpus} | ({"GPU": workers.gpus} if workers.gpus else {})
-        with Leash(self._address):
+        with ReleaseOnExit(self._address):
             request_resources(bundles=[bundle] * (workers.count * self._slots.concurrent))
             try:
                 yield

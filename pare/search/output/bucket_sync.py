@@ -27,7 +27,7 @@ from pare.reporting.best_model import RUNNING
 from pare.reporting.records import Record
 from pare.search.output.directory import LOCK
 from pare.search.output.lease import NAME as OWNER
-from pare.search.output.lease import Owner
+from pare.search.output.lease import Lease
 
 EVERY = 5.0
 """Seconds between two pushes of what has changed."""
@@ -39,10 +39,10 @@ Stamp = list[int]
 """When a file was last written, in ns, and its bytes; of a study also its log's."""
 
 
-class Mirror:
+class BucketSync:
     """Keeps `remote` as `out` is, as long as the context lasts; an observer of trials, too.
 
-    When it begins, `out` holds what the last sitting left in the bucket, wherever that ran. What fails meanwhile is
+    When it begins, `out` holds what the last session left in the bucket, wherever that ran. What fails meanwhile is
     tried again at the next push.
 
     Raises:
@@ -53,7 +53,7 @@ class Mirror:
     def __init__(self, remote: Folder, out: Path, fresh: bool, say: Callable[[str], None]) -> None:
         self.remote = remote
         self._out, self._fresh, self._say = out, fresh, say
-        self._owner = Owner(remote)
+        self._owner = Lease(remote)
         self._workspace, self._pushed = _load(out)
         self._dropped: list[str] = []
         self._over = threading.Event()
@@ -144,7 +144,7 @@ class Mirror:
                 self.push()
 
     def _begin(self) -> None:
-        """Make the workspace what the bucket holds: of whichever machine the last sitting was."""
+        """Make the workspace what the bucket holds: of whichever machine the last session was."""
         for path in self._out.iterdir():
             if not path.name.startswith(LOCK):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -204,7 +204,7 @@ def _copy_database(path: Path, copy: Path) -> None:
 
 
 def _load(out: Path) -> tuple[str, dict[str, Stamp]]:
-    """What the last sitting here left: the workspace's identifier, and what of it lay in the bucket."""
+    """What the last session here left: the workspace's identifier, and what of it lay in the bucket."""
     try:
         state = json.loads((out / _STATE).read_text())
         return str(state["workspace"]), dict(state["pushed"])

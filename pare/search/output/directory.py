@@ -49,16 +49,16 @@ def writable(out: Path) -> Path:
 
 
 @contextlib.contextmanager
-def alone(out: Path) -> Iterator[None]:
+def lock(out: Path) -> Iterator[None]:
     """Hold the directory against a second sweep. The lock dies with its process, so none is ever stale.
 
     Raises:
         RequestError: a sweep is at work there; names its owner.
     """
     path = out / LOCK
-    lock = FileLock(path.with_suffix(".held"))
+    held = FileLock(path.with_suffix(".held"))
     try:
-        lock.acquire(timeout=0)
+        held.acquire(timeout=0)
     except Timeout:
         owner = path.read_text() if path.exists() else "another process"
         raise RequestError(
@@ -69,12 +69,12 @@ def alone(out: Path) -> Iterator[None]:
         yield
     finally:
         path.unlink(missing_ok=True)
-        lock.release()
+        held.release()
 
 
-def set_aside(out: Path) -> Path | None:
+def archive_previous(out: Path) -> Path | None:
     """Move what an earlier sweep left to the first free name beside it, and return that; None if there is nothing."""
-    with alone(out):
+    with lock(out):
         if not (out / "sweep.json").exists():
             return None
         aside = next(path for n in count(1) if not (path := out.with_name(f"{out.name}.{n}")).exists())
@@ -84,12 +84,12 @@ def set_aside(out: Path) -> Path | None:
     return aside
 
 
-def remember(out: Path, script: str, request: Request, preset: str, bases: Mapping[str, Run]) -> str:
-    """Write sweep.json; what an earlier sitting left there must be the same sweep. Returns the sweep's identifier.
+def write_manifest(out: Path, script: str, request: Request, preset: str, bases: Mapping[str, Run]) -> str:
+    """Write sweep.json; what an earlier session left there must be the same sweep. Returns the sweep's identifier.
 
     Raises:
         RequestError: the directory holds another sweep.
-        DataError: the file of an earlier sitting is damaged.
+        DataError: the file of an earlier session is damaged.
     """
     path = out / "sweep.json"
     identity = {"script": script, "preset": preset, "seed": request.seed}

@@ -23,7 +23,7 @@ SILENT = 120.0
 """Seconds without one after which the owner is taken for lost."""
 
 
-class Owner:
+class Lease:
     """This sweep's claim to a folder: `take` it, `hold` it while the sweep runs, `release` it.
 
     `workspace` names the copy that the owner has on its machine: who has the last owner's copy need pull nothing.
@@ -31,7 +31,7 @@ class Owner:
 
     def __init__(self, remote: Folder) -> None:
         self._remote = remote
-        self._sitting = uuid.uuid4().hex
+        self._session = uuid.uuid4().hex
         self._claim: dict[str, Any] = {}
         self._lost = ""
         self._over = threading.Event()
@@ -65,7 +65,7 @@ class Owner:
             "who": f"process {os.getpid()} on {platform.node()} since {datetime.now():%Y-%m-%d %H:%M}",
             "machine": _machine(),
             "process": os.getpid(),
-            "sitting": self._sitting,
+            "session": self._session,
             "workspace": workspace,
             "renewed": 0,
         }
@@ -93,7 +93,7 @@ class Owner:
         while not self._over.wait(RENEWED):
             try:
                 found = self._read()
-                if found and found.get("sitting") != self._sitting:
+                if found and found.get("session") != self._session:
                     self._lost = f"{self._remote} is another sweep's by now ({found.get('who')}), this one ends"
                     return
                 self._claim["renewed"] += 1

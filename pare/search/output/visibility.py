@@ -10,7 +10,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from pare.data.provider import Supply
+from pare.data.provider import DataProvider
 from pare.data.store import Prepared
 from pare.errors import RequestError
 
@@ -37,7 +37,7 @@ def require_shared(out: Path) -> None:
         )
 
 
-def require_data(supply: Supply, data: Mapping[str, Prepared]) -> None:
+def require_data(supply: DataProvider, data: Mapping[str, Prepared]) -> None:
     """See that every node on which trials may run has the data, or makes the same.
 
     Raises:
@@ -76,5 +76,5 @@ def _exists(path: str) -> bool:
     return Path(path).exists()
 
 
-def _lacks(supply: Supply, keys: Mapping[str, str]) -> list[str]:
+def _lacks(supply: DataProvider, keys: Mapping[str, str]) -> list[str]:
     return [name for name, key in keys.items() if not supply.makes(name, key)]

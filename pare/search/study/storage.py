@@ -1,4 +1,4 @@
-"""A study's trials in a database: read when a sitting begins, and told of every change.
+"""A study's trials in a database: read when a session begins, and told of every change.
 
 The study that samplers and pruners ask is in memory, for they ask a hundred times a trial while its slot stands idle.
 The database gets each change in few transactions: a trial when all of it is settled and its slot is at work, then each

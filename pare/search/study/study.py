@@ -31,7 +31,7 @@ Hints = Callable[[MethodName], Sequence[tuple[Space, Values]]]
 """What other tasks found best for a method: their spaces and values in it."""
 
 
-class Asked(NamedTuple):
+class Proposal(NamedTuple):
     """A trial to run: its number in the study, its method, its run, and the values searched for it."""
 
     number: int
@@ -39,11 +39,11 @@ class Asked(NamedTuple):
     run: Run
     searched: Mapping[str, Any]
     reported: Mapping[int, float]
-    """Objective by epoch, of a trial that an earlier sitting began."""
+    """Objective by epoch, of a trial that an earlier session began."""
 
 
 class Study:
-    """Trials of one task: asked for, reported, ended. `trials` is their number in total, earlier sittings included.
+    """Trials of one task: asked for, reported, ended. `trials` is their number in total, earlier sessions included.
 
     Each method begins with what is known: its published configuration, then what other tasks found (`hints`), then, as
     long as its sampler has nothing to go by, every other trial near the published one. Without a `storage` it lasts as
@@ -80,8 +80,8 @@ class Study:
         self._live: dict[int, Trial] = {}
         self._unfinished = [trial for trial in self._frozen() if trial.state == TrialState.RUNNING]
 
-    def ask(self, unfinished_only: bool = False) -> Asked | None:
-        """The next trial: what an earlier sitting left unfinished, then new ones; None when all were given out."""
+    def ask(self, unfinished_only: bool = False) -> Proposal | None:
+        """The next trial: what an earlier session left unfinished, then new ones; None when all were given out."""
         if self._unfinished:
             unfinished = self._unfinished.pop(0)
             self._live[unfinished.number] = Trial(self._study, unfinished._trial_id)
@@ -164,7 +164,7 @@ class Study:
 
     @property
     def unfinished(self) -> int:
-        """How many trials an earlier sitting left unfinished and this one has not taken up."""
+        """How many trials an earlier session left unfinished and this one has not taken up."""
         return len(self._unfinished)
 
     @property
@@ -177,7 +177,7 @@ class Study:
         """Whether every trial of the request has ended."""
         return self.left == 0
 
-    def best(self, method: MethodName) -> Asked | None:
+    def best(self, method: MethodName) -> Proposal | None:
         """The method's best trial by validation: among those that ran to their end, else among those cut short."""
         minimise = self._study.direction == optuna.study.StudyDirection.MINIMIZE
         for state in (TrialState.COMPLETE, TrialState.PRUNED):
@@ -202,7 +202,7 @@ class Study:
         return tuple(dict.fromkeys(self._methods()))
 
     @property
-    def coming(self) -> Sequence[MethodName]:
+    def pending_methods(self) -> Sequence[MethodName]:
         """The method of every trial of the request that has not ended."""
         begun = len(self.ended())
         return self._methods()[begun:]
@@ -231,7 +231,7 @@ def schedule_methods(
 
 
 def _require_same_choices(space: Space, trials: Sequence[FrozenTrial], storage: str | None) -> None:
-    """Intervals may widen from sitting to sitting; Optuna's choices may not."""
+    """Intervals may widen from session to session; Optuna's choices may not."""
     choices = {d.name: d.values for d in space.dimensions if isinstance(d.values, CategoricalDistribution)}
     for trial in trials:
         for name, values in trial.distributions.items():
@@ -242,6 +242,6 @@ def _require_same_choices(space: Space, trials: Sequence[FrozenTrial], storage: 
                 )
 
 
-def _asked(trial: FrozenTrial) -> Asked:
+def _asked(trial: FrozenTrial) -> Proposal:
     run = Run.from_flat(json.loads(trial.user_attrs[_RUN]))
-    return Asked(trial.number, trial.user_attrs[METHOD], run, dict(trial.params), dict(trial.intermediate_values))
+    return Proposal(trial.number, trial.user_attrs[METHOD], run, dict(trial.params), dict(trial.intermediate_values))

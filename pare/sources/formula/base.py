@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from pare.data import checks as samples
-from pare.data.task import Kind, Progress, Raw, Recipe, Split, Task
+from pare.data.task import Kind, ProgressCallback, Raw, Recipe, Split, Task
 from pare.errors import DataError, RequestError
 from pare.losses import cross_entropy
 
@@ -24,12 +24,12 @@ _HELD_OUT = 8  # one part in so many is for validation, another for test
 class Proxy(Task):
     """A task by formula: `<name>.npz` holds `x` (n, *shape) and `y`, row i instance i.
 
-    `y` (n,) int64 are classes, or, of a dense task, masks (n, *outputs) uint8 of 0 and 1.
+    `y` (n,) int64 are classes, or, of a dense task, masks (n, *output_shape) uint8 of 0 and 1.
     """
 
     kind: ClassVar[Kind] = "classification"
     synthetic = "generated"
-    where = "made by the package itself"
+    homepage = "made by the package itself"
     metric = samples.ERROR
     criterion: ClassVar[staticmethod[[Tensor, Tensor], Tensor]] = staticmethod(cross_entropy)
     paper: ClassVar = {}
@@ -43,10 +43,10 @@ class Proxy(Task):
 
     def draw(self, instances: np.ndarray, recipe: Recipe) -> tuple[np.ndarray, np.ndarray]:
         """Rows of `x` and `y`: every stretch of the file holds all classes alike."""
-        classes = instances % self.outputs[0]
+        classes = instances % self.output_shape[0]
         return self.make(classes, instances, recipe), classes
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         n = int(recipe["samples"])
         instances = np.arange(n)
         x = np.empty((n, *self.shape), self.stored)
@@ -57,7 +57,7 @@ class Proxy(Task):
             progress(min(start + _CHUNK, n), n)
         np.savez(folder / self.files[0], x=x, y=y)
 
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         stored, y = self._load(folder / self.files[0])
         progress(1, 2)
         n, held_out = len(y), len(y) // _HELD_OUT
@@ -84,8 +84,8 @@ class Proxy(Task):
     def _target(self) -> np.ndarray:
         """The like of a row of `y`, holding the largest that it may hold."""
         if self.kind == "dense":
-            return np.ones(self.outputs, np.uint8)
-        return np.array(self.outputs[0] - 1, np.int64)
+            return np.ones(self.output_shape, np.uint8)
+        return np.array(self.output_shape[0] - 1, np.int64)
 
     def _load(self, path: Path) -> tuple[np.ndarray, np.ndarray]:
         try:
@@ -93,7 +93,9 @@ class Proxy(Task):
                 x, y = file["x"], file["y"]
         except (OSError, ValueError, EOFError, KeyError, TypeError, zipfile.BadZipFile, zlib.error) as problem:
             reason = "not there" if isinstance(problem, FileNotFoundError) else "not readable"
-            raise DataError(f"{path} is {reason}: expected an .npz file of arrays x and y, {self.where}") from problem
+            raise DataError(
+                f"{path} is {reason}: expected an .npz file of arrays x and y, {self.homepage}"
+            ) from problem
         target, largest = self._target, int(self._target.max())
         if x.ndim != 1 + len(self.shape) or x.shape[1:] != self.shape or x.dtype != self.stored:
             wanted = f"{np.dtype(self.stored)} (n, {', '.join(map(str, self.shape))})"

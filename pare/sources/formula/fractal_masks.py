@@ -15,7 +15,7 @@ class FractalMasks(Fractals):
     name = "fractal-masks"
     title = "Fractal images by formula (foreground)"
     kind = "dense"
-    outputs = Fractals.shape[1:]
+    output_shape = Fractals.shape[1:]
     metric = masks.METRIC
     criterion = staticmethod(masks.cross_entropy)
     files: ClassVar = ("fractal-masks.npz",)

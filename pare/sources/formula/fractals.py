@@ -21,7 +21,7 @@ class Fractals(Proxy):
     title = "Fractal images by formula (64 classes)"
     version = 1
     shape = (3, 64, 64)
-    outputs: ClassVar[tuple[int, ...]] = (CLASSES,)
+    output_shape: ClassVar[tuple[int, ...]] = (CLASSES,)
     files = ("fractals.npz",)
     stored = np.uint8
     recipes: ClassVar = {

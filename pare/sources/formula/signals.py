@@ -17,7 +17,7 @@ class Signals(Proxy):
     version = 1
     shape = (1, 1000)
     labels = class_names()
-    outputs = (len(labels),)
+    output_shape = (len(labels),)
     files = ("signals.npz",)
     stored = np.float16
     recipes: ClassVar = {

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pare.data import checks as samples
 from pare.data import parallel
-from pare.data.task import Progress, Raw, Split, Task
+from pare.data.task import ProgressCallback, Raw, Split, Task
 from pare.errors import DataError
 
 STATISTICS = {
@@ -44,7 +44,7 @@ def raw(
     parts: tuple[Sequence[Any], Sequence[Any], Sequence[Any]],
     load: Callable[[Any], _Sample],
     decode: Callable[..., tuple[np.ndarray, Any]],
-    progress: Progress,
+    progress: ProgressCallback,
 ) -> Raw:
     """The samples of train, val and test in chunks, each a group of its own, numbered through.
 

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 
 from pare.data import checks as samples
-from pare.data.task import Download, Progress, Raw, Recipe
+from pare.data.task import Download, ProgressCallback, Raw, Recipe
 from pare.tasks.nas360.cifar100 import archive as cifar
 from pare.tasks.nas360.cifar100 import simulator as cifar100_simulator
 
@@ -21,10 +21,10 @@ class Cifar10(cifar.Cifar):
     name = "cifar10"
     title = "CIFAR-10 images"
     version = 1
-    outputs = (10,)
+    output_shape = (10,)
     labels = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
     files = ("cifar-10-python.tar.gz",)
-    where = f"{cifar.Cifar.where}; --source fractals needs no file"
+    homepage = f"{cifar.Cifar.homepage}; --source fractals needs no file"
     folder = "cifar-10-batches-py"
     key = "labels"
     downloads: ClassVar[Mapping[str, Download]] = {
@@ -38,7 +38,7 @@ class Cifar10(cifar.Cifar):
     laptop: ClassVar = {}
     recipes: ClassVar[Mapping[str, Recipe]] = {"laptop": {"train": 1250, "test": 250, "seed": 0}}
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Draw pictures of 10 kinds, the training ones in five batches, packed as the official archive is."""
 
         def batches() -> Iterator[tuple[str, np.ndarray, dict[str, np.ndarray]]]:
@@ -51,7 +51,7 @@ class Cifar10(cifar.Cifar):
 
         self.pack(folder / self.files[0], batches())
 
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         """Read the archive where it lies: its fifth batch, 10,000 images, is for validation."""
         parts = []
         for name in (*_TRAIN, _TEST):

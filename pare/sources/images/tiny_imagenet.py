@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from pare.data import checks as samples
 from pare.data import seeded
 from pare.data.official.archives import Archive
-from pare.data.task import Download, Progress, Raw, Recipe
+from pare.data.task import Download, ProgressCallback, Raw, Recipe
 from pare.errors import DataError
 from pare.losses import cross_entropy
 from pare.sources.images import base
@@ -43,11 +43,11 @@ class TinyImageNet(base.Photographs):
     kind = "classification"
     version = 1
     shape = (3, SIDE, SIDE)
-    outputs = (CLASSES,)
+    output_shape = (CLASSES,)
     metric = samples.ERROR
     criterion = staticmethod(cross_entropy)
     files = ("tiny-imagenet-200.zip",)
-    where = "Stanford CS231n (http://cs231n.stanford.edu); --source fractals needs no file"
+    homepage = "Stanford CS231n (http://cs231n.stanford.edu); --source fractals needs no file"
     downloads: ClassVar[Mapping[str, Download]] = {
         "tiny-imagenet-200.zip": Download(
             "http://cs231n.stanford.edu/tiny-imagenet-200.zip",
@@ -59,7 +59,7 @@ class TinyImageNet(base.Photographs):
     laptop: ClassVar = {}
     recipes: ClassVar[Mapping[str, Recipe]] = {"laptop": {"train": 2000, "test": 400, "seed": 0}}
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Draw pictures of 200 kinds, compressed and packed as the official archive is; one in 50 is grey."""
         names = [f"n9{number:07}" for number in range(CLASSES)]
         with zipfile.ZipFile(folder / self.files[0], "w") as archive:
@@ -83,7 +83,7 @@ class TinyImageNet(base.Photographs):
                 progress(stream + 1, 2)
             add("val/val_annotations.txt", annotations.encode())
 
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         """Read the archive where it lies: the last tenth of each class's training images, 50, is for validation."""
         archive = Archive(folder, self.files[0], "train/")
         names = sorted(archive.read("wnids.txt").decode("utf-8", "replace").split())

@@ -14,7 +14,7 @@ from scipy.ndimage import binary_dilation
 from pare.data.official.archives import Archive
 from pare.data.synthetic.ifs import point_sets
 from pare.data.synthetic.render import render
-from pare.data.task import Download, Progress, Raw, Recipe
+from pare.data.task import Download, ProgressCallback, Raw, Recipe
 from pare.errors import DataError
 from pare.sources.formula import masks
 from pare.sources.images import base
@@ -48,11 +48,11 @@ class Voc2012(base.Photographs):
     kind = "dense"
     version = 1
     shape = (3, SIDE, SIDE)
-    outputs = (SIDE, SIDE)
+    output_shape = (SIDE, SIDE)
     metric = masks.METRIC
     criterion = staticmethod(masks.cross_entropy)
     files = ("VOCtrainval_11-May-2012.tar",)
-    where = (
+    homepage = (
         "http://host.robots.ox.ac.uk/pascal/VOC/voc2012, training/validation data; --source fractal-masks needs no file"
     )
     downloads: ClassVar[Mapping[str, Download]] = {
@@ -66,7 +66,7 @@ class Voc2012(base.Photographs):
     laptop: ClassVar = {}
     recipes: ClassVar[Mapping[str, Recipe]] = {"laptop": {"train": 300, "val": 60, "seed": 0}}
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Draw fractals as objects, of many sizes, and pack them as the official archive is."""
         counts = {name: int(recipe[name]) for name in _PARTS}
         total, done = sum(counts.values()), 0
@@ -87,7 +87,7 @@ class Voc2012(base.Photographs):
                     done += 1
                     progress(done, total)
 
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         """Read the archive where it lies: train.txt, its last tenth for validation, and val.txt for testing."""
         archive = Archive(folder, self.files[0], f"{_LISTS}/")
         ids, test = (archive.read(f"{_LISTS}/{name}.txt").decode("utf-8", "replace").split() for name in _PARTS)

@@ -11,7 +11,7 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from pare.data import checks as samples
-from pare.data.task import SPLITS, Progress, Raw, Split, Task
+from pare.data.task import SPLITS, ProgressCallback, Raw, Split, Task
 from pare.errors import DataError, RequestError
 from pare.losses import cross_entropy
 from pare.sources.text import tokenizer
@@ -55,7 +55,7 @@ class Tokens(Task):
             DataError: a file is missing, truncated or malformed.
         """
 
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         words = tokenizer.load(folder / tokenizer.FILE)
         passages = self.passages(folder, words)
         progress(1, 2)

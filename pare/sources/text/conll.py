@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 from tokenizers import Tokenizer
 
-from pare.data.task import Progress, Recipe
+from pare.data.task import ProgressCallback, Recipe
 from pare.errors import DataError
 from pare.sources.text import tokenizer
 from pare.sources.text.base import LENGTH, Passage, Tokens, draw, lines
@@ -53,7 +53,7 @@ class Conll(Tokens):
     def row(self, word: Word, before: Word | None) -> str:
         """The official line of a word; `before` is the one before it in its sentence."""
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Simulate every official file by a small grammar, those that are not the first an eighth of its length."""
         tokenizer.place(str(recipe["tokenizer"]), folder)
         texts = [name for name in self.files if name != tokenizer.FILE]

@@ -24,10 +24,10 @@ class Conll2000(Conll):
     version = 1
     labels = ("NP", "VP", "PP", "ADVP", "SBAR", "ADJP", "PRT", "CONJP")
     types = (*labels, "INTJ", "LST", "UCP")
-    outputs = (len(labels),)
+    output_shape = (len(labels),)
     columns = 3
     files = ("train.txt", "test.txt", tokenizer.FILE)
-    where = (
+    homepage = (
         "https://www.clips.uantwerpen.be/conll2000/chunking (unpacked), and tokenizer.json from the body's page on "
         "https://huggingface.co"
     )

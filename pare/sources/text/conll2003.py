@@ -20,10 +20,10 @@ class Conll2003(Conll):
     version = 1
     labels = ("PER", "LOC", "ORG", "MISC")
     types = labels
-    outputs = (len(labels),)
+    output_shape = (len(labels),)
     columns = 4
     files = ("eng.train", "eng.testa", "eng.testb", tokenizer.FILE)
-    where = (
+    homepage = (
         "https://www.clips.uantwerpen.be/conll2003/ner (the text itself is of the Reuters Corpus, from NIST), and "
         "tokenizer.json from the body's page on https://huggingface.co"
     )

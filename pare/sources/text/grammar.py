@@ -20,7 +20,7 @@ _NAMES = {
     "PER": ("Anna Weber", "J. Okafor", "Maria Silva", "Chen Li", "Tom Baker", "Ines Costa"),
     "LOC": ("Lisbon", "Nairobi", "New Delhi", "Oslo", "Lake Geneva", "Peru"),
     "ORG": ("Northern Rail", "Acme Corp.", "United Mills", "Harbour Bank", "the Grain Board"),
-    "MISC": ("Norwegian", "World Cup", "Kenyan", "Portuguese", "Nobel Prize"),
+    "MISC": ("Norwegian", "DistributedContext Cup", "Kenyan", "Portuguese", "Nobel Prize"),
 }
 _WORDS = {
     "DT": ("the", "a", "this", "every", "no"),

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from tokenizers import Tokenizer
 
-from pare.data.task import SPLITS, Progress, Recipe
+from pare.data.task import SPLITS, ProgressCallback, Recipe
 from pare.errors import DataError
 from pare.sources.text import corpus, tokenizer
 from pare.sources.text.base import LENGTH, Passage, Tokens, draw, lines
@@ -28,16 +28,16 @@ class Text(Tokens):
     title = "Text of Python's standard library (8 kinds)"
     version = 1
     labels = corpus.KINDS
-    outputs = (len(labels),)
+    output_shape = (len(labels),)
     files = ("text.jsonl", tokenizer.FILE)
-    where = "made by the package itself"
+    homepage = "made by the package itself"
     synthetic = "generated"
     recipes: ClassVar = {
         "laptop": {"modules": 160, "python": platform.python_version(), "tokenizer": "roberta-mini-text"},
         "paper": {"modules": 1000, "python": platform.python_version(), "tokenizer": "FacebookAI/roberta-base"},
     }
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Write the text of so many modules, at most, by kind, and the tokenizer of the body that is to read it."""
         tokenizer.place(str(recipe["tokenizer"]), folder)
         modules = draw([*corpus.modules().items()], int(recipe["modules"]), stream=0)

@@ -20,7 +20,7 @@ from pare.tasks.openml import builtin, readers
 from pare.tasks.own.baselines import BOOSTING
 from pare.tasks.own.importer import settle
 from pare.tasks.own.readers import Samples
-from pare.tasks.own.task import Own
+from pare.tasks.own.task import OwnTask
 
 _SHARE = 0.1
 
@@ -98,7 +98,7 @@ def lacking(root: Path, names: tuple[str, ...]) -> list[Table]:
     return [TABLES[name] for name in names if name not in OFFLINE and _find(root, TABLES[name]) is None]
 
 
-def bring(root: Path, name: str) -> Own:
+def bring(root: Path, name: str) -> OwnTask:
     """Make the task `name` of OpenML's file in `root/<name>/raw`, or of what needs none, and leave it in `root/<name>`.
 
     Raises:

@@ -11,7 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from pare.data.task import Split, Trivial
+from pare.data.task import Baseline, Split
 
 _LARGE = 20_000_000
 """Numbers in the training split above which these would take longer than a trial."""
@@ -20,7 +20,7 @@ _LEAST = 1e-9
 """Probability that a class is left with, for its logarithm."""
 
 
-def fitted(name: str, train: Split) -> Trivial | None:
+def fitted(name: str, train: Split) -> Baseline | None:
     """The baseline called `name`, fitted on a training split; None where there is none or it would take too long.
 
     Its predictions are as a model's own: logarithms of probabilities (n, classes), or targets (n, k).
@@ -29,7 +29,7 @@ def fitted(name: str, train: Split) -> Trivial | None:
         return None
     with threadpool_limits(1):  # threads cost more than they bring where data are small and cores are shared
         predict = BASELINES[name](_flat(train.x), np.array(train.y))
-    return Trivial(name, lambda x: predict(_flat(x)))
+    return Baseline(name, lambda x: predict(_flat(x)))
 
 
 def _logistic(x: np.ndarray, y: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:

@@ -16,7 +16,7 @@ from pare.data.tabular import Columns, Encoder
 from pare.data.task import Kind
 from pare.errors import RequestError
 from pare.tasks.own import baselines, metrics, readers, targets
-from pare.tasks.own.task import FILE, TOKENS, Layout, Own, Specification, arranged, point_at
+from pare.tasks.own.task import FILE, TOKENS, ArrayLayout, OwnTask, Specification, arranged, point_at
 
 
 def bring(
@@ -27,8 +27,8 @@ def bring(
     label: str | None = None,
     group: str | None = None,
     metric: str | None = None,
-    layout: Layout | None = None,
-) -> Own:
+    layout: ArrayLayout | None = None,
+) -> OwnTask:
     """Make a task of the user's file: check it, carve the splits, and leave data and specification in `root/<name>`.
 
     Raises:
@@ -48,12 +48,12 @@ def settle(
     *,
     kind: Kind | None = None,
     metric: str | None = None,
-    layout: Layout | None = None,
+    layout: ArrayLayout | None = None,
     gaps: bool = False,
     share: float = 0.15,
     baseline: str = "",
     title: str = "",
-) -> Own:
+) -> OwnTask:
     """Make a task of samples that were read from `path`; see `bring`.
 
     `gaps` lets cells of a table be empty, `share` is that of test and of validation where splits are carved; what
@@ -90,11 +90,11 @@ def settle(
     )
     x = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, shape[-1] - x.shape[-1])], mode="edge")
     _leave(root / name, specification, {"x": x, "y": y, "group": groups, "split": split})
-    return Own(specification)
+    return OwnTask(specification)
 
 
 def _inputs(
-    path: Path, given: readers.Samples, training: np.ndarray, kind: Kind, layout: Layout | None, gaps: bool
+    path: Path, given: readers.Samples, training: np.ndarray, kind: Kind, layout: ArrayLayout | None, gaps: bool
 ) -> tuple[np.ndarray, Columns | None]:
     """x as (n, C, …) and, of a table, what its columns hold."""
     if not isinstance(given.x, np.ndarray):
@@ -109,7 +109,7 @@ def _inputs(
     return arranged(given.x, how).astype(np.float32), None
 
 
-def _layout(x: np.ndarray, y: np.ndarray, kind: Kind) -> Layout:
+def _layout(x: np.ndarray, y: np.ndarray, kind: Kind) -> ArrayLayout:
     """Four axes are images, two sequences; of three, squares and what has a field for a target of its shape."""
     square = x.ndim == 3 and (x.shape[1] == x.shape[2] or (kind == "dense" and y.shape == x.shape))
     return "image" if x.ndim == 4 or square else "sequence"

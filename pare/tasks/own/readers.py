@@ -43,7 +43,7 @@ def read(path: Path, label: str | None = None, group: str | None = None) -> Samp
     """
     if not path.exists():
         raise DataError(f"{path} does not exist: give {_FORMATS}")
-    with _told(path):
+    with as_data_error(path):
         if path.is_dir():
             samples = _arrays(path) if (path / "x.npy").is_file() else _images(path)
         elif path.suffix == ".npz":
@@ -57,7 +57,7 @@ def read(path: Path, label: str | None = None, group: str | None = None) -> Samp
 
 
 @contextmanager
-def _told(path: Path) -> Iterator[None]:
+def as_data_error(path: Path) -> Iterator[None]:
     try:
         yield
     except DataError:

@@ -21,13 +21,13 @@ from torch import Tensor
 
 from pare.data import checks as samples
 from pare.data.tabular import Encoder
-from pare.data.task import SPLITS, Kind, Progress, Raw, Recipe, Split, Task, Trivial
+from pare.data.task import SPLITS, Baseline, Kind, ProgressCallback, Raw, Recipe, Split, Task
 from pare.errors import DataError, RequestError
 from pare.losses import binary_cross_entropy, cross_entropy, squared_error
 from pare.tasks import OWN
 from pare.tasks.own import baselines, metrics
 
-Layout = Literal["sequence", "image"]
+ArrayLayout = Literal["sequence", "image"]
 FILE = "data.npz"
 TOKENS = 50
 """Patches of a sequence, at most."""
@@ -69,7 +69,7 @@ class Specification:
         return None if self.columns is None else Encoder(self.columns, self.gaps)
 
 
-class Own(Task):
+class OwnTask(Task):
     """The task of a specification."""
 
     def __init__(self, specification: Specification) -> None:
@@ -81,23 +81,23 @@ class Own(Task):
             kind=own.kind,
             version=1,
             shape=own.shape,
-            outputs=own.outputs,
+            output_shape=own.outputs,
             labels=own.labels,
             metric=metrics.METRICS[own.metric],
             criterion=_criterion(own),
             files=(FILE,),
-            where="its script in sweeps/, which makes it",
+            homepage="its script in sweeps/, which makes it",
             synthetic="simulated",
             paper=settings["paper"],
             laptop=settings["laptop"],
             recipes={},
         )
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:  # noqa: ARG002
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:  # noqa: ARG002
         """Nothing stands in for one's own data."""
         raise DataError(f"{folder} lacks {FILE}: run its script in sweeps/, which makes it")
 
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         """The samples as `bring` left them; inputs and what is no class are normalised by the training split."""
         try:
             with np.load(folder / FILE, allow_pickle=False) as file:
@@ -113,7 +113,9 @@ class Own(Task):
             parts[name] = Split(x[rows], y[rows], group[rows])
         statistics = _statistics("input", parts["train"].x, by_feature=self.specification.columns is not None)
         if self.kind == "dense":
-            statistics |= _statistics("output", parts["train"].y, by_feature=False, scalar=self.outputs == self.extent)
+            statistics |= _statistics(
+                "output", parts["train"].y, by_feature=False, scalar=self.output_shape == self.spatial_shape
+            )
         elif self.kind == "regression":
             statistics |= _statistics("output", parts["train"].y, by_feature=True)
         progress(1, 1)
@@ -131,12 +133,12 @@ class Own(Task):
         missing = own.shape[-1] - x.shape[-1]
         return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, missing)], mode="edge") if missing else x
 
-    def trivial(self, train: Split) -> Trivial | None:
+    def baseline(self, train: Split) -> Baseline | None:
         """scikit-learn's model of the same samples as flat numbers, where that is quick."""
         return baselines.fitted(self.specification.baseline, train)
 
 
-def arranged(x: np.ndarray, layout: Layout) -> np.ndarray:
+def arranged(x: np.ndarray, layout: ArrayLayout) -> np.ndarray:
     """Samples (n, …) as sequences (n, C, L) or images (n, C, H, W); of images, 1, 3 or 4 channels may come last."""
     if x.ndim == (2 if layout == "sequence" else 3):
         return x[:, None]
@@ -176,7 +178,7 @@ def _load(path: str) -> Task:
     if path.endswith(".py"):
         return _defined(Path(path))
     try:
-        return Own(Specification.of(json.loads(Path(path).read_text(encoding="utf-8"))))
+        return OwnTask(Specification.of(json.loads(Path(path).read_text(encoding="utf-8"))))
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise DataError(f"${OWN} names {path!r}, which cannot be read: {error}; unset it") from error
 

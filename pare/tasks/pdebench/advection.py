@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pare.data.task import Download, Recipe, Split, Trivial
+from pare.data.task import Baseline, Download, Recipe, Split
 from pare.tasks.pdebench.base import LAPTOP_1D, PAPER_1D, OneFrame, indexed, rates, released, rolled_out
 from pare.tasks.pdebench.hdf5 import centres
 from pare.tasks.pdebench.initial_conditions import slopes, waves
@@ -21,7 +21,7 @@ class Advection(OneFrame):
     name = "pde-advection"
     title = "Advection (PDEBench)"
     shape = (1, 256)
-    outputs: ClassVar[tuple[int, ...]] = (256,)
+    output_shape: ClassVar[tuple[int, ...]] = (256,)
     files = ("1D_Advection_Sols_beta0.4.hdf5",)
     downloads: ClassVar[Mapping[str, Download]] = {
         "1D_Advection_Sols_beta0.4.hdf5": released(255674, "d595bbfd2c659df995a93cd40d6ea568")
@@ -48,9 +48,9 @@ class Advection(OneFrame):
         start = np.stack([waves(rng, centres(CELLS, self.domain)) for rng in rngs])
         return np.stack([start, transport(start, self.times[1])], axis=1)[:, :, None]
 
-    def trivial(self, train: Split) -> Trivial:  # noqa: ARG002
+    def baseline(self, train: Split) -> Baseline:  # noqa: ARG002
         """The exact solution: what is left of the error is that of the published solver."""
-        return Trivial("periodic shift", lambda x: shifted(x[:, 0], SPEED * self.times[1]))
+        return Baseline("periodic shift", lambda x: shifted(x[:, 0], SPEED * self.times[1]))
 
 
 TASK = Advection()

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from pare.data import checks as samples
 from pare.data import parallel
-from pare.data.task import Download, Metric, Progress, Published, Raw, Recipe, Split, Task, Trivial
+from pare.data.task import Baseline, Download, Metric, ProgressCallback, Published, Raw, Recipe, Split, Task
 from pare.errors import RequestError
 from pare.losses import relative_l2
-from pare.tasks.pdebench.hdf5 import Layout, Stacked, fits, thinned
+from pare.tasks.pdebench.hdf5 import FrameLayout, Stacked, fits, thinned
 
 ROLL_OUT = "nRMSE of a roll-out"
 """The metric of figures that are of PDEBench's own task."""
@@ -74,14 +74,14 @@ class OneFrame(Task):
     version = 1
     metric = Metric("nRMSE", "minimize", nrmse)
     criterion = staticmethod(relative_l2)
-    where = "PDEBench (https://doi.org/10.18419/darus-2986)"
+    homepage = "PDEBench (https://doi.org/10.18419/darus-2986)"
     synthetic = "generated"
 
     times: ClassVar[tuple[float, float]]
     domain: ClassVar[tuple[float, float]] = (0.0, 1.0)
     """Of every coordinate."""
 
-    layout: ClassVar[Layout] = Stacked()
+    layout: ClassVar[FrameLayout] = Stacked()
     test_first: ClassVar[bool] = True
     """Whether the first tenth of the samples is for testing, as in stacked files; else it is the last."""
 
@@ -93,13 +93,13 @@ class OneFrame(Task):
 
     @abstractmethod
     def solve(self, rngs: Sequence[np.random.Generator], recipe: Recipe) -> np.ndarray:
-        """Draw an initial state from each generator and solve: frames (n, 2, C, *extent or finer) at `times`."""
+        """Draw an initial state from each generator and solve: frames (n, 2, C, *spatial_shape or finer) at `times`."""
 
     def generator(self, seed: int, index: int) -> np.random.Generator:
         """What sample `index` is drawn from."""
         return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Solve the equation for the recipe's number of samples; the file holds the two frames that `read` takes."""
         count = int(recipe["samples"])
         chunks = [range(start, min(start + self.chunk, count)) for start in range(0, count, self.chunk)]
@@ -109,9 +109,9 @@ class OneFrame(Task):
             progress(sum(map(len, parts)), count)
         self.layout.write(folder / self.files[0], self.times, np.concatenate(parts), self.domain)
 
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         """Read two frames of every sample: a tenth of all is for testing, as ORCA has it, another for validation."""
-        x, y = self.pair(self.layout.read(folder / self.files[0], self.times, self.extent, progress))
+        x, y = self.pair(self.layout.read(folder / self.files[0], self.times, self.spatial_shape, progress))
         count = len(x)
         tenth = max(1, count // 10)
         first = tenth if self.test_first else 0
@@ -119,9 +119,9 @@ class OneFrame(Task):
         test = slice(0, tenth) if self.test_first else slice(count - tenth, count)
         places = tuple(range(2, x.ndim))
         input_mean, input_std = _moments(x[train], (0, *places))
-        channels = y.reshape(count, -1, *self.extent)
+        channels = y.reshape(count, -1, *self.spatial_shape)
         output_mean, output_std = _moments(channels[train], (0, *places) if self.homogeneous else (0,))
-        if len(self.outputs) == len(self.extent):
+        if len(self.output_shape) == len(self.spatial_shape):
             output_mean, output_std = output_mean[0], output_std[0]
         statistics = {
             "input_mean": input_mean,
@@ -132,20 +132,24 @@ class OneFrame(Task):
         return samples.raw((x[train], y[train]), (x[val], y[val]), (x[test], y[test]), statistics=statistics)
 
     def pair(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Inputs (n, *shape) and targets (n, *outputs) out of frames (n, 2, C, *extent)."""
-        return frames[:, 0], frames[:, 1].reshape(-1, *self.outputs)
+        """Inputs (n, *shape) and targets (n, *output_shape) out of frames (n, 2, C, *spatial_shape)."""
+        return frames[:, 0], frames[:, 1].reshape(-1, *self.output_shape)
 
     def encode(self, raw: np.ndarray) -> np.ndarray:
-        """First frames (n, C, *extent) or m times as fine, without C if there is one field: (n, *shape) float32."""
+        """First frames (n, C, *spatial_shape) or m times as fine, C left out of one field: (n, *shape) float32."""
         raw = np.asarray(raw)
         if raw.ndim == len(self.shape) and self.channels == 1:
             raw = raw[:, None]
-        if raw.ndim != 1 + len(self.shape) or raw.shape[1] != self.channels or not fits(raw.shape[2:], self.extent):
+        if (
+            raw.ndim != 1 + len(self.shape)
+            or raw.shape[1] != self.channels
+            or not fits(raw.shape[2:], self.spatial_shape)
+        ):
             expected = ", ".join(map(str, ("n", *self.shape)))
             raise RequestError(f"frames have shape {raw.shape}: give ({expected}) or m times as fine")
         if raw.dtype.kind not in "biuf" or not np.isfinite(raw).all():
             raise RequestError(f"frames of type {raw.dtype} are not all finite numbers: give real numbers only")
-        return np.ascontiguousarray(raw[thinned(raw.shape[2:], self.extent)], dtype=np.float32)
+        return np.ascontiguousarray(raw[thinned(raw.shape[2:], self.spatial_shape)], dtype=np.float32)
 
 
 PAPER_1D: dict[str, Any] = {
@@ -198,7 +202,7 @@ LAPTOP_2D: dict[str, Any] = {
 }
 
 
-def interpolated(train: Split) -> Trivial:
+def interpolated(train: Split) -> Baseline:
     """Where one number fixes the input, its mean: the target at each place interpolated between training samples."""
 
     def mean(x: np.ndarray) -> np.ndarray:
@@ -209,7 +213,7 @@ def interpolated(train: Split) -> Trivial:
     np.add.at(targets, number, train.y)
     counts = np.bincount(number).reshape(-1, *(1,) * (train.y.ndim - 1))
     line = make_interp_spline(means, targets / counts, k=1)
-    return Trivial("interpolation in the mean of the input", lambda x: line(mean(x)))
+    return Baseline("interpolation in the mean of the input", lambda x: line(mean(x)))
 
 
 def rates(rate: float) -> dict[str, float]:

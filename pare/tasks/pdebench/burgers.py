@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pare.data.task import Download, Published, Recipe, Split, Trivial
+from pare.data.task import Baseline, Download, Published, Recipe, Split
 from pare.tasks.pdebench.advection import shifted
 from pare.tasks.pdebench.base import (
     LAPTOP_1D,
@@ -30,7 +30,7 @@ class Burgers(OneFrame):
     name = "pde-burgers"
     title = "Burgers (PDEBench)"
     shape = (1, CELLS)
-    outputs = (CELLS,)
+    output_shape = (CELLS,)
     criterion = staticmethod(root_squared_error)
     files = ("1D_Burgers_Sols_Nu1.0.hdf5",)
     downloads: ClassVar[Mapping[str, Download]] = {
@@ -58,9 +58,9 @@ class Burgers(OneFrame):
         start = np.stack([waves(rng, centres(CELLS, self.domain)) for rng in rngs])
         return np.stack([start, decay(start, self.times[1])], axis=1)[:, :, None]
 
-    def trivial(self, train: Split) -> Trivial:  # noqa: ARG002
+    def baseline(self, train: Split) -> Baseline:  # noqa: ARG002
         """What is conserved: modes have decayed by exp(−4π t) and more."""
-        return Trivial("mean of the input", lambda x: np.broadcast_to(x.mean(2), (len(x), CELLS)))
+        return Baseline("mean of the input", lambda x: np.broadcast_to(x.mean(2), (len(x), CELLS)))
 
 
 TASK = Burgers()

@@ -12,7 +12,7 @@ from scipy.sparse import csc_array, diags_array, eye_array
 from scipy.sparse.linalg import splu, spsolve
 from scipy.special import erf
 
-from pare.data.task import Download, Progress, Published, Recipe, Split, Trivial
+from pare.data.task import Baseline, Download, ProgressCallback, Published, Recipe, Split
 from pare.errors import DataError
 from pare.tasks.pdebench.base import LAPTOP_2D, PAPER_2D, RECALLED, OneFrame, indexed, rates, released
 from pare.tasks.pdebench.hdf5 import centres, dataset, finite, opened, stride, write_coordinates
@@ -30,7 +30,13 @@ _GAMMA = 1 - 0.5**0.5
 class Steady:
     """`nu` (n, H, W) and `tensor` (n, 1, H, W), read as two frames of one field."""
 
-    def read(self, path: Path, times: Sequence[float], extent: Sequence[int], progress: Progress) -> np.ndarray:  # noqa: ARG002
+    def read(
+        self,
+        path: Path,
+        times: Sequence[float],  # noqa: ARG002
+        spatial_shape: Sequence[int],
+        progress: ProgressCallback,
+    ) -> np.ndarray:
         parts = []
         with opened(path) as file:
             for number, name in enumerate(("nu", "tensor")):
@@ -38,7 +44,11 @@ class Steady:
                 if name == "tensor" and data.ndim == 4 and data.shape[1] != 1:
                     raise DataError(f"{path}: tensor has shape {data.shape}, expected (n, 1, H, W)")
                 shape = (data.shape[0], 1, *data.shape[1:]) if name == "nu" else data.shape
-                parts.append(np.asarray(data[stride(path, name, shape, 2, extent)], np.float32).reshape(-1, 1, *extent))
+                parts.append(
+                    np.asarray(data[stride(path, name, shape, 2, spatial_shape)], np.float32).reshape(
+                        -1, 1, *spatial_shape
+                    )
+                )
                 progress(number + 1, 2)
         if len(parts[0]) != len(parts[1]):
             raise DataError(f"{path}: {len(parts[0])} samples in nu, {len(parts[1])} in tensor")
@@ -62,7 +72,7 @@ class DarcyFlow(OneFrame):
     name = "pde-darcy"
     title = "Darcy flow (PDEBench)"
     shape = (1, SIDE, SIDE)
-    outputs = (SIDE, SIDE)
+    output_shape = (SIDE, SIDE)
     files = ("2D_DarcyFlow_beta0.1_Train.hdf5",)
     downloads: ClassVar[Mapping[str, Download]] = {
         "2D_DarcyFlow_beta0.1_Train.hdf5": released(133218, "294f9a03a4aa16b0e386469ca8b471be")
@@ -96,9 +106,9 @@ class DarcyFlow(OneFrame):
         pairs = [(coefficient(rng, x), initial(rng, x)) for rng in rngs]
         return np.stack([np.stack([nu, relaxed(nu, u, self.times[1])]) for nu, u in pairs])[:, :, None]
 
-    def trivial(self, train: Split) -> Trivial:  # noqa: ARG002
+    def baseline(self, train: Split) -> Baseline:  # noqa: ARG002
         """What the field would be in the end."""
-        return Trivial("steady state", lambda x: np.stack([steady(nu) for nu in x[:, 0].astype(np.float64)]))
+        return Baseline("steady state", lambda x: np.stack([steady(nu) for nu in x[:, 0].astype(np.float64)]))
 
 
 TASK = DarcyFlow()

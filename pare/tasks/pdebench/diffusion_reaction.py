@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pare.data.task import Download, Recipe, Split, Trivial
+from pare.data.task import Baseline, Download, Recipe, Split
 from pare.tasks.pdebench.base import LAPTOP_1D, PAPER_1D, OneFrame, indexed, rates, released, rolled_out
 from pare.tasks.pdebench.hdf5 import centres
 from pare.tasks.pdebench.initial_conditions import rescaled, waves
@@ -22,7 +22,7 @@ class DiffusionReaction(OneFrame):
     name = "pde-diffusion-reaction"
     title = "Diffusion-reaction 1D (PDEBench)"
     shape = (1, CELLS)
-    outputs = (CELLS,)
+    output_shape = (CELLS,)
     files = ("ReacDiff_Nu0.5_Rho1.0.hdf5",)
     downloads: ClassVar[Mapping[str, Download]] = {
         "ReacDiff_Nu0.5_Rho1.0.hdf5": released(133177, "69a429239778d529cd419ed5888ea835")
@@ -50,10 +50,10 @@ class DiffusionReaction(OneFrame):
         start = np.stack([rescaled(waves(rng, centres(CELLS, self.domain))) for rng in rngs])
         return np.stack([start, react(start, self.times[1])], axis=1)[:, :, None]
 
-    def trivial(self, train: Split) -> Trivial:  # noqa: ARG002
+    def baseline(self, train: Split) -> Baseline:  # noqa: ARG002
         """Diffusion first, all of it, then growth."""
         grown = self.times[1]
-        return Trivial(
+        return Baseline(
             "logistic growth of the mean", lambda x: np.broadcast_to(grow(x.mean(2), grown), (len(x), CELLS))
         )
 

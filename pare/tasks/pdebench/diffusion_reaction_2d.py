@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.fft import dctn, idctn
 
-from pare.data.task import Download, Recipe, Split, Trivial
+from pare.data.task import Baseline, Download, Recipe, Split
 from pare.tasks.pdebench.base import LAPTOP_2D, PAPER_2D, OneFrame, indexed, rates, released, rolled_out
 from pare.tasks.pdebench.hdf5 import Grouped
 
@@ -27,7 +27,7 @@ class DiffusionReaction2D(OneFrame):
     name = "pde-diffusion-reaction-2d"
     title = "Diffusion-reaction 2D, u to v (PDEBench)"
     shape = (1, SIDE, SIDE)
-    outputs: ClassVar[tuple[int, ...]] = (SIDE, SIDE)
+    output_shape: ClassVar[tuple[int, ...]] = (SIDE, SIDE)
     files = ("2D_diff-react_NA_NA.h5",)
     downloads: ClassVar[Mapping[str, Download]] = {
         "2D_diff-react_NA_NA.h5": released(133017, "b8d0b86064193195ddc30c33be5dc949")
@@ -63,7 +63,7 @@ class DiffusionReaction2D(OneFrame):
     def pair(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return frames[:, 0, :1], frames[:, 1, 1]
 
-    def trivial(self, train: Split) -> Trivial:
+    def baseline(self, train: Split) -> Baseline:
         """The best of all predictors that see neither place nor direction and are linear."""
         return filtered(train)
 
@@ -104,7 +104,7 @@ def laplacian(side: int, dx: float) -> np.ndarray:
     return np.add.outer(along, along)
 
 
-def filtered(train: Split) -> Trivial:
+def filtered(train: Split) -> Baseline:
     """The linear map of fields that does not depend on place or direction: least squares for each wavelength.
 
     Inputs (n, C, X, Y), targets (n, X, Y) or (n, C', X, Y).
@@ -128,7 +128,7 @@ def filtered(train: Split) -> Trivial:
         filtered_modes = np.einsum("ncxy,xycd->ndxy", modes, weights[ring])
         return (idctn(filtered_modes, axes=(2, 3), norm="ortho") + y_mean).reshape(len(fields), *train.y.shape[1:])
 
-    return Trivial("isotropic linear filter", predict)
+    return Baseline("isotropic linear filter", predict)
 
 
 def _react(state: np.ndarray, step: float) -> np.ndarray:

@@ -13,7 +13,7 @@ class DiffusionReaction2DFull(DiffusionReaction2D):
     name = "pde-diffusion-reaction-2d-full"
     title = "Diffusion-reaction 2D, both fields (PDEBench)"
     shape = (2, SIDE, SIDE)
-    outputs = (2, SIDE, SIDE)
+    output_shape = (2, SIDE, SIDE)
     metric = Metric("nRMSE", "minimize", field_nrmse)
     criterion = staticmethod(field_relative_l2)
     published = ()

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.integrate import solve_ivp
 
-from pare.data.task import Download, Recipe, Split, Trivial
+from pare.data.task import Baseline, Download, Recipe, Split
 from pare.tasks.pdebench.base import (
     LAPTOP_1D,
     PAPER_1D,
@@ -34,7 +34,7 @@ class DiffusionSorption(OneFrame):
     name = "pde-diffusion-sorption"
     title = "Diffusion-sorption (PDEBench)"
     shape = (1, CELLS)
-    outputs = (CELLS,)
+    output_shape = (CELLS,)
     files = ("1D_diff-sorp_NA_NA.h5",)
     downloads: ClassVar[Mapping[str, Download]] = {
         "1D_diff-sorp_NA_NA.h5": released(133020, "9d466d1213065619d087319e16d9a938")
@@ -69,7 +69,7 @@ class DiffusionSorption(OneFrame):
         end = np.stack([soak(column, self.times[1]) for column in start])
         return np.stack([start, end], axis=1)[:, :, None]
 
-    def trivial(self, train: Split) -> Trivial:
+    def baseline(self, train: Split) -> Baseline:
         """The input is one number."""
         return interpolated(train)
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import h5py
 import numpy as np
 
-from pare.data.task import Progress
+from pare.data.task import ProgressCallback
 from pare.errors import DataError, RequestError
 
 LEAST = 4
@@ -19,11 +19,13 @@ _BLOCK = 500
 """Samples of a field that are read at once."""
 
 
-class Layout(Protocol):
-    """How a file holds frames (n, T, C, *extent): n samples at T times of C fields."""
+class FrameLayout(Protocol):
+    """How a file holds frames (n, T, C, *spatial_shape): n samples at T times of C fields."""
 
-    def read(self, path: Path, times: Sequence[float], extent: Sequence[int], progress: Progress) -> np.ndarray:
-        """The frames at `times` on every m-th point of a file m times as fine as `extent`, float32.
+    def read(
+        self, path: Path, times: Sequence[float], spatial_shape: Sequence[int], progress: ProgressCallback
+    ) -> np.ndarray:
+        """The frames at `times` on every m-th point of a file m times as fine as `spatial_shape`, float32.
 
         Raises:
             DataError: the file is missing, damaged, of another shape, without such frames, or not all finite.
@@ -37,20 +39,22 @@ class Layout(Protocol):
 
 @dataclass(frozen=True)
 class Stacked:
-    """A data set (n, T, *extent) for each field, `t-coordinate` beside them (one longer than T in official files)."""
+    """A data set (n, T, *spatial_shape) for each field, and `t-coordinate` (one longer than T in official files)."""
 
     fields: tuple[str, ...] = ("tensor",)
 
-    def read(self, path: Path, times: Sequence[float], extent: Sequence[int], progress: Progress) -> np.ndarray:
+    def read(
+        self, path: Path, times: Sequence[float], spatial_shape: Sequence[int], progress: ProgressCallback
+    ) -> np.ndarray:
         parts: list[np.ndarray] = []
         with opened(path) as file:
             for number, name in enumerate(self.fields):
                 data = dataset(path, file, name)
-                step = stride(path, name, data.shape, 2, extent)
+                step = stride(path, name, data.shape, 2, spatial_shape)
                 chosen = _at(path, np.asarray(dataset(path, file, "t-coordinate"))[: data.shape[1]], times)
                 if number and data.shape != dataset(path, file, self.fields[0]).shape:
                     raise DataError(f"{path}: {name} has shape {data.shape}, unlike {self.fields[0]}")
-                field = np.empty((len(data), len(times), *extent), dtype=np.float32)
+                field = np.empty((len(data), len(times), *spatial_shape), dtype=np.float32)
                 for start in range(0, len(data), _BLOCK):
                     stop = min(start + _BLOCK, len(data))
                     for frame, index in enumerate(chosen):
@@ -69,22 +73,24 @@ class Stacked:
 
 @dataclass(frozen=True)
 class Grouped:
-    """A group for each sample, `0000`, `0001` and so on, with `data` (T, *extent, C) and `grid/t`."""
+    """A group for each sample, `0000`, `0001` and so on, with `data` (T, *spatial_shape, C) and `grid/t`."""
 
     channels: int = 1
 
-    def read(self, path: Path, times: Sequence[float], extent: Sequence[int], progress: Progress) -> np.ndarray:
+    def read(
+        self, path: Path, times: Sequence[float], spatial_shape: Sequence[int], progress: ProgressCallback
+    ) -> np.ndarray:
         with opened(path) as file:
             names = sorted(file)
             if len(names) < LEAST:
                 raise DataError(f"{path} holds {len(names)} samples, expected {LEAST} or more")
-            frames = np.empty((len(names), len(times), self.channels, *extent), dtype=np.float32)
+            frames = np.empty((len(names), len(times), self.channels, *spatial_shape), dtype=np.float32)
             for number, name in enumerate(names):
                 data = dataset(path, file, f"{name}/data")
-                if data.ndim != len(extent) + 2 or data.shape[-1] != self.channels:
-                    wanted = ", ".join(map(str, ("T", *extent, self.channels)))
+                if data.ndim != len(spatial_shape) + 2 or data.shape[-1] != self.channels:
+                    wanted = ", ".join(map(str, ("T", *spatial_shape, self.channels)))
                     raise DataError(f"{path}: {name}/data has shape {data.shape}, expected ({wanted}) or finer")
-                step = stride(path, f"{name}/data", data.shape[:-1], 1, extent)
+                step = stride(path, f"{name}/data", data.shape[:-1], 1, spatial_shape)
                 chosen = _at(path, np.asarray(dataset(path, file, f"{name}/grid/t"))[: len(data)], times)
                 for frame, index in enumerate(chosen):
                     frames[number, frame] = np.moveaxis(data[index], -1, 0)[step]
@@ -128,29 +134,29 @@ def dataset(path: Path, file: Any, name: str) -> Any:
     return data
 
 
-def stride(path: Path, name: str, shape: Sequence[int], axes: int, extent: Sequence[int]) -> tuple[Any, ...]:
+def stride(path: Path, name: str, shape: Sequence[int], axes: int, spatial_shape: Sequence[int]) -> tuple[Any, ...]:
     """The index that takes every m-th point of data of `shape`, whose `axes` leading axes are of something else.
 
     Raises:
-        DataError: the data are too few samples, or no multiple of `extent` at each of their points.
+        DataError: the data are too few samples, or no multiple of `spatial_shape` at each of their points.
     """
     short = axes == 2 and len(shape) and shape[0] < LEAST
-    if len(shape) != axes + len(extent) or short or 0 in shape or not fits(shape[axes:], extent):
-        wanted = ", ".join(map(str, [*("n", "T")[-axes:], *extent]))
+    if len(shape) != axes + len(spatial_shape) or short or 0 in shape or not fits(shape[axes:], spatial_shape):
+        wanted = ", ".join(map(str, [*("n", "T")[-axes:], *spatial_shape]))
         least = f" and n ≥ {LEAST}" if axes == 2 else ""
         raise DataError(f"{path}: {name} has shape {tuple(shape)}, expected ({wanted}) or m times as fine{least}")
-    return thinned(shape[axes:], extent)
+    return thinned(shape[axes:], spatial_shape)
 
 
-def fits(fine: Sequence[int], extent: Sequence[int]) -> bool:
-    """Whether each axis of `fine` has m times the points of `extent`, with one m for all."""
-    m = fine[0] // extent[0] if len(fine) == len(extent) else 0
-    return m > 0 and tuple(fine) == tuple(m * side for side in extent)
+def fits(fine: Sequence[int], spatial_shape: Sequence[int]) -> bool:
+    """Whether each axis of `fine` has m times the points of `spatial_shape`, with one m for all."""
+    m = fine[0] // spatial_shape[0] if len(fine) == len(spatial_shape) else 0
+    return m > 0 and tuple(fine) == tuple(m * side for side in spatial_shape)
 
 
-def thinned(fine: Sequence[int], extent: Sequence[int]) -> tuple[Any, ...]:
+def thinned(fine: Sequence[int], spatial_shape: Sequence[int]) -> tuple[Any, ...]:
     """The index of every m-th point along the last axes."""
-    return (..., *(slice(None, None, many // few) for many, few in zip(fine, extent, strict=True)))
+    return (..., *(slice(None, None, many // few) for many, few in zip(fine, spatial_shape, strict=True)))
 
 
 def finite(path: Path, frames: np.ndarray) -> np.ndarray:
@@ -170,9 +176,9 @@ def centres(cells: int, domain: tuple[float, float]) -> np.ndarray:
     return low + (np.arange(cells) + 0.5) * (high - low) / cells
 
 
-def write_coordinates(group: Any, extent: Sequence[int], domain: tuple[float, float], suffix: str) -> None:
+def write_coordinates(group: Any, spatial_shape: Sequence[int], domain: tuple[float, float], suffix: str) -> None:
     """Write the centres of equal cells along each axis: `x` and, in the plane, `y`, with a suffix to their names."""
-    for axis, cells in zip("xy", extent, strict=False):
+    for axis, cells in zip("xy", spatial_shape, strict=False):
         group[axis + suffix] = centres(cells, domain).astype(np.float32)
 
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.interpolate import make_interp_spline
 
-from pare.data.task import Download, Metric, Published, Recipe, Split, Trivial
+from pare.data.task import Baseline, Download, Metric, Published, Recipe, Split
 from pare.tasks.pdebench.base import (
     LAPTOP_1D,
     PAPER_1D,
@@ -38,7 +38,7 @@ class NavierStokes(OneFrame):
     name = "pde-navier-stokes"
     title = "Navier-Stokes 1D (PDEBench)"
     shape = (3, CELLS)
-    outputs = (3, CELLS)
+    output_shape = (3, CELLS)
     metric = Metric("nRMSE", "minimize", field_nrmse)
     criterion = staticmethod(field_relative_l2)
     files = ("1D_CFD_Rand_Eta0.1_Zeta0.1_periodic_Train.hdf5",)
@@ -79,9 +79,9 @@ class NavierStokes(OneFrame):
             end = make_interp_spline(around, padded, k=1, axis=-1)(fine)
         return np.stack([start, end], axis=1)
 
-    def trivial(self, train: Split) -> Trivial:  # noqa: ARG002
+    def baseline(self, train: Split) -> Baseline:  # noqa: ARG002
         """What a gas comes to rest at, from the mass, momentum and energy that it keeps."""
-        return Trivial("conserved means", lambda x: np.repeat(settled(x)[..., None], CELLS, axis=-1))
+        return Baseline("conserved means", lambda x: np.repeat(settled(x)[..., None], CELLS, axis=-1))
 
 
 TASK = NavierStokes()

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pare.data.task import Metric, Recipe, Split, Trivial
+from pare.data.task import Baseline, Metric, Recipe, Split
 from pare.tasks.pdebench.advection import CELLS, SPEED, Advection, shifted, transport
 from pare.tasks.pdebench.base import OneFrame, field_nrmse, field_relative_l2
 from pare.tasks.pdebench.diffusion_reaction_2d import SIDE, DiffusionReaction2D, evolved, filtered
@@ -28,7 +28,7 @@ class RollOut(OneFrame):
 
     def pair(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         x, y = frames[:, :SEEN], frames[:, SEEN:]
-        return x.reshape(len(x), *self.shape), y.reshape(len(y), *self.outputs)
+        return x.reshape(len(x), *self.shape), y.reshape(len(y), *self.output_shape)
 
 
 class AdvectionRollOut(RollOut, Advection):
@@ -38,7 +38,7 @@ class AdvectionRollOut(RollOut, Advection):
     title = "Advection, roll-out (PDEBench)"
     times = tuple(np.round(np.arange(41) * 0.05, 2).tolist())
     shape = (SEEN, 256)
-    outputs = (len(times) - SEEN, 256)
+    output_shape = (len(times) - SEEN, 256)
     laptop: ClassVar[Mapping[str, Any]] = Advection.laptop
 
     def solve(self, rngs: Sequence[np.random.Generator], recipe: Recipe) -> np.ndarray:  # noqa: ARG002
@@ -47,10 +47,10 @@ class AdvectionRollOut(RollOut, Advection):
             frames.append(transport(frames[-1], step))
         return np.stack(frames, axis=1)[:, :, None]
 
-    def trivial(self, train: Split) -> Trivial:  # noqa: ARG002
+    def baseline(self, train: Split) -> Baseline:  # noqa: ARG002
         """The exact solution from the last frame seen."""
         later = np.array(self.times[SEEN:]) - self.times[SEEN - 1]
-        return Trivial(
+        return Baseline(
             "periodic shift", lambda x: np.stack([shifted(x[:, -1], SPEED * time) for time in later], axis=1)
         )
 
@@ -62,7 +62,7 @@ class DiffusionReaction2DRollOut(RollOut, DiffusionReaction2D):
     title = "Diffusion-reaction 2D, roll-out (PDEBench)"
     times = (*np.round(np.arange(SEEN) * 0.05, 2).tolist(), *np.arange(0.5, 5.1, 0.5).tolist())
     shape = (2 * SEEN, SIDE, SIDE)
-    outputs = (2 * (len(times) - SEEN), SIDE, SIDE)
+    output_shape = (2 * (len(times) - SEEN), SIDE, SIDE)
     recipes: ClassVar[Mapping[str, Recipe]] = {
         "laptop": {"samples": 100, "seed": 0},
         "paper": {"samples": 1000, "seed": 0},
@@ -72,10 +72,10 @@ class DiffusionReaction2DRollOut(RollOut, DiffusionReaction2D):
         start = np.stack([rng.standard_normal((2, SIDE, SIDE)) for rng in rngs])
         return np.concatenate([start[:, None], evolved(start, self.times[1:], 2 / SIDE)], axis=1)
 
-    def trivial(self, train: Split) -> Trivial:
+    def baseline(self, train: Split) -> Baseline:
         """The best of all predictors that see the last frame, neither place nor direction, and are linear."""
         last = filtered(Split(train.x[:, -2:], train.y, train.group))
-        return Trivial(f"{last.name} of the last frame", lambda x: last.predict(x[:, -2:]))
+        return Baseline(f"{last.name} of the last frame", lambda x: last.predict(x[:, -2:]))
 
 
 ADVECTION, DIFFUSION_REACTION_2D = AdvectionRollOut(), DiffusionReaction2DRollOut()

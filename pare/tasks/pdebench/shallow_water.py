@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pare.data.task import Published, Recipe, Split, Trivial
+from pare.data.task import Baseline, Published, Recipe, Split
 from pare.tasks.pdebench import shallow_water_solver
 from pare.tasks.pdebench.base import (
     LAPTOP_2D,
@@ -28,7 +28,7 @@ class ShallowWater(OneFrame):
     name = "pde-shallow-water"
     title = "Shallow water (PDEBench)"
     shape = (1, SIDE, SIDE)
-    outputs = (SIDE, SIDE)
+    output_shape = (SIDE, SIDE)
     files = ("2D_rdb_NA_NA.h5",)
     times = (0.0, 1.0)
     domain = (-2.5, 2.5)
@@ -68,7 +68,7 @@ class ShallowWater(OneFrame):
         end = np.concatenate([right[:, :, ::-1], right], axis=2)
         return np.stack([start, end], axis=1)[:, :, None]
 
-    def trivial(self, train: Split) -> Trivial:
+    def baseline(self, train: Split) -> Baseline:
         """The input is one number, the radius."""
         return interpolated(train)
 

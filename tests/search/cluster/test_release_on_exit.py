@@ -14,9 +14,9 @@ from pare.search.cluster import connection as cluster
 SWEEP = """
 import sys, ray
 from ray.autoscaler.sdk import request_resources
-from pare.search.leash import Leash
+from pare.search.leash import ReleaseOnExit
 ray.init(address=sys.argv[1], log_to_driver=False, logging_level="error")
-with Leash(sys.argv[1]):
+with ReleaseOnExit(sys.argv[1]):
     request_resources(bundles=[{"CPU": 7}])
     print("asked", flush=True)
     input()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pare.search.cluster.setup_log import SetUps
+from pare.search.cluster.setup_log import SetupLogMonitor
 
 # As the autoscaler writes it, colours included, shortened.
 FAILED = """\
@@ -24,7 +24,7 @@ def follow(tmp_path):
     """Follows a log that already tells of an earlier cluster's failures; gives what appends to it and looks."""
     log = tmp_path / "monitor.out"
     log.write_text(FAILED * 5)
-    setups = SetUps(log)
+    setups = SetupLogMonitor(log)
 
     def more(text):
         with log.open("a") as file:
@@ -60,7 +60,7 @@ def test_set_up_without_a_word_is_told_by_its_name(follow):
 
 
 def test_a_log_that_comes_later_is_followed(tmp_path):
-    setups = SetUps(tmp_path / "monitor.out")
+    setups = SetupLogMonitor(tmp_path / "monitor.out")
     setups.look()
     assert setups.hopeless == ""
     (tmp_path / "monitor.out").write_text(FAILED * 3)
@@ -71,7 +71,7 @@ def test_a_log_that_comes_later_is_followed(tmp_path):
 def test_the_past_tells_on_which_nodes_set_up_failed_last(tmp_path):
     log = tmp_path / "monitor.out"
     log.write_text(FAILED + READY + FAILED.replace("i-0a", "i-0b"))
-    setups = SetUps(log, past=True)
+    setups = SetupLogMonitor(log, past=True)
     setups.look()
     assert list(setups.failed) == ["i-0b"]
     assert WHY.endswith(setups.failed["i-0b"])

@@ -8,13 +8,13 @@ from rich.console import Console
 
 from pare.errors import ClusterError, RequestError
 from pare.search.cluster import workers as nodes
-from pare.search.cluster.autoscaler import HEAD, Autoscaler, Kind
+from pare.search.cluster.autoscaler import HEAD, Autoscaler, NodeType
 from pare.search.request import Request
 
 L4 = {"CPU": 4.0, "GPU": 1.0}
 A_HEAD = {HEAD: 1.0, "CPU": 0.0}
-CLOUD = Autoscaler((Kind(L4, 4), Kind(L4, 4)), 4)
-OWN = Autoscaler((Kind({}, 2),), 2)
+CLOUD = Autoscaler((NodeType(L4, 4), NodeType(L4, 4)), 4)
+OWN = Autoscaler((NodeType({}, 2),), 2)
 
 
 class Cluster:
@@ -65,10 +65,10 @@ def make(monkeypatch, tmp_path):
         monkeypatch.setattr(nodes.ray, "get_runtime_context", lambda: SimpleNamespace(gcs_address="head:6379"))
         folder = SimpleNamespace(get_logs_dir_path=lambda: tmp_path)
         monkeypatch.setattr(nodes, "global_worker", SimpleNamespace(node=folder))
-        monkeypatch.setattr(nodes, "SetUps", lambda *_, **__: cluster)
+        monkeypatch.setattr(nodes, "SetupLogMonitor", lambda *_, **__: cluster)
         monkeypatch.setattr(nodes, "get_cluster_status", cluster.status)
         monkeypatch.setattr(nodes, "request_resources", lambda bundles: cluster.asked.append(bundles))
-        monkeypatch.setattr(nodes, "Leash", NoLeash)
+        monkeypatch.setattr(nodes, "ReleaseOnExit", NoLeash)
         clock = SimpleNamespace(monotonic=lambda: cluster.now, time=lambda: cluster.now, sleep=cluster.sleep)
         monkeypatch.setattr(nodes, "time", clock)
         return cluster

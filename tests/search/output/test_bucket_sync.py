@@ -1,4 +1,4 @@
-"""A sweep's directory in a bucket: what it holds at any moment, and what the next sitting begins with."""
+"""A sweep's directory in a bucket: what it holds at any moment, and what the next session begins with."""
 
 import contextlib
 import sqlite3
@@ -11,7 +11,7 @@ from pare.bucket import Folder
 from pare.errors import BucketError
 from pare.search.output import bucket_sync
 from pare.search.output import lease as owner
-from pare.search.output.bucket_sync import Mirror
+from pare.search.output.bucket_sync import BucketSync
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def machine(tmp_path, name):
 
 
 def mirrored(remote, out, fresh=False, said=None):
-    return Mirror(remote, out, fresh, (said if said is not None else []).append)
+    return BucketSync(remote, out, fresh, (said if said is not None else []).append)
 
 
 def fill(out, **rows):

@@ -18,7 +18,7 @@ def _no_ray(monkeypatch):
 
 
 def remember(out, run=RUN, **request):
-    return place.remember(out, "nas360", Request(**request), "laptop", {run.task: run})
+    return place.write_manifest(out, "nas360", Request(**request), "laptop", {run.task: run})
 
 
 def test_the_same_sweep_keeps_its_identifier(tmp_path):
@@ -72,7 +72,7 @@ def test_a_fresh_start_keeps_the_old_beside(tmp_path):
     names = []
     for _ in range(3):
         place.writable(out)
-        names.append(place.set_aside(out))
+        names.append(place.archive_previous(out))
         assert list(out.iterdir()) == [out / ".lock.held"] or not list(out.iterdir())
         remember(out)
     assert names == [None, tmp_path / "out.1", tmp_path / "out.2"]
@@ -82,13 +82,13 @@ def test_a_fresh_start_keeps_the_old_beside(tmp_path):
 
 def test_a_fresh_start_waits_for_a_sweep_at_work(tmp_path):
     remember(tmp_path)
-    with place.alone(tmp_path), pytest.raises(RequestError, match=r"a sweep is at work there \(process"):
-        place.set_aside(tmp_path)
+    with place.lock(tmp_path), pytest.raises(RequestError, match=r"a sweep is at work there \(process"):
+        place.archive_previous(tmp_path)
     assert (tmp_path / "sweep.json").exists()
 
 
 def test_the_directory_is_free_again_afterwards(tmp_path):
     for _ in range(2):
-        with place.alone(tmp_path):
+        with place.lock(tmp_path):
             assert (tmp_path / ".lock").read_text().startswith("process ")
         assert not (tmp_path / ".lock").exists()

@@ -8,7 +8,7 @@ import pytest
 from pare.bucket import Folder
 from pare.errors import BucketError, RequestError
 from pare.search.output import lease as owner
-from pare.search.output.lease import NAME, Owner
+from pare.search.output.lease import NAME, Lease
 
 
 @pytest.fixture
@@ -25,32 +25,32 @@ def elsewhere(remote, **changes):
 
 def test_it_is_free_again_after_a_release(remote):
     for workspace in ("a", "b"):
-        one = Owner(remote)
+        one = Lease(remote)
         assert one.take("x", print) == ("" if workspace == "a" else "a")
         one.hold(workspace)
         one.release()
 
 
 def test_who_renews_it_keeps_it(remote):
-    one = Owner(remote)
+    one = Lease(remote)
     one.take("", print)
     one.hold("a")
     try:
         with pytest.raises(RequestError, match=r"--out is 's3://.*/run': a sweep is at work there \(process "):
-            Owner(remote).take("", print)
+            Lease(remote).take("", print)
         assert json.loads(remote.read(NAME))["renewed"] > 0
     finally:
         one.stop()
 
 
 def test_a_silent_one_loses_it_after_a_while(remote, monkeypatch, capsys):
-    one = Owner(remote)
+    one = Lease(remote)
     one.hold("a")
     one.stop()
     elsewhere(remote)
     monkeypatch.setattr(owner, "SILENT", 1.5)  # the store counts whole seconds
     began = time.monotonic()
-    assert Owner(remote).take("b", print) == "a"
+    assert Lease(remote).take("b", print) == "a"
     assert time.monotonic() - began > 0.2
     assert capsys.readouterr().out.startswith("process 7 on other swept there ")
 
@@ -58,32 +58,32 @@ def test_a_silent_one_loses_it_after_a_while(remote, monkeypatch, capsys):
 @pytest.mark.parametrize("own", ["a", ""])
 def test_a_dead_process_of_this_machine_holds_nothing(remote, own, monkeypatch):
     """Nor does the workspace whose lock one holds."""
-    one = Owner(remote)
+    one = Lease(remote)
     one.hold("a")
     one.stop()
     if own:
         elsewhere(remote)
     else:
         monkeypatch.setattr(owner.os, "kill", lambda *_: (_ for _ in ()).throw(ProcessLookupError()))
-    assert Owner(remote).take(own, print) == "a"
+    assert Lease(remote).take(own, print) == "a"
 
 
 def test_who_lost_it_is_told_and_leaves_it_alone(remote):
-    one = Owner(remote)
+    one = Lease(remote)
     one.hold("a")
     try:
         one.check()
-        elsewhere(remote, sitting="another")
+        elsewhere(remote, session="another")
         until = time.monotonic() + 20
         while one._thread.is_alive() and time.monotonic() < until:
             time.sleep(0.02)
         with pytest.raises(BucketError, match=r"is another sweep's by now \(process 7 on other\)"):
             one.check()
-        assert json.loads(remote.read(NAME))["sitting"] == "another"
+        assert json.loads(remote.read(NAME))["session"] == "another"
     finally:
         one.stop()
 
 
 def test_a_claim_that_is_no_json_is_none(remote):
     remote.write(NAME, b"{")
-    assert Owner(remote).take("a", print) == ""
+    assert Lease(remote).take("a", print) == ""

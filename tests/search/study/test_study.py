@@ -101,10 +101,10 @@ def test_what_was_running_is_taken_up_under_its_own_number(make):
 
 
 def test_a_resumed_study_proposes_what_an_undisturbed_one_would(tmp_path):
-    def sweep(folder, sittings):
+    def sweep(folder, sessions):
         folder.mkdir()
         asked = []
-        for trials in sittings:
+        for trials in sessions:
             url = f"sqlite:///{folder}/s.db"
             study = Study("ecg", url, "minimize", RUN, space.for_run(RUN, "1d"), ("pare",), trials, 7)
             asked += run_out(study, value=lambda a, epoch: a.run.optimizer.lr.body + 1 / epoch)

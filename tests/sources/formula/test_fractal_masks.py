@@ -18,12 +18,12 @@ def _quiet(done: int, total: int) -> None:
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fractal-masks")
-    TASK.synthesise(folder, RECIPE, _quiet)
+    TASK.write_synthetic(folder, RECIPE, _quiet)
     return TASK.read(folder, _quiet)
 
 
 def test_its_images_are_the_fractals(tmp_path, raw):
-    fractals.TASK.synthesise(tmp_path, RECIPE, _quiet)
+    fractals.TASK.write_synthetic(tmp_path, RECIPE, _quiet)
     np.testing.assert_array_equal(fractals.TASK.read(tmp_path, _quiet).train.x, raw.train.x)
 
 
@@ -60,7 +60,7 @@ def test_a_dense_target_learns_beside_it(make_run, root, tmp_path, method):
     folder = root / TASK.name / "raw"
     if not folder.exists():
         folder.mkdir(parents=True)
-        TASK.synthesise(folder, RECIPE, _quiet)
+        TASK.write_synthetic(folder, RECIPE, _quiet)
     key = store.prepare(TASK, root, "laptop", _quiet).key
     run = make_run("darcy", method=method, epochs=2, source=TASK.name, source_data=key, **{"alignment.steps": 3})
     reports = []

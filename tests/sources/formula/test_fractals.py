@@ -23,7 +23,7 @@ def sets() -> np.ndarray:
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Raw:
     folder = tmp_path_factory.mktemp("fractals")
-    TASK.synthesise(folder, {**TASK.recipes["laptop"], "samples": 512}, quiet)
+    TASK.write_synthetic(folder, {**TASK.recipes["laptop"], "samples": 512}, quiet)
     return TASK.read(folder, quiet)
 
 
@@ -105,7 +105,7 @@ def test_statistics_are_those_of_the_training_images(raw):
 
 
 def test_synthesis_repeats_itself_and_a_longer_file_begins_like_a_shorter_one(tmp_path, raw):
-    TASK.synthesise(tmp_path, {**TASK.recipes["laptop"], "samples": 128}, quiet)
+    TASK.write_synthetic(tmp_path, {**TASK.recipes["laptop"], "samples": 128}, quiet)
     with np.load(tmp_path / "fractals.npz") as file:
         np.testing.assert_array_equal(TASK.encode(file["x"]), raw.train.x[:128])
 

@@ -17,7 +17,7 @@ def quiet(done: int, total: int) -> None:
 @pytest.fixture(scope="module")
 def raw(tmp_path_factory: pytest.TempPathFactory) -> Raw:
     folder = tmp_path_factory.mktemp("signals")
-    TASK.synthesise(folder, TASK.recipes["laptop"], quiet)
+    TASK.write_synthetic(folder, TASK.recipes["laptop"], quiet)
     return TASK.read(folder, quiet)
 
 
@@ -90,7 +90,7 @@ def test_splits_are_disjoint_and_hold_every_class(raw):
 
 def test_a_perfect_prediction_has_no_error(raw):
     assert TASK.metric.compute(np.eye(CLASSES)[raw.test.y], raw.test.y) == 0
-    assert len(TASK.labels) == TASK.outputs[0] == len(set(TASK.labels))
+    assert len(TASK.labels) == TASK.output_shape[0] == len(set(TASK.labels))
 
 
 def test_encode_takes_batches_of_its_shape_only():

@@ -66,7 +66,7 @@ def test_statistics_are_of_the_training_split_alone(tmp_path):
 def test_it_reads_as_cifar100_does():
     assert isinstance(TASK, cifar.Cifar)
     assert TASK.metric is samples.ERROR
-    assert len(TASK.labels) == TASK.outputs[0]
+    assert len(TASK.labels) == TASK.output_shape[0]
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_simulated_files_are_of_the_official_format(task, tmp_path, monkeypatch)
     folder = next((tmp_path / task.name).glob("simulated-*"))
     twin = tmp_path / "twin"
     twin.mkdir()
-    task.synthesise(twin, task.recipes["laptop"], quiet)
+    task.write_synthetic(twin, task.recipes["laptop"], quiet)
     for name in task.files:
         assert (twin / name).read_bytes() == (folder / name).read_bytes()
 

@@ -24,7 +24,7 @@ def quiet(done, total):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("text")
-    TASK.synthesise(folder, RECIPE, quiet)
+    TASK.write_synthetic(folder, RECIPE, quiet)
     return folder
 
 

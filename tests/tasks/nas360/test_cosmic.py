@@ -167,7 +167,7 @@ def test_metrics_are_sklearns_over_the_pixels_that_count(scored):
 def test_ignored_pixels_do_not_matter(scored):
     logits, y, *_ = scored
     other = np.where(y[:, 1] == 1, 9.0, logits).astype(np.float32)
-    for metric in (TASK.metric, *TASK.also):
+    for metric in (TASK.metric, *TASK.extra_metrics):
         assert TASK.score(metric, other, _split(y)) == TASK.score(metric, logits, _split(y))
     losses = [TASK.criterion(torch.from_numpy(each), torch.from_numpy(y)) for each in (logits, other)]
     assert torch.equal(*losses)

@@ -23,7 +23,7 @@ def _quiet(done: int, total: int) -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("darcy")
-    TASK.synthesise(folder, RECIPE, _quiet)
+    TASK.write_synthetic(folder, RECIPE, _quiet)
     return folder
 
 
@@ -44,13 +44,13 @@ def _write(folder, train, test):
 
 def test_generation_reports_its_progress(tmp_path):
     seen: list[tuple[int, int]] = []
-    TASK.synthesise(tmp_path, RECIPE | {"train": 3, "test": 2}, lambda *report: seen.append(report))
+    TASK.write_synthetic(tmp_path, RECIPE | {"train": 3, "test": 2}, lambda *report: seen.append(report))
     assert seen == [(done, 5) for done in range(1, 6)]
 
 
 def test_resolution_must_contain_the_grid(tmp_path):
     with pytest.raises(RequestError, match="resolution is 100"):
-        TASK.synthesise(tmp_path, RECIPE | {"resolution": 100}, _quiet)
+        TASK.write_synthetic(tmp_path, RECIPE | {"resolution": 100}, _quiet)
 
 
 def test_prepared_counts_and_provenance(tmp_path, monkeypatch):
@@ -79,7 +79,7 @@ def test_no_field_is_in_two_splits(raw):
 def test_types_are_the_interfaces(raw):
     for split in (raw.train, raw.val, raw.test):
         assert split.x.shape == (len(split), *TASK.shape)
-        assert split.y.shape == (len(split), *TASK.outputs)
+        assert split.y.shape == (len(split), *TASK.output_shape)
         assert (split.x.dtype, split.y.dtype, split.group.dtype) == (np.float32, np.float32, np.int64)
     assert {name: array.shape for name, array in raw.statistics.items()} == {
         "input_mean": (3, 85, 85),

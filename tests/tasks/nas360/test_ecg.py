@@ -20,7 +20,7 @@ def _quiet(done: int, total: int) -> None:
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("ecg")
-    TASK.synthesise(folder, RECIPE, _quiet)
+    TASK.write_synthetic(folder, RECIPE, _quiet)
     return folder
 
 
@@ -46,9 +46,9 @@ def test_records_have_the_challenges_shares_and_lengths(folder):
 
 
 def test_same_recipe_same_records(folder, tmp_path):
-    TASK.synthesise(tmp_path, RECIPE, _quiet)
+    TASK.write_synthetic(tmp_path, RECIPE, _quiet)
     assert (tmp_path / TASK.files[0]).read_bytes() == (folder / TASK.files[0]).read_bytes()
-    TASK.synthesise(tmp_path, RECIPE | {"seed": 1}, _quiet)
+    TASK.write_synthetic(tmp_path, RECIPE | {"seed": 1}, _quiet)
     assert (tmp_path / TASK.files[0]).read_bytes() != (folder / TASK.files[0]).read_bytes()
 
 

@@ -143,7 +143,7 @@ def test_images_may_lie_in_splits_of_their_own(tmp_path):
 )
 def test_kinds_are_told_from_y(tmp_path, y, kind):
     task = bring(tmp_path, "own", _npz(tmp_path, x=_samples()["x"], y=y))
-    assert (task.kind, task.outputs) == (kind, y.shape[1:])
+    assert (task.kind, task.output_shape) == (kind, y.shape[1:])
 
 
 @pytest.mark.parametrize("shape", [(12,), (8, 8)])
@@ -172,7 +172,7 @@ def test_regression_is_in_the_users_units_whatever_they_are(tmp_path):
     arrays = _samples(count=100)
     y = 5e6 + 1e6 * arrays["x"][:, :2]
     task = bring(tmp_path, "own", _npz(tmp_path, x=arrays["x"], y=y))
-    assert (task.kind, task.outputs, task.metric.name) == ("regression", (2,), "RMSE")
+    assert (task.kind, task.output_shape, task.metric.name) == ("regression", (2,), "RMSE")
     data = _prepared(task, tmp_path)
     train = data.split("train")
     np.testing.assert_allclose(data.statistics["output_mean"], train.y.mean(0), rtol=1e-5)
@@ -189,14 +189,14 @@ def test_one_number_a_row_is_regression_unless_they_are_few(tmp_path):
         (np.arange(60) % 6, "classification", (6,)),
     ):
         task = bring(tmp_path, "own", _npz(tmp_path, x=x, y=y))
-        assert (task.kind, task.outputs) == (kind, outputs)
-    assert bring(tmp_path, "own", _npz(tmp_path, x=x, y=np.arange(60) % 6), kind="regression").outputs == (1,)
+        assert (task.kind, task.output_shape) == (kind, outputs)
+    assert bring(tmp_path, "own", _npz(tmp_path, x=x, y=np.arange(60) % 6), kind="regression").output_shape == (1,)
 
 
 def test_several_tasks_are_found_and_a_later_one_of_a_name_replaces_the_first(tmp_path):
     for name, classes in (("one", 3), ("two", 3), ("one", 2)):
         bring(tmp_path, name, _npz(tmp_path, **_samples(classes=classes)))
-    assert (tasks.get("one").outputs, tasks.get("two").outputs) == ((2,), (3,))
+    assert (tasks.get("one").output_shape, tasks.get("two").output_shape) == ((2,), (3,))
 
 
 def _with(name, rows, value):

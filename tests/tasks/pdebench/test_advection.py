@@ -31,4 +31,4 @@ def test_trivial_predictor_is_the_exact_solution():
     x = np.arange(256) / 256
     start = np.sin(2 * np.pi * x)[None, None]
     expected = np.sin(2 * np.pi * (x - SPEED * TASK.times[1]))[None]
-    np.testing.assert_allclose(TASK.trivial(None).predict(start), expected, atol=1e-6)
+    np.testing.assert_allclose(TASK.baseline(None).predict(start), expected, atol=1e-6)

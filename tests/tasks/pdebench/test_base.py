@@ -95,8 +95,8 @@ def test_orca_hides_half_of_the_state_and_the_full_task_does_not():
 @pytest.mark.parametrize("name", NAMES)
 def test_finer_frames_are_thinned_as_the_file_is(name):
     task = tasks.get(name)
-    fine = np.random.default_rng(0).random((2, task.channels, *(2 * side for side in task.extent)))
-    expected = fine[(..., *[slice(None, None, 2)] * len(task.extent))]
+    fine = np.random.default_rng(0).random((2, task.channels, *(2 * side for side in task.spatial_shape)))
+    expected = fine[(..., *[slice(None, None, 2)] * len(task.spatial_shape))]
     np.testing.assert_allclose(task.encode(fine), expected, rtol=1e-6)
 
 
@@ -108,14 +108,14 @@ def test_a_task_can_be_sent_to_where_it_is_solved(name):
 
 def test_progress_counts_samples(tmp_path):
     seen: list[tuple[int, int]] = []
-    BURGERS.synthesise(tmp_path, {"samples": pdebench.OneFrame.chunk + 3, "seed": 0}, lambda *r: seen.append(r))
+    BURGERS.write_synthetic(tmp_path, {"samples": pdebench.OneFrame.chunk + 3, "seed": 0}, lambda *r: seen.append(r))
     assert seen == [(20, 23), (23, 23)]
 
 
 def test_samples_do_not_depend_on_their_number(tmp_path):
     for count in (5, 25):
         (tmp_path / str(count)).mkdir()
-        BURGERS.synthesise(tmp_path / str(count), {"samples": count, "seed": 0}, _quiet)
+        BURGERS.write_synthetic(tmp_path / str(count), {"samples": count, "seed": 0}, _quiet)
     few, many = (
         BURGERS.layout.read(tmp_path / str(count) / BURGERS.files[0], BURGERS.times, (1024,), _quiet)
         for count in (5, 25)

@@ -35,6 +35,6 @@ def test_no_time_changes_nothing():
 
 def test_trivial_predictor_is_the_mean():
     x = np.random.default_rng(0).standard_normal((2, 1, CELLS))
-    predicted = TASK.trivial(None).predict(x)
+    predicted = TASK.baseline(None).predict(x)
     assert predicted.shape == (2, CELLS)
     assert predicted[1, 7] == pytest.approx(x[1].mean())

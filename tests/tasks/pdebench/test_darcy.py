@@ -66,4 +66,4 @@ def test_a_long_time_leads_to_the_steady_state():
 
 def test_trivial_predictor_is_the_steady_state():
     nu = np.full((1, *TASK.shape), 0.1, dtype=np.float32)
-    np.testing.assert_allclose(TASK.trivial(None).predict(nu)[0], steady(nu[0, 0].astype(float)))
+    np.testing.assert_allclose(TASK.baseline(None).predict(nu)[0], steady(nu[0, 0].astype(float)))

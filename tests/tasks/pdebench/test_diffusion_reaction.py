@@ -27,6 +27,6 @@ def test_agrees_with_finite_differences():
 
 def test_trivial_predictor_lets_the_mean_grow():
     x = np.random.default_rng(0).random((2, 1, CELLS))
-    predicted = TASK.trivial(None).predict(x)
+    predicted = TASK.baseline(None).predict(x)
     assert predicted.shape == (2, CELLS)
     assert predicted[1, 3] == pytest.approx(_logistic(x[1].mean(), TASK.times[1]))

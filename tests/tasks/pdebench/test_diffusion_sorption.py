@@ -34,6 +34,6 @@ def test_trivial_predictor_interpolates_between_training_samples():
     levels = np.array([0.0, 0.1, 0.1, 0.2])
     x = np.broadcast_to(levels[:, None, None], (4, 1, 1024)).astype(np.float32)
     y = np.stack([np.full(1024, value, np.float32) for value in (1, 2, 4, 7)])
-    predicted = sorption.TASK.trivial(Split(x, y, np.arange(4))).predict(np.full((1, 1, 1024), 0.15))
+    predicted = sorption.TASK.baseline(Split(x, y, np.arange(4))).predict(np.full((1, 1, 1024), 0.15))
     assert predicted.shape == (1, 1024)
     np.testing.assert_allclose(predicted, 5, rtol=1e-5)  # halfway from the mean of both in the middle to the last

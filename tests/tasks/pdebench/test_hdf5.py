@@ -141,11 +141,11 @@ def test_a_wrong_file_is_told_in_a_line(layout, write, expected, path):
 
 
 @pytest.mark.parametrize(
-    ("fine", "extent", "answer"),
+    ("fine", "spatial_shape", "answer"),
     [((8,), (4,), True), ((4,), (4,), True), ((6,), (4,), False), ((2,), (4,), False), ((8, 4), (4, 4), False)],
 )
-def test_finer_grids_are_whole_multiples(fine, extent, answer):
-    assert fits(fine, extent) == answer
+def test_finer_grids_are_whole_multiples(fine, spatial_shape, answer):
+    assert fits(fine, spatial_shape) == answer
 
 
 def test_no_points_are_no_grid():

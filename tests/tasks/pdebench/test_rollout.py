@@ -10,9 +10,9 @@ from pare.tasks.pdebench.rollout import ADVECTION, DIFFUSION_REACTION_2D, SEEN
 @pytest.mark.parametrize("task", [ADVECTION, DIFFUSION_REACTION_2D])
 def test_ten_frames_of_all_fields_go_in_and_all_others_come_out(task):
     fields = task.shape[0] // SEEN
-    frames = np.random.default_rng(0).standard_normal((2, len(task.times), fields, *task.extent))
+    frames = np.random.default_rng(0).standard_normal((2, len(task.times), fields, *task.spatial_shape))
     x, y = task.pair(frames)
-    assert (x.shape[1:], y.shape[1:]) == (task.shape, task.outputs)
+    assert (x.shape[1:], y.shape[1:]) == (task.shape, task.output_shape)
     np.testing.assert_array_equal(x[:, :fields], frames[:, 0])
     np.testing.assert_array_equal(x[:, -fields:], frames[:, SEEN - 1])
     np.testing.assert_array_equal(y[:, :fields], frames[:, SEEN])
@@ -21,7 +21,7 @@ def test_ten_frames_of_all_fields_go_in_and_all_others_come_out(task):
 
 def test_the_metric_is_the_mean_over_frames():
     rng = np.random.default_rng(0)
-    p, y = rng.standard_normal((2, 3, *ADVECTION.outputs))
+    p, y = rng.standard_normal((2, 3, *ADVECTION.output_shape))
     by_frame = [field_nrmse(p[:, frame : frame + 1], y[:, frame : frame + 1]) for frame in range(y.shape[1])]
     assert ADVECTION.metric.compute(p, y) == pytest.approx(np.mean(by_frame))
 
@@ -37,7 +37,7 @@ def test_frames_of_advection_lie_on_one_path():
 def test_advections_trivial_predictor_is_the_exact_solution():
     x = (np.arange(256) + 0.5) / 256
     frames = np.stack([np.sin(2 * np.pi * (x - 0.4 * time)) for time in ADVECTION.times])[None]
-    p = ADVECTION.trivial(None).predict(frames[:, :SEEN])
+    p = ADVECTION.baseline(None).predict(frames[:, :SEEN])
     np.testing.assert_allclose(p, frames[:, SEEN:], atol=1e-9)
 
 

@@ -30,7 +30,7 @@ class Cifar(Task):
     shape = (3, SIDE, SIDE)
     metric = samples.ERROR
     criterion = staticmethod(cross_entropy)
-    where = "https://www.cs.toronto.edu/~kriz/cifar.html, Python version"
+    homepage = "https://www.cs.toronto.edu/~kriz/cifar.html, Python version"
     synthetic = "simulated"
     folder: ClassVar[str]
     """Where in the archive the batches lie."""
@@ -82,7 +82,7 @@ class Cifar(Task):
         data = samples.numbers(path, f"data of {name}", content["data"], (3 * SIDE**2,), least)
         if data.dtype != np.uint8:
             raise DataError(f"{path}: data of {name} is {data.dtype}, expected bytes")
-        labels = samples.classes(path, f"{self.key} of {name}", content[self.key], len(data), self.outputs[0])
+        labels = samples.classes(path, f"{self.key} of {name}", content[self.key], len(data), self.output_shape[0])
         return data.reshape(-1, *self.shape), labels
 
 

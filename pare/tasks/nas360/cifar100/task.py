@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pare.data import checks as samples
-from pare.data.task import Download, Progress, Published, Raw, Recipe
+from pare.data.task import Download, ProgressCallback, Published, Raw, Recipe
 from pare.tasks.nas360.cifar100 import archive, simulator
 
 _NB360 = "NAS-Bench-360, published table of results"
@@ -29,7 +29,7 @@ class Cifar100(archive.Cifar):
     name = "cifar100"
     title = "CIFAR-100 images"
     version = 1
-    outputs = (100,)
+    output_shape = (100,)
     labels = tuple(" ".join(name.split()) for name in _NAMES.split(","))
     files = ("cifar-100-python.tar.gz",)
     folder = "cifar-100-python"
@@ -97,7 +97,7 @@ class Cifar100(archive.Cifar):
     }
     recipes: ClassVar[Mapping[str, Recipe]] = {"laptop": {"train": 1250, "test": 250, "seed": 0}}
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Draw pictures of 100 kinds, as many of each as the counts allow, and pack them as the official archive is."""
 
         def batches() -> Iterator[tuple[str, np.ndarray, dict[str, np.ndarray]]]:
@@ -110,7 +110,7 @@ class Cifar100(archive.Cifar):
 
         self.pack(folder / self.files[0], batches())
 
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         """Read the archive where it lies: of its training images the last fifth, 10,000, are for validation."""
         path = folder / self.files[0]
         x, y = self.batch(path, "train", least=5)

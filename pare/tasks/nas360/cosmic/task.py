@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pare.data import seeded
-from pare.data.task import Metric, Progress, Published, Raw, Recipe, Split, Task
+from pare.data.task import Metric, ProgressCallback, Published, Raw, Recipe, Split, Task
 from pare.errors import DataError, RequestError
 from pare.tasks.nas360.cosmic import simulator
 from pare.tasks.nas360.cosmic.images import CROP, FILTER, GALAXIES, SIDE, Images
@@ -75,15 +75,15 @@ class Cosmic(Task):
     kind = "dense"
     version = 1
     shape = (1, SIDE, SIDE)
-    outputs = (SIDE, SIDE)
+    output_shape = (SIDE, SIDE)
     metric = Metric("1 - AUROC", "minimize", one_minus_auroc)
-    also = (
+    extra_metrics = (
         Metric(_DECISIONS, "minimize", one_minus_balanced_accuracy),
         Metric(_MISSED, "minimize", missed, unit="%"),
     )
     criterion = staticmethod(unignored_cross_entropy)
     files = ("deepCR.ACS-WFC.train.tar", "deepCR.ACS-WFC.test.tar")
-    where = "deepCR (https://github.com/profjsb/deepCR), training data ACS/WFC, or NAS-Bench-360, data set Cosmic"
+    homepage = "deepCR (https://github.com/profjsb/deepCR), training data ACS/WFC, or NAS-Bench-360, data set Cosmic"
     in_parts = True
     synthetic = "simulated"
     published = (
@@ -132,7 +132,7 @@ class Cosmic(Task):
     }
     recipes: ClassVar[Mapping[str, Recipe]] = {"laptop": {"train": 200, "test": 40, "seed": 0}}
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Simulate both tars, images spread evenly over some of the benchmark's own visits."""
         counts = [int(recipe["train"]), int(recipe["test"])]
         visits = GALAXIES[:10], GALAXIES[10:14]
@@ -144,7 +144,7 @@ class Cosmic(Task):
             top = f"npy_{_PARTS[stream]}/{FILTER}"
             simulator.write(folder / name, top, own, count, (int(recipe["seed"]), stream), report)
 
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         """Read the fields of galaxies; for validation, whole visits of the training archive, a tenth of it or more."""
         train, test = (Images(folder, name, part) for name, part in zip(self.files, _PARTS, strict=True))
         n, total = len(train), len(train) + len(test)
@@ -172,7 +172,7 @@ class Cosmic(Task):
     def encode(self, raw: np.ndarray) -> np.ndarray:
         """Images in electrons (n, 128, 128), (n, 1, 128, 128), or (n, 256, 256) cut to their middle."""
         raw = np.asarray(raw)
-        if raw.shape[1:] not in {self.shape, self.outputs, (256, 256)}:
+        if raw.shape[1:] not in {self.shape, self.output_shape, (256, 256)}:
             raise RequestError(f"images have shape {raw.shape}: give (n, 128, 128) or (n, 256, 256)")
         if raw.dtype.kind not in "biuf" or not np.isfinite(raw).all():
             raise RequestError(f"images of type {raw.dtype} are not all finite numbers: give electrons per pixel")

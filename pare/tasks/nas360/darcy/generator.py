@@ -15,7 +15,7 @@ from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import LinearOperator, cg, spsolve
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from pare.data.task import Progress
+from pare.data.task import ProgressCallback
 
 ALPHA = 2.0
 TAU = 3.0
@@ -27,7 +27,7 @@ _ITERATIONS = 200
 
 
 def generate(
-    seed: int, stream: int, count: int, resolution: int, progress: Progress, workers: int | None = None
+    seed: int, stream: int, count: int, resolution: int, progress: ProgressCallback, workers: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Coefficients and solutions, each (count, s, s) float64, sample i depending on (seed, stream, i, s) alone."""
     coefficients = np.empty((count, resolution, resolution))

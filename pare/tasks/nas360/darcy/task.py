@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 from scipy.io import loadmat, savemat
 
-from pare.data.task import Metric, Progress, Published, Raw, Recipe, Split, Task
+from pare.data.task import Metric, ProgressCallback, Published, Raw, Recipe, Split, Task
 from pare.errors import DataError, RequestError
 from pare.losses import relative_l2
 from pare.tasks.nas360.darcy import generator
@@ -39,11 +39,11 @@ class Darcy(Task):
     kind = "dense"
     version = 1
     shape = (3, SIDE, SIDE)
-    outputs = (SIDE, SIDE)
+    output_shape = (SIDE, SIDE)
     metric = Metric("relative L2", "minimize", mean_relative_l2)
     criterion = staticmethod(relative_l2)
     files = ("piececonst_r421_N1024_smooth1.mat", "piececonst_r421_N1024_smooth2.mat")
-    where = "NAS-Bench-360 (https://nb360.ml.cmu.edu), data set Darcy Flow"
+    homepage = "NAS-Bench-360 (https://nb360.ml.cmu.edu), data set Darcy Flow"
     synthetic = "generated"
     published = (
         Published("WRN", 0.073, _NB360, verified=True),
@@ -97,7 +97,7 @@ class Darcy(Task):
         "paper": {"train": TRAIN, "test": TEST, "resolution": 421, "seed": 0},
     }
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Generate both official files at the recipe's resolution, 84m + 1 points a side for a whole m."""
         counts = int(recipe["train"]), int(recipe["test"])
         seed, resolution = int(recipe["seed"]), int(recipe["resolution"])
@@ -111,7 +111,7 @@ class Darcy(Task):
             coeff, sol = generator.generate(seed, stream, count, resolution, report)
             savemat(folder / name, {"coeff": coeff, "sol": sol})
 
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         """Read fields on every m-th point: the first file's last tenth for validation, the second file for testing."""
         fields: list[np.ndarray] = []
         for name, most in zip(self.files, (TRAIN, TEST), strict=True):

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from pare.data import checks as samples
-from pare.data.task import SPLITS, Metric, Progress, Published, Raw, Recipe, Task
+from pare.data.task import SPLITS, Metric, ProgressCallback, Published, Raw, Recipe, Task
 from pare.errors import DataError
 from pare.losses import binary_cross_entropy
 from pare.tasks.nas360.deepsea import simulator
@@ -36,11 +36,11 @@ class DeepSea(Task):
     kind = "multilabel"
     version = 1
     shape = (_BASES, _LENGTH)
-    outputs = (_MARKS,)
+    output_shape = (_MARKS,)
     metric = Metric("1 - AUROC", "minimize", one_minus_macro_auroc)
     criterion = staticmethod(partial(binary_cross_entropy, positive_weight=4.0))
     files = ("deepsea_filtered.npz",)
-    where = "NAS-Bench-360 (https://nb360.ml.cmu.edu), data set DeepSEA"
+    homepage = "NAS-Bench-360 (https://nb360.ml.cmu.edu), data set DeepSEA"
     synthetic = "simulated"
     published = (
         Published("WRN", 0.40, _NB360, verified=True),
@@ -96,7 +96,7 @@ class DeepSea(Task):
     }
     recipes: ClassVar[Mapping[str, Recipe]] = {"laptop": {"train": 1000, "val": 200, "test": 300, "seed": 0}}
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Simulate sequences and the marks on them."""
         content: dict[str, np.ndarray] = {}
         for stream, name in enumerate(SPLITS):
@@ -106,12 +106,12 @@ class DeepSea(Task):
         arrays: dict[str, Any] = dict(content)
         np.savez_compressed(folder / self.files[0], **arrays)
 
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         """Read the three parts as they were split: 71,753, 2,490 and 149,400 sequences."""
         path = folder / self.files[0]
         parts = []
         for name in SPLITS:
-            x, y = _bits(path, f"x_{name}", (_LENGTH, _BASES)), _bits(path, f"y_{name}", self.outputs)
+            x, y = _bits(path, f"x_{name}", (_LENGTH, _BASES)), _bits(path, f"y_{name}", self.output_shape)
             if len(x) != len(y):
                 raise DataError(f"{path}: {len(x)} sequences in x_{name}, {len(y)} rows in y_{name}")
             if (y == y[0]).all():

@@ -10,7 +10,7 @@ from sklearn.model_selection import train_test_split
 
 from pare.data import checks as samples
 from pare.data.official.pickles import dump_arrays, load_arrays
-from pare.data.task import SPLITS, Metric, Progress, Published, Raw, Recipe, Split, Task
+from pare.data.task import SPLITS, Metric, ProgressCallback, Published, Raw, Recipe, Split, Task
 from pare.errors import DataError
 from pare.losses import cross_entropy
 from pare.tasks.nas360.ecg import simulator
@@ -42,12 +42,12 @@ class Ecg(Task):
     kind = "classification"
     version = 1
     shape = (1, WINDOW)
-    outputs = (4,)
+    output_shape = (4,)
     labels = ("normal", "atrial fibrillation", "other rhythm", "noisy")
     metric = Metric("1 - macro-F1", "minimize", one_minus_macro_f1)
     criterion = staticmethod(cross_entropy)
     files = ("challenge2017.pkl",)
-    where = "NAS-Bench-360 (https://nb360.ml.cmu.edu), data set ECG"
+    homepage = "NAS-Bench-360 (https://nb360.ml.cmu.edu), data set ECG"
     synthetic = "simulated"
     published = (
         Published("WRN", 0.43, _NB360, verified=True),
@@ -103,7 +103,7 @@ class Ecg(Task):
     # with the challenge's shares of classes, the rarest has 15. The seed spreads them over all three splits.
     recipes: ClassVar[Mapping[str, Recipe]] = {"laptop": {"records": 460, "seconds": 14.0, "seed": 18}}
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Simulate records in the challenge's shares of classes, in µV, `seconds` being their usual length."""
         count, seconds, seed = int(recipe["records"]), float(recipe["seconds"]), int(recipe["seed"])
         shares = np.cumsum(_RECORDS) / sum(_RECORDS)
@@ -120,7 +120,7 @@ class Ecg(Task):
             progress(index + 1, count)
         dump_arrays(folder / self.files[0], {"data": records, "label": np.array(simulator.SYMBOLS)[classes]})
 
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         """Read the records, split them 8 : 1 : 1, scale each by its own mean and deviation, and cut windows."""
         path = folder / self.files[0]
         records, classes = _records(path)

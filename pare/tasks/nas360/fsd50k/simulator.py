@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 from scipy.signal import butter, sosfilt
 
-from pare.data.task import Progress
+from pare.data.task import ProgressCallback
 
 RATE = 22050
 _NAMES = [f"Sound {number:03d}" for number in range(200)]
 _NOISE_FILES = 12
 
 
-def write(path: Path, clips: Sequence[int], sounds: int, seed: int, progress: Progress) -> None:
+def write(path: Path, clips: Sequence[int], sounds: int, seed: int, progress: ProgressCallback) -> None:
     """Write `clips` of train, validation and test to a zip, of the first `sounds` of 200 labels, up to three each."""
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr(

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.metrics import average_precision_score
 
 from pare.data import seeded
-from pare.data.task import SPLITS, Metric, Progress, Published, Raw, Recipe, Split, Task
+from pare.data.task import SPLITS, Metric, ProgressCallback, Published, Raw, Recipe, Split, Task
 from pare.errors import RequestError
 from pare.losses import binary_cross_entropy
 from pare.tasks.nas360.fsd50k import logmel, simulator
@@ -41,12 +41,12 @@ class Fsd50k(Task):
     kind = "multilabel"
     version = 1
     shape = (1, logmel.BANDS, FRAMES + 1)
-    outputs = (LABELS,)
+    output_shape = (LABELS,)
     metric = Metric("1 - mAP", "minimize", one_minus_map)
     criterion = staticmethod(partial(binary_cross_entropy, positive_weight=10.0))
     drawn_by_group = True
     files = ("audio.zip",)
-    where = "NAS-Bench-360 (https://nb360.ml.cmu.edu), data set FSD50K"
+    homepage = "NAS-Bench-360 (https://nb360.ml.cmu.edu), data set FSD50K"
     in_parts = True
     synthetic = "simulated"
     published = (
@@ -98,12 +98,12 @@ class Fsd50k(Task):
         "laptop": {"train": 400, "val": 80, "test": 120, "sounds": 20, "seed": 0},
     }
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Simulate clips of one to two seconds, cut as the benchmark cuts them, of the first few of the labels."""
         clips = [int(recipe[name]) for name in SPLITS]
         simulator.write(folder / self.files[0], clips, int(recipe["sounds"]), int(recipe["seed"]), progress)
 
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         """Read the archive's three splits, in chunks: all the spectrograms together would not fit into memory."""
         audio = Audio(folder, self.files[0])
         manifests = [audio.manifest(name) for name in ("tr", "val", "eval")]

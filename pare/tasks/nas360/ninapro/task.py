@@ -8,7 +8,7 @@ import numpy as np
 
 from pare.data import checks as samples
 from pare.data.official.pickles import load_npy
-from pare.data.task import SPLITS, Progress, Published, Raw, Recipe, Task
+from pare.data.task import SPLITS, ProgressCallback, Published, Raw, Recipe, Task
 from pare.losses import cross_entropy
 from pare.tasks.nas360.ninapro import simulator
 
@@ -25,7 +25,7 @@ class Ninapro(Task):
     kind = "classification"
     version = 1
     shape = (1, _CHANNELS, _LENGTH)
-    outputs = (simulator.GESTURES,)
+    output_shape = (simulator.GESTURES,)
     metric = samples.ERROR
     # The release's focal loss has γ = 0 and α = 1, which is cross-entropy.
     criterion = staticmethod(cross_entropy)
@@ -37,7 +37,7 @@ class Ninapro(Task):
         "ninapro_test.npy",
         "label_test.npy",
     )
-    where = "NAS-Bench-360 (https://nb360.ml.cmu.edu), data set NinaPro"
+    homepage = "NAS-Bench-360 (https://nb360.ml.cmu.edu), data set NinaPro"
     synthetic = "simulated"
     published = (
         Published("WRN", 6.78, _NB360, verified=True),
@@ -92,7 +92,7 @@ class Ninapro(Task):
     }
     recipes: ClassVar[Mapping[str, Recipe]] = {"laptop": {"train": 1000, "val": 250, "test": 250, "seed": 0}}
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Simulate windows, as many of each gesture as the counts allow."""
         for stream, name in enumerate(SPLITS):
             rng = np.random.default_rng((int(recipe["seed"]), stream))
@@ -101,13 +101,13 @@ class Ninapro(Task):
             np.save(folder / f"label_{name}.npy", gestures)
             progress(stream + 1, len(SPLITS))
 
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         """Read the three parts as they were split: 2,638, 659 and 659 windows."""
         parts = []
         for name in SPLITS:
             path, label = folder / f"ninapro_{name}.npy", folder / f"label_{name}.npy"
             windows = samples.numbers(path, "the array", load_npy(path), (_LENGTH, _CHANNELS))
-            gestures = samples.classes(label, "the array", load_npy(label), len(windows), self.outputs[0])
+            gestures = samples.classes(label, "the array", load_npy(label), len(windows), self.output_shape[0])
             parts.append((self.encode(windows), gestures))
             progress(len(parts), len(SPLITS))
         return samples.raw(*parts)

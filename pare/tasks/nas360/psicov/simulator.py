@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial.distance import cdist
 
 from pare.data.official.pickles import dump_arrays
-from pare.data.task import Progress
+from pare.data.task import ProgressCallback
 
 _KINDS = ("helix", "strand", "coil")
 _RISE = (1.5, 3.3, 3.0)  # Å along the axis per residue
@@ -24,7 +24,7 @@ _TRIES = 48
 _AMINO_ACIDS = "ARNDCQEGHILKMFPSTWYV"
 
 
-def write(path: Path, counts: dict[str, int], lengths: tuple[int, int], seed: int, progress: Progress) -> None:
+def write(path: Path, counts: dict[str, int], lengths: tuple[int, int], seed: int, progress: ProgressCallback) -> None:
     """Write proteins of each set to a zip, of lengths drawn between the given ones."""
     done = 0
     with zipfile.ZipFile(path, "w") as archive:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor
 
-from pare.data.task import Metric, Progress, Published, Raw, Recipe, Split, Task
+from pare.data.task import Metric, ProgressCallback, Published, Raw, Recipe, Split, Task
 from pare.errors import DataError, RequestError
 from pare.losses import squared_error
 from pare.tasks.nas360.psicov import simulator
@@ -60,11 +60,11 @@ class Psicov(Task):
     kind = "dense"
     version = 1
     shape = (CHANNELS, SIDE, SIDE)
-    outputs = (SIDE, SIDE)
+    output_shape = (SIDE, SIDE)
     metric = Metric("MAE₈", "minimize", mae_8, unit="Å")
     criterion = staticmethod(clipped_squared_error)
     files = ("protein.zip",)
-    where = "NAS-Bench-360 (https://nb360.ml.cmu.edu), data set PSICOV"
+    homepage = "NAS-Bench-360 (https://nb360.ml.cmu.edu), data set PSICOV"
     in_parts = True
     synthetic = "simulated"
     published = (
@@ -123,13 +123,13 @@ class Psicov(Task):
         "laptop": {"deepcov": 28, "psicov": 8, "shortest": 300, "longest": 480, "seed": 0}
     }
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Simulate proteins of both sets, of lengths between the recipe's shortest and longest."""
         counts = {group: int(recipe[group]) for group in ("deepcov", "psicov")}
         lengths = int(recipe["shortest"]), int(recipe["longest"])
         simulator.write(folder / self.files[0], counts, lengths, int(recipe["seed"]), progress)
 
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         """Read DeepCov, its first 100 proteins (of fewer than 1,000 an eighth) for validation, and PSICOV for test."""
         proteins = Proteins(folder, self.files[0])
         deepcov, psicov = proteins.ids("deepcov"), proteins.ids("psicov")
@@ -168,7 +168,7 @@ class Psicov(Task):
 
     def constant(self, targets: np.ndarray) -> np.ndarray:
         """The mean of training distances, those beyond 16 Å counting as 16."""
-        total = np.zeros(self.outputs)
+        total = np.zeros(self.output_shape)
         for each in targets:
             total += np.minimum(each, CLIP)
         return (total / len(targets)).astype(np.float32)

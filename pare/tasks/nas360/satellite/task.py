@@ -8,7 +8,7 @@ import numpy as np
 
 from pare.data import checks as samples
 from pare.data.official.pickles import load_npy
-from pare.data.task import Progress, Published, Raw, Recipe, Task
+from pare.data.task import ProgressCallback, Published, Raw, Recipe, Task
 from pare.errors import DataError
 from pare.losses import cross_entropy
 from pare.tasks.nas360.satellite import simulator
@@ -26,11 +26,11 @@ class Satellite(Task):
     kind = "classification"
     version = 1
     shape = (1, _LENGTH)
-    outputs = (simulator.CROPS,)
+    output_shape = (simulator.CROPS,)
     metric = samples.ERROR
     criterion = staticmethod(cross_entropy)
     files = ("satellite_train.npy", "satellite_test.npy")
-    where = "NAS-Bench-360 (https://nb360.ml.cmu.edu), data set Satellite"
+    homepage = "NAS-Bench-360 (https://nb360.ml.cmu.edu), data set Satellite"
     synthetic = "simulated"
     published = (
         Published("WRN", 15.49, _NB360, verified=True),
@@ -84,7 +84,7 @@ class Satellite(Task):
     }
     recipes: ClassVar[Mapping[str, Recipe]] = {"laptop": {"train": 1350, "test": 150, "seed": 0}}
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Simulate fields with crops as unequally common as crops are."""
         for stream, name in enumerate(("train", "test")):
             rng = np.random.default_rng((int(recipe["seed"]), stream))
@@ -94,7 +94,7 @@ class Satellite(Task):
             np.save(folder / self.files[stream], np.array(content, dtype=object))
             progress(stream + 1, 2)
 
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         """Read both files: the last ninth of the first, 100,000 series, are for validation."""
         x, y = self._series(folder / self.files[0], least=9)
         progress(1, 2)
@@ -116,7 +116,9 @@ class Satellite(Task):
         if not isinstance(content, dict) or not {"data", "label"} <= content.keys():
             raise DataError(f"{path} should hold a dict with 'data' and 'label'")
         data = samples.numbers(path, "data", content["data"], (_LENGTH,), least)
-        return self.encode(data), samples.classes(path, "label", content["label"], len(data), self.outputs[0], first=1)
+        return self.encode(data), samples.classes(
+            path, "label", content["label"], len(data), self.output_shape[0], first=1
+        )
 
 
 TASK = Satellite()

@@ -10,7 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from pare.data import checks as samples
 from pare.data.official.pickles import dump_arrays, load_arrays
-from pare.data.task import Progress, Published, Raw, Recipe, Task
+from pare.data.task import ProgressCallback, Published, Raw, Recipe, Task
 from pare.errors import DataError
 from pare.losses import cross_entropy
 from pare.tasks.nas360.cifar100 import simulator as cifar100_simulator
@@ -29,11 +29,11 @@ class Spherical(Task):
     kind = "classification"
     version = 1
     shape = (3, _SIDE, _SIDE)
-    outputs = (100,)
+    output_shape = (100,)
     metric = samples.ERROR
     criterion = staticmethod(cross_entropy)
     files = ("s2_cifar100.gz",)
-    where = "NAS-Bench-360 (https://nb360.ml.cmu.edu), data set Spherical"
+    homepage = "NAS-Bench-360 (https://nb360.ml.cmu.edu), data set Spherical"
     synthetic = "simulated"
     published = (
         Published("WRN", 85.77, _NB360, verified=True),
@@ -86,7 +86,7 @@ class Spherical(Task):
     }
     recipes: ClassVar[Mapping[str, Recipe]] = {"laptop": {"train": 1250, "test": 250, "seed": 0}}
 
-    def synthesise(self, folder: Path, recipe: Recipe, progress: Progress) -> None:
+    def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Draw CIFAR-100's simulated pictures and project each under a rotation of its own.
 
         The published files turn 500 pictures alike: so few rotations would be left here that none could be learned.
@@ -103,7 +103,7 @@ class Spherical(Task):
         with gzip.GzipFile(folder / self.files[0], "wb", compresslevel=1, mtime=0) as file:
             dump_arrays(file, content)
 
-    def read(self, folder: Path, progress: Progress) -> Raw:
+    def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         """Read both parts: the last fifth of the training images, 10,000, are for validation."""
         path = folder / self.files[0]
         content = load_arrays(path, gzip.open)

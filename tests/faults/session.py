@@ -1,4 +1,4 @@
-"""One sitting of a sweep as a user starts it: a process of its own, with the Ray that it starts."""
+"""One session of a sweep as a user starts it: a process of its own, with the Ray that it starts."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ MARK = "PARE_SITTING"
 AGENTS = ("ray::DashboardAgent", "ray::RuntimeEnvAgent")
 
 
-class Sitting:
+class Session:
     """The script under way. `out` is its --out; it ends with its context."""
 
     def __init__(self, out, *arguments, script=SCRIPT):
