@@ -49,7 +49,7 @@ class Split:
 
     `x` (n, *task.shape) float32, or whatever `task.assemble` makes that of; `y` (n,) int64 for classes, (n, classes)
     float32 for multi-label, (n, *output_shape) float32 for dense and regression, or what criterion and metrics take;
-    `group` (n,) int64, the record (patient, protein, field) that a sample was cut from; samples of a group lie together.
+    `group` (n,) int64, the record (patient, protein, field) that a sample was cut from; a group's samples lie together.
     """
 
     x: np.ndarray
