@@ -21,11 +21,11 @@ from pare.data.official.download import download
 from pare.errors import RequestError
 from pare.search.command import main
 from pare.search.request import Preset, PresetName, Request
-from pare.tasks.openml import tables as openml
+from pare.tasks.openml import tables
 
 PRESETS: dict[PresetName, Preset] = {
-    "laptop": Preset(tasks=openml.OFFLINE, trials=6, seeds=2),
-    "paper": Preset(tasks=tuple(openml.TABLES), trials=40, seeds=3),
+    "laptop": Preset(tasks=tables.OFFLINE, trials=6, seeds=2),
+    "paper": Preset(tasks=tuple(tables.TABLES), trials=40, seeds=3),
 }
 
 
@@ -41,9 +41,9 @@ class Tables(Request):
         """Make the tasks, each of its file, after getting what is missing where that is asked for."""
         names = self.tasks or PRESETS["paper" if self.preset == "paper" else "laptop"].tasks
         for name in names:
-            if name not in openml.TABLES:
-                raise RequestError(f"--tasks is {name!r}: choose from {', '.join(openml.TABLES)}")
-        missing = openml.lacking(self.root, names)
+            if name not in tables.TABLES:
+                raise RequestError(f"--tasks is {name!r}: choose from {', '.join(tables.TABLES)}")
+        missing = tables.lacking(self.root, names)
         if missing and not self.download:
             raise RequestError(
                 f"{len(missing)} of {len(names)} files are missing: put {missing[0].files[0]} from "
@@ -54,7 +54,7 @@ class Tables(Request):
             print(f"getting {table.download.url}")
             download(table.download, self.root / table.name / "raw" / table.files[0], lambda *_: None)
         for name in names:
-            openml.bring(self.root, name)
+            tables.bring(self.root, name)
         return replace(self, tasks=names)
 
 

@@ -22,7 +22,7 @@ from pare.data.task import Kind
 from pare.errors import RequestError
 from pare.search.command import main
 from pare.search.request import Preset, PresetName, Request
-from pare.tasks.openml import tables as openml
+from pare.tasks.openml import tables
 from pare.tasks.own.importer import bring
 
 PRESETS: dict[PresetName, Preset] = {
@@ -64,7 +64,7 @@ class Own(Request):
             raise RequestError("--data is missing: give a .npz, a table, or a folder")
         if self.tasks:
             raise RequestError(f"--tasks is {' '.join(self.tasks)}: leave it out, the task is --data")
-        if self.name in (*tasks.names(), *tasks.sources(), *openml.TABLES):
+        if self.name in (*tasks.names(), *tasks.sources(), *tables.TABLES):
             raise RequestError(f"--name is {self.name!r}, which is another task: give another name")
         path = self.data.expanduser()
         task = bring(self.root, self.name, path, self.kind, self.label, self.group, self.metric, self.layout)

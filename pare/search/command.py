@@ -15,7 +15,7 @@ from rich.console import Console
 
 from pare import bucket, sources, tasks
 from pare.config import Run
-from pare.data import baselines as trivially
+from pare.data import baselines
 from pare.data.provider import DataProvider
 from pare.data.store import Prepared
 from pare.data.task import Task
@@ -29,11 +29,8 @@ from pare.reporting.tracking import tracker
 from pare.search import estimate as planning
 from pare.search import tune
 from pare.search.budget import OPTIONS, Budget
-from pare.search.cluster import connection as cluster
-from pare.search.cluster import prices
-from pare.search.cluster import workers as nodes
-from pare.search.output import directory as place
-from pare.search.output import visibility
+from pare.search.cluster import connection, prices, workers
+from pare.search.output import directory, visibility
 from pare.search.output.bucket_sync import BucketSync
 from pare.search.page import PageWriter
 from pare.search.request import Preset, PresetName, Request, parse
@@ -82,8 +79,8 @@ def _sweep(name: str, request: Request, presets: Mapping[PresetName, Preset]) ->
     console = Console()
     chosen = [tasks.get(task) for task in request.tasks]
     with _place(name, request, console) as (out, mirror):
-        cluster.connect(request.address)
-        with nodes.gathered(request, console) as (slots, places):
+        connection.connect(request.address)
+        with workers.gathered(request, console) as (slots, places):
             return _run(name, request, presets, chosen, out, mirror, console, slots, places)
 
 
@@ -97,14 +94,14 @@ def _place(name: str, request: Request, console: Console) -> Iterator[tuple[Path
     given = request.out or f"runs/{name}"
     if bucket.is_url(given):
         remote = bucket.reach(given, "--out")
-        out = place.writable(remote.workspace)
-        with place.lock(out), BucketSync(remote, out, request.fresh, say) as mirror:
+        out = directory.writable(remote.workspace)
+        with directory.lock(out), BucketSync(remote, out, request.fresh, say) as mirror:
             yield out, mirror
     else:
-        out = place.writable(Path(given))
-        if request.fresh and (aside := place.archive_previous(out)):
+        out = directory.writable(Path(given))
+        if request.fresh and (aside := directory.archive_previous(out)):
             say(f"the earlier sweep now lies in {aside}")
-        with place.lock(out):
+        with directory.lock(out):
             yield out, None
 
 
@@ -116,8 +113,8 @@ def _run(
     out: Path,
     mirror: BucketSync | None,
     console: Console,
-    slots: cluster.Slots,
-    places: nodes.Places | None,
+    slots: connection.Slots,
+    places: workers.Places | None,
 ) -> int:
     remote = mirror.remote if mirror else None
     if remote is None and not request.plan:
@@ -126,7 +123,7 @@ def _run(
     preset = presets[preset_name]
     chosen = chosen or [tasks.get(task) for task in preset.tasks]
     supply = DataProvider.of(request.data_root, preset_name)
-    budget = Budget(out / "spent.json", request.caps, cluster.price(request))
+    budget = Budget(out / "spent.json", request.caps, connection.price(request))
     console.print(f"preset {preset_name}: {why}", highlight=False)
 
     with SweepProgress(console=console) as progress:
@@ -144,7 +141,7 @@ def _run(
             bases[task.name] = _base(task, settings, data, request)
             _check(bases[task.name], data)
         visibility.require_data(supply, data)
-        sweep_id = "" if request.plan else place.write_manifest(out, name, request, preset_name, bases)
+        sweep_id = "" if request.plan else directory.write_manifest(out, name, request, preset_name, bases)
 
         plans = [_plan(task, bases[task.name], data[task.name], request, preset, out, sweep_id) for task in chosen]
         if request.plan:
@@ -177,7 +174,7 @@ def _run(
         console.print(_GOES_ON, highlight=False)
         return INTERRUPTED
 
-    trivial = {plan.task.name: score for plan in plans if (score := trivially.score(plan.task, plan.data))}
+    trivial = {plan.task.name: score for plan in plans if (score := baselines.score(plan.task, plan.data))}
     rows = leaderboard.write(out, {plan.task.name: _constant(plan) for plan in plans}, trivial)
     page.write()
     for plan in plans:

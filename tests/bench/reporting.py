@@ -17,8 +17,7 @@ import torch
 from pare import tasks
 from pare.config import Run
 from pare.data import store
-from pare.reporting import images as pictures
-from pare.reporting import report
+from pare.reporting import images, report
 from pare.reporting.report import Context
 from pare.reporting.tables import Tables
 from pare.reporting.tensorboard import TensorBoard
@@ -77,7 +76,7 @@ def trial(name, root, out):
 
     for observer in observers.values():
         observer.begin(one)
-    pictures.draw(task, {})
+    images.draw(task, {})
     report.write(out, Context(""))  # what is loaded once is not of a trial
     Inspector.look = watched
     try:

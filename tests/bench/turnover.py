@@ -29,7 +29,7 @@ from pare.reporting.tables import Tables
 from pare.reporting.tensorboard import TensorBoard
 from pare.search import tune
 from pare.search.budget import Budget
-from pare.search.cluster import connection as cluster
+from pare.search.cluster import connection
 from pare.search.study import space
 from pare.search.study.study import Study
 from pare.search.sweep import Sweep, TaskPlan
@@ -82,7 +82,7 @@ def sweep(root, out, epochs, slots):
     observers = [Tables(out), TensorBoard(out, {TASK: searched.domains()}), clock]
     # By itself Ray runs its workers at niceness 15: a busy machine would starve them, and not the plain processes.
     os.environ.setdefault("RAY_worker_niceness", "0")
-    cluster.connect(None, num_cpus=slots)
+    connection.connect(None, num_cpus=slots)
     supply = DataProvider(str(root), "laptop")
     tune.run(Sweep([plan], out, observers, slots, 0, Budget(out / "spent.json")), Workers(), supply, out / ".ray")
     ray.shutdown()

@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 
 from pare import tasks
-from pare.data import baselines as trivial
-from pare.data import store
+from pare.data import baselines, store
 from tests.tasks import tiny, toys
 
 
@@ -21,7 +20,7 @@ def reaction(tmp_path_factory):
 
 def test_scores_are_the_metric_of_both_splits(reaction):
     task, data = reaction
-    score = trivial.score(task, data)
+    score = baselines.score(task, data)
     assert score.name == "logistic growth of the mean"
     predict = task.baseline(data.split("train")).predict
     for value, name in ((score.validation, "val"), (score.test, "test")):
@@ -32,4 +31,4 @@ def test_scores_are_the_metric_of_both_splits(reaction):
 
 def test_most_tasks_have_none(tmp_path):
     task = toys.Toy()
-    assert trivial.score(task, store.prepare(task, tmp_path, "laptop", _quiet)) is None
+    assert baselines.score(task, store.prepare(task, tmp_path, "laptop", _quiet)) is None

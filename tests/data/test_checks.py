@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pare.data import checks as samples
+from pare.data import checks
 from pare.errors import DataError, RequestError
 
 PATH = Path("file.npy")
@@ -13,13 +13,13 @@ def test_error_is_the_share_of_wrong_classes():
     rng = np.random.default_rng(0)
     logits, y = rng.standard_normal((500, 7)), rng.integers(0, 7, 500)
     wrong = sum(int(row.argmax()) != target for row, target in zip(logits, y, strict=True))
-    assert samples.error(logits, y) == pytest.approx(100 * wrong / 500, abs=1e-12)
-    assert samples.ERROR.better(samples.error(np.eye(7)[y], y), samples.error(logits, y))
+    assert checks.error(logits, y) == pytest.approx(100 * wrong / 500, abs=1e-12)
+    assert checks.ERROR.better(checks.error(np.eye(7)[y], y), checks.error(logits, y))
 
 
 def test_every_sample_is_a_group_of_its_own():
     parts = [(np.zeros((n, 2)), np.zeros(n)) for n in (3, 1, 2)]
-    raw = samples.raw(*parts)
+    raw = checks.raw(*parts)
     assert [split.group.tolist() for split in (raw.train, raw.val, raw.test)] == [[0, 1, 2], [3], [4, 5]]
 
 
@@ -28,7 +28,7 @@ def test_every_sample_is_a_group_of_its_own():
     [([1, 3, 2], 1), (np.array([0.0, 2.0, 1.0]), 0), (np.array([[0], [2], [1]], np.uint8), 0)],
 )
 def test_classes_count_from_0(labels, first):
-    found = samples.classes(PATH, "label", labels, 3, 3, first)
+    found = checks.classes(PATH, "label", labels, 3, 3, first)
     assert found.tolist() == [0, 2, 1]
     assert found.dtype == np.int64
 
@@ -47,7 +47,7 @@ def test_classes_count_from_0(labels, first):
 )
 def test_other_labels_are_refused(labels, expected):
     with pytest.raises(DataError, match=expected):
-        samples.classes(PATH, "label", labels, 3, 3)
+        checks.classes(PATH, "label", labels, 3, 3)
 
 
 @pytest.mark.parametrize(
@@ -64,19 +64,19 @@ def test_other_labels_are_refused(labels, expected):
 )
 def test_other_numbers_are_refused(array, expected):
     with pytest.raises(DataError, match=expected) as error:
-        samples.numbers(PATH, "x", array, (4,), 2)
+        checks.numbers(PATH, "x", array, (4,), 2)
     assert str(error.value).startswith("file.npy: x ")
 
 
 def test_pixels_lie_in_the_unit_interval():
-    assert samples.pixels(np.array([0, 51, 255], np.uint8)).tolist() == [0, np.float32(0.2), 1]
-    assert samples.pixels(np.array([0, 0.5, 1])).dtype == np.float32
+    assert checks.pixels(np.array([0, 51, 255], np.uint8)).tolist() == [0, np.float32(0.2), 1]
+    assert checks.pixels(np.array([0, 0.5, 1])).dtype == np.float32
     with pytest.raises(RequestError, match="255"):
-        samples.pixels(np.array([0.0, 255.0]))
+        checks.pixels(np.array([0.0, 255.0]))
 
 
 def test_standardised_lines_have_mean_0_and_deviation_1():
     x = np.random.default_rng(0).normal(1e3, 5, (4, 2, 46))
-    found = samples.standardised(x)
+    found = checks.standardised(x)
     np.testing.assert_allclose(found, (x - x.mean(2, keepdims=True)) / x.std(2, keepdims=True), rtol=1e-5, atol=1e-6)
-    assert not samples.standardised(np.full((2, 46), 0.1)).any()
+    assert not checks.standardised(np.full((2, 46), 0.1)).any()

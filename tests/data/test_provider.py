@@ -12,7 +12,7 @@ from pare.config import Run
 from pare.data import provider, store
 from pare.data.provider import DataProvider
 from pare.errors import RequestError, TrainingError
-from pare.tasks.own import importer as own_bring
+from pare.tasks.own import importer
 from pare.tasks.own import task as own
 from tests.conftest import quietly
 from tests.tasks.toys import Toy
@@ -156,7 +156,7 @@ def test_tasks_of_ones_own_are_found_where_their_files_are_not(monkeypatch, tmp_
     x, y = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32), np.arange(60) % 2
     np.savez(tmp_path / "data.npz", x=x, y=y)
     monkeypatch.setenv(tasks.OWN, "")
-    task = own_bring.bring(tmp_path / "head", "mine", tmp_path / "data.npz")
+    task = importer.bring(tmp_path / "head", "mine", tmp_path / "data.npz")
     data = DataProvider.of(tmp_path / "head", "laptop")
     made = data.prepare(task, quietly)
     shutil.copytree(tmp_path / "head" / "mine" / made.key.partition("/")[2], tmp_path / "node" / made.key)

@@ -12,8 +12,7 @@ from transformers import RobertaModel
 from pare.errors import RequestError
 from pare.method import body as bodies
 from pare.method import bundled
-from pare.pretraining import masked_text
-from pare.pretraining import trainer as pretraining
+from pare.pretraining import masked_text, trainer
 from pare.pretraining.__main__ import main, run
 from pare.pretraining.card import CARD, CURVE, sha256
 from pare.pretraining.trainer import EASY, FIRST, Pretraining, PretrainingRecipe, multiplier
@@ -41,7 +40,7 @@ def few_modules(monkeypatch):
     """A sixth of the standard library, which is read sooner, and a short examination."""
     every = corpus.modules
     monkeypatch.setattr(corpus, "modules", lambda: dict(list(every().items())[::6]))
-    monkeypatch.setattr(pretraining, "_HELD_OUT", 32)
+    monkeypatch.setattr(trainer, "_HELD_OUT", 32)
     _forget()
     yield
     _forget()

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from pare.search import estimate as plan
+from pare.search import estimate
 from pare.search.cluster.connection import Slots
 from pare.training.estimate_cost import MeasuredCost
 from pare.training.launch import Workers
@@ -25,7 +25,7 @@ from pare.training.launch import Workers
     ],
 )
 def test_fewest_epochs_of_a_search(trials, epochs, scheduler, fewest):
-    assert plan.fewest_epochs(trials, epochs, scheduler) == pytest.approx(fewest)
+    assert estimate.fewest_epochs(trials, epochs, scheduler) == pytest.approx(fewest)
 
 
 def a_plan(methods, epochs=9, seeds=2):
@@ -40,7 +40,7 @@ COSTS = {("ecg", "pare"): MeasuredCost(50.0, 22.0), ("ecg", "nft"): MeasuredCost
 
 
 def test_from_seconds_to_hours_gpu_hours_and_dollars():
-    (one,) = plan.estimate([a_plan(["pare"] * 9 + ["nft"])], COSTS, SLOTS, "none", price=3.0)
+    (one,) = estimate.estimate([a_plan(["pare"] * 9 + ["nft"])], COSTS, SLOTS, "none", price=3.0)
     # Two workers share an epoch. The published configuration of pare, of many trials, may run again.
     seconds = 36.0 * (81 + 18 + 18) + 18.0 * (9 + 18)
     assert one.trials == 10
@@ -51,7 +51,7 @@ def test_from_seconds_to_hours_gpu_hours_and_dollars():
 
 
 def test_pruning_widens_the_range():
-    (asha,), (none,) = (plan.estimate([a_plan(["pare"] * 9)], COSTS, SLOTS, s, price=0.0) for s in ("asha", "none"))
+    (asha,), (none,) = (estimate.estimate([a_plan(["pare"] * 9)], COSTS, SLOTS, s, price=0.0) for s in ("asha", "none"))
     assert asha.least.hours < none.least.hours
     assert asha.most == none.most
 
@@ -59,7 +59,7 @@ def test_pruning_widens_the_range():
 @pytest.mark.parametrize(("priced", "dollars"), [(True, "0.0"), (False, "unknown")])
 def test_a_row_per_task_and_their_sum(priced, dollars):
     console = Console(file=io.StringIO(), width=80)
-    console.print(plan.table(plan.estimate([a_plan(["pare"] * 4)], COSTS, SLOTS, "asha", price=1.0), priced))
+    console.print(estimate.table(estimate.estimate([a_plan(["pare"] * 4)], COSTS, SLOTS, "asha", price=1.0), priced))
     header, row, total = console.file.getvalue().splitlines()
     assert row.split()[:3] == ["ecg", "simulated", "4"]
     assert total.split()[:2] == ["all", "4"]

@@ -10,8 +10,8 @@ import ray
 from ray.tune import Trainable
 
 from pare.data.provider import DataProvider
-from pare.search import tune as adapters
-from pare.search.cluster import connection as cluster
+from pare.search import tune
+from pare.search.cluster import connection
 from pare.training.launch import Workers
 
 SLOTS, JOBS = 4, 12
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.ray
 
 @pytest.fixture(scope="module", autouse=True)
 def four_cpus():
-    cluster.connect(None, num_cpus=SLOTS)
+    connection.connect(None, num_cpus=SLOTS)
     yield
     ray.shutdown()
 
@@ -86,7 +86,7 @@ def run_jobs(folder, may_be_ready):
             pass
 
     jobs = Jobs(folder)
-    adapters.run(jobs, Workers(1, 1, 0), DataProvider(str(folder), "laptop"), folder / "ray", actor=Actor)
+    tune.run(jobs, Workers(1, 1, 0), DataProvider(str(folder), "laptop"), folder / "ray", actor=Actor)
     assert len(jobs.ended) == JOBS
     return len(list(folder.glob("started-*")))
 

@@ -9,7 +9,7 @@ from pare import tasks
 from pare.errors import RequestError
 from pare.search.command import main
 from pare.search.request import parse
-from pare.tasks.openml import tables as openml
+from pare.tasks.openml import tables
 from sweeps import openml_cc18
 
 
@@ -30,8 +30,8 @@ def test_help_is_the_page(capsys):
 
 
 def test_the_laptops_tables_need_no_file(tmp_path):
-    assert _request(tmp_path, "--preset", "laptop").ready().tasks == openml.OFFLINE
-    assert {path.name for path in tmp_path.iterdir()} == set(openml.OFFLINE)
+    assert _request(tmp_path, "--preset", "laptop").ready().tasks == tables.OFFLINE
+    assert {path.name for path in tmp_path.iterdir()} == set(tables.OFFLINE)
 
 
 @pytest.mark.parametrize(

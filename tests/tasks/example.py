@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pare.data import checks as samples
+from pare.data import checks
 from pare.data.official.pickles import load_npy
 from pare.data.task import SPLITS, ProgressCallback, Raw, Recipe, Task
 from pare.losses import cross_entropy
@@ -42,7 +42,7 @@ class Pitch(Task):
 
     # What is minimised, and what the search goes by.
     criterion = staticmethod(cross_entropy)
-    metric = samples.ERROR
+    metric = checks.ERROR
 
     # Where they come from. Files that lie in DATA_ROOT/pitch/raw are real; what `write_synthetic` writes is not.
     files = ("recordings.npy", "pitches.npy")
@@ -79,18 +79,18 @@ class Pitch(Task):
     def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         """The first 70 % for training, 15 % each for validation and test; every recording is a group of its own."""
         recordings, pitches = (folder / name for name in self.files)
-        x = samples.numbers(recordings, "recordings", load_npy(recordings), (LENGTH,), least=10)
-        y = samples.classes(pitches, "pitches", load_npy(pitches), len(x), len(PITCHES))
+        x = checks.numbers(recordings, "recordings", load_npy(recordings), (LENGTH,), least=10)
+        y = checks.classes(pitches, "pitches", load_npy(pitches), len(x), len(PITCHES))
         edges = [0, *(np.array((0.7, 0.85, 1.0)) * len(x)).astype(int)]
         parts = [(self.encode(x[a:b]), y[a:b]) for a, b in pairwise(edges)]
         progress(len(SPLITS), len(SPLITS))
         # Of the training samples alone.
         statistics = {"input_mean": parts[0][0].mean((0, 2))[:, None], "input_std": parts[0][0].std((0, 2))[:, None]}
-        return samples.raw(*parts, statistics=statistics)
+        return checks.raw(*parts, statistics=statistics)
 
     def encode(self, raw: np.ndarray) -> np.ndarray:
         """Recordings (n, 200) → (n, 1, 200) float32."""
-        return samples.batch(raw, ((LENGTH,),), f"recordings (n, {LENGTH})").astype(np.float32)[:, None]
+        return checks.batch(raw, ((LENGTH,),), f"recordings (n, {LENGTH})").astype(np.float32)[:, None]
 
 
 TASK = Pitch()

@@ -11,7 +11,7 @@ import ray
 import torch
 
 from pare.errors import DiskFull, TrainingError
-from pare.search.cluster import connection as cluster
+from pare.search.cluster import connection
 from pare.training import launch
 from pare.training.launch import Launch, Mailbox, Workers
 from pare.training.loop import train
@@ -131,7 +131,7 @@ def test_nobody_waits_for_an_answer_after_the_end():
 @pytest.fixture(scope="module")
 def two_cpus():
     """A Ray of two CPUs of our own; whole again after every test."""
-    cluster.connect(None, num_cpus=2)
+    connection.connect(None, num_cpus=2)
     yield
     ray.shutdown()
 

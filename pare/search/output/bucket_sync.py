@@ -26,7 +26,7 @@ from pare.errors import BucketError, is_disk_full
 from pare.reporting.best_model import RUNNING
 from pare.reporting.records import Record
 from pare.search.output.directory import LOCK
-from pare.search.output.lease import NAME as OWNER
+from pare.search.output.lease import NAME as OWNER_FILE
 from pare.search.output.lease import Lease
 
 EVERY = 5.0
@@ -151,7 +151,7 @@ class BucketSync:
         there = self.remote.holds("sweep.json")
         if there and self._fresh:
             aside = self.remote.move_aside()
-            aside.delete([OWNER])
+            aside.delete([OWNER_FILE])
             self._say(f"the earlier sweep now lies in {aside}")
         elif there:
             names = [name for name in self.remote.files() if _follows(name)]

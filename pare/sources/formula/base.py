@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 from torch import Tensor
 
-from pare.data import checks as samples
+from pare.data import checks
 from pare.data.task import Kind, ProgressCallback, Raw, Recipe, Split, Task
 from pare.errors import DataError, RequestError
 from pare.losses import cross_entropy
@@ -30,7 +30,7 @@ class Proxy(Task):
     kind: ClassVar[Kind] = "classification"
     synthetic = "generated"
     homepage = "made by the package itself"
-    metric = samples.ERROR
+    metric = checks.ERROR
     criterion: ClassVar[staticmethod[[Tensor, Tensor], Tensor]] = staticmethod(cross_entropy)
     paper: ClassVar = {}
     laptop: ClassVar = {}

@@ -9,8 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from pare.data import checks as samples
-from pare.data import parallel
+from pare.data import checks, parallel
 from pare.data.task import ProgressCallback, Raw, Split, Task
 from pare.errors import DataError
 
@@ -33,11 +32,11 @@ class Photographs(Task):
 
     def encode(self, raw: np.ndarray) -> np.ndarray:
         """Images with their channels first or last, as bytes or in [0, 1], in [0, 1] with their channels first."""
-        return samples.images(raw, self.shape)
+        return checks.images(raw, self.shape)
 
     def assemble(self, x: np.ndarray) -> np.ndarray:
         """Bytes, as which images rest, in [0, 1]."""
-        return samples.pixels(x)
+        return checks.pixels(x)
 
 
 def raw(

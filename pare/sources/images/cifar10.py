@@ -6,16 +6,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from pare.data import checks as samples
+from pare.data import checks
 from pare.data.task import Download, ProgressCallback, Raw, Recipe
-from pare.tasks.nas360.cifar100 import archive as cifar
-from pare.tasks.nas360.cifar100 import simulator as cifar100_simulator
+from pare.tasks.nas360.cifar100 import archive, simulator
 
 _TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
 _TEST = "test_batch"
 
 
-class Cifar10(cifar.Cifar):
+class Cifar10(archive.Cifar):
     """CIFAR-10: an image in [0, 1] in, its class out. The released code takes 5,000 of its images, this one all."""
 
     name = "cifar10"
@@ -24,7 +23,7 @@ class Cifar10(cifar.Cifar):
     output_shape = (10,)
     labels = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
     files = ("cifar-10-python.tar.gz",)
-    homepage = f"{cifar.Cifar.homepage}; --source fractals needs no file"
+    homepage = f"{archive.Cifar.homepage}; --source fractals needs no file"
     folder = "cifar-10-batches-py"
     key = "labels"
     downloads: ClassVar[Mapping[str, Download]] = {
@@ -46,7 +45,7 @@ class Cifar10(cifar.Cifar):
                 rng = np.random.default_rng((int(recipe["seed"]), stream))
                 count = int(recipe["test"]) if name == _TEST else int(recipe["train"]) // len(_TRAIN)
                 labels = rng.permutation(np.arange(count) % 10)
-                yield name, cifar100_simulator.draw(10 * labels, rng), {self.key: labels}
+                yield name, simulator.draw(10 * labels, rng), {self.key: labels}
                 progress(stream + 1, len(_TRAIN) + 1)
 
         self.pack(folder / self.files[0], batches())
@@ -59,7 +58,7 @@ class Cifar10(cifar.Cifar):
             progress(len(parts), len(_TRAIN) + 1)
         *train, val, test = parts
         x, y = (np.concatenate(column) for column in zip(*train, strict=True))
-        return samples.raw((x, y), val, test, statistics=cifar.statistics(x))
+        return checks.raw((x, y), val, test, statistics=archive.statistics(x))
 
 
 TASK = Cifar10()

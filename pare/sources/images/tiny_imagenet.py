@@ -10,14 +10,13 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from pare.data import checks as samples
-from pare.data import seeded
+from pare.data import checks, seeded
 from pare.data.official.archives import Archive
 from pare.data.task import Download, ProgressCallback, Raw, Recipe
 from pare.errors import DataError
 from pare.losses import cross_entropy
 from pare.sources.images import base
-from pare.tasks.nas360.cifar100 import simulator as cifar100_simulator
+from pare.tasks.nas360.cifar100 import simulator
 
 SIDE = 64
 CLASSES = 200
@@ -44,7 +43,7 @@ class TinyImageNet(base.Photographs):
     version = 1
     shape = (3, SIDE, SIDE)
     output_shape = (CLASSES,)
-    metric = samples.ERROR
+    metric = checks.ERROR
     criterion = staticmethod(cross_entropy)
     files = ("tiny-imagenet-200.zip",)
     homepage = "Stanford CS231n (http://cs231n.stanford.edu); --source fractals needs no file"
@@ -159,7 +158,7 @@ def _decode(path: Path, content: bytes, number: int) -> tuple[np.ndarray, int]:
 
 def _draw(kinds: np.ndarray, rng: np.random.Generator) -> list[bytes]:
     """Simulated pictures of each of the kinds (n,): those from 100 on are the negatives of the others."""
-    images = cifar100_simulator.draw(kinds % 100, rng, SIDE)
+    images = simulator.draw(kinds % 100, rng, SIDE)
     images[kinds >= 100] = 255 - images[kinds >= 100]
     grey = rng.random(len(kinds)) < 1 / 50
     return [base.jpeg(image[0] if single else image) for image, single in zip(images, grey, strict=True)]

@@ -10,7 +10,7 @@ from typing import ClassVar, NamedTuple, TypeVar
 import numpy as np
 from tokenizers import Tokenizer
 
-from pare.data import checks as samples
+from pare.data import checks
 from pare.data.task import SPLITS, ProgressCallback, Raw, Split, Task
 from pare.errors import DataError, RequestError
 from pare.losses import cross_entropy
@@ -40,7 +40,7 @@ class Tokens(Task):
     kind = "classification"
     text = True
     shape = (1, LENGTH)
-    metric = samples.ERROR
+    metric = checks.ERROR
     criterion = staticmethod(cross_entropy)
     paper: ClassVar = {}
     laptop: ClassVar = {}
@@ -65,7 +65,7 @@ class Tokens(Task):
 
     def encode(self, raw: np.ndarray) -> np.ndarray:
         """Token ids (n, 32) or (n, 1, 32), whole numbers from 0: (n, 1, 32) float32, which holds every id exactly."""
-        raw = samples.batch(raw, ((LENGTH,), self.shape), f"token ids (n, {LENGTH}) or (n, 1, {LENGTH})")
+        raw = checks.batch(raw, ((LENGTH,), self.shape), f"token ids (n, {LENGTH}) or (n, 1, {LENGTH})")
         if raw.size and (raw.min() < 0 or (raw % 1).any()):
             raise RequestError(f"samples of type {raw.dtype} are not all whole numbers from 0: give token ids")
         return raw.astype(np.float32).reshape(-1, *self.shape)

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from torch import Tensor
 
-from pare.data import checks as samples
+from pare.data import checks
 from pare.data.tabular import Encoder
 from pare.data.task import SPLITS, Baseline, Kind, ProgressCallback, Raw, Recipe, Split, Task
 from pare.errors import DataError, RequestError
@@ -127,7 +127,7 @@ class OwnTask(Task):
         if own.encoder is not None:
             x = own.encoder.encode(raw)[:, None]
         else:
-            x = samples.batch(raw, (own.raw,), f"samples (n, {', '.join(map(str, own.raw))})").astype(np.float32)
+            x = checks.batch(raw, (own.raw,), f"samples (n, {', '.join(map(str, own.raw))})").astype(np.float32)
             x = arranged(x, "image" if len(own.shape) == 3 else "sequence")
         # Patches must divide a sequence: its last value fills up what is missing.
         missing = own.shape[-1] - x.shape[-1]

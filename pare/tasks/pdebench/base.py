@@ -13,8 +13,7 @@ import numpy as np
 from scipy.interpolate import make_interp_spline
 from torch import Tensor
 
-from pare.data import checks as samples
-from pare.data import parallel
+from pare.data import checks, parallel
 from pare.data.task import Baseline, Download, Metric, ProgressCallback, Published, Raw, Recipe, Split, Task
 from pare.errors import RequestError
 from pare.losses import relative_l2
@@ -129,7 +128,7 @@ class OneFrame(Task):
             "output_mean": output_mean,
             "output_std": output_std,
         }
-        return samples.raw((x[train], y[train]), (x[val], y[val]), (x[test], y[test]), statistics=statistics)
+        return checks.raw((x[train], y[train]), (x[val], y[val]), (x[test], y[test]), statistics=statistics)
 
     def pair(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Inputs (n, *shape) and targets (n, *output_shape) out of frames (n, 2, C, *spatial_shape)."""

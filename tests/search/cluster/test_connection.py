@@ -4,20 +4,20 @@ import pytest
 import ray
 
 from pare.errors import ClusterError, RequestError
-from pare.search.cluster import connection as cluster
+from pare.search.cluster import connection
 
 
 @pytest.mark.parametrize("scheme", ["", "ray://"])
 def test_an_address_where_nobody_listens_is_told_at_once(unused_port, scheme):
     address = f"{scheme}127.0.0.1:{unused_port()}"
     with pytest.raises(RequestError, match=rf"--address is '{address}': no Ray answers there"):
-        cluster.connect(address)
+        connection.connect(address)
 
 
 @pytest.mark.parametrize("address", ["nowhere", "host:port"])
 def test_what_is_no_address_is_told(address):
     with pytest.raises(RequestError, match=r"no Ray answers there"):
-        cluster.connect(address)
+        connection.connect(address)
 
 
 @pytest.mark.parametrize("error", [RuntimeError, Exception])
@@ -27,4 +27,4 @@ def test_a_ray_that_does_not_start_is_told(error, monkeypatch):
 
     monkeypatch.setattr(ray, "init", init)
     with pytest.raises(ClusterError, match=r"Ray did not start \(Timed out while waiting for GCS\)"):
-        cluster.connect(None)
+        connection.connect(None)

@@ -6,13 +6,13 @@ import pytest
 import ray
 from ray.util.placement_group import placement_group
 
-from pare.search.cluster import connection as cluster
+from pare.search.cluster import connection
 from pare.search.cluster.placement_groups import remove_orphans
 
 
 @pytest.fixture(scope="module")
 def three_cpus():
-    cluster.connect(None, num_cpus=3)
+    connection.connect(None, num_cpus=3)
     yield
     ray.shutdown()
 

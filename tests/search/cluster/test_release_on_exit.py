@@ -9,7 +9,7 @@ import ray
 from ray._private.worker import global_worker
 from ray.autoscaler.v2.sdk import get_cluster_resource_state
 
-from pare.search.cluster import connection as cluster
+from pare.search.cluster import connection
 
 SWEEP = """
 import sys, ray
@@ -26,7 +26,7 @@ with ReleaseOnExit(sys.argv[1]):
 @pytest.fixture
 def address(monkeypatch):
     monkeypatch.setenv("RAY_enable_autoscaler_v2", "1")  # as `ray up` has it
-    cluster.connect(None, num_cpus=1)
+    connection.connect(None, num_cpus=1)
     yield ray.get_runtime_context().gcs_address
     ray.shutdown()
 

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from pare.errors import ClusterError, RequestError
-from pare.search.cluster import workers as nodes
+from pare.search.cluster import workers
 from pare.search.cluster.autoscaler import HEAD, Autoscaler, NodeType
 from pare.search.request import Request
 
@@ -60,17 +60,17 @@ class NoLeash:
 def make(monkeypatch, tmp_path):
     def make(autoscaler):
         cluster = Cluster(autoscaler)
-        monkeypatch.setattr(nodes.autoscaler, "at_work", lambda: cluster.autoscaler)
-        monkeypatch.setattr(nodes.ray, "nodes", cluster.nodes)
-        monkeypatch.setattr(nodes.ray, "get_runtime_context", lambda: SimpleNamespace(gcs_address="head:6379"))
+        monkeypatch.setattr(workers.autoscaler, "at_work", lambda: cluster.autoscaler)
+        monkeypatch.setattr(workers.ray, "nodes", cluster.nodes)
+        monkeypatch.setattr(workers.ray, "get_runtime_context", lambda: SimpleNamespace(gcs_address="head:6379"))
         folder = SimpleNamespace(get_logs_dir_path=lambda: tmp_path)
-        monkeypatch.setattr(nodes, "global_worker", SimpleNamespace(node=folder))
-        monkeypatch.setattr(nodes, "SetupLogMonitor", lambda *_, **__: cluster)
-        monkeypatch.setattr(nodes, "get_cluster_status", cluster.status)
-        monkeypatch.setattr(nodes, "request_resources", lambda bundles: cluster.asked.append(bundles))
-        monkeypatch.setattr(nodes, "ReleaseOnExit", NoLeash)
+        monkeypatch.setattr(workers, "global_worker", SimpleNamespace(node=folder))
+        monkeypatch.setattr(workers, "SetupLogMonitor", lambda *_, **__: cluster)
+        monkeypatch.setattr(workers, "get_cluster_status", cluster.status)
+        monkeypatch.setattr(workers, "request_resources", lambda bundles: cluster.asked.append(bundles))
+        monkeypatch.setattr(workers, "ReleaseOnExit", NoLeash)
         clock = SimpleNamespace(monotonic=lambda: cluster.now, time=lambda: cluster.now, sleep=cluster.sleep)
-        monkeypatch.setattr(nodes, "time", clock)
+        monkeypatch.setattr(workers, "time", clock)
         return cluster
 
     return make
@@ -78,7 +78,7 @@ def make(monkeypatch, tmp_path):
 
 def gathered(**options):
     console = Console(file=io.StringIO(), width=200)
-    return nodes.gathered(Request(address="auto", **options), console), console.file
+    return workers.gathered(Request(address="auto", **options), console), console.file
 
 
 def test_places_are_asked_for_held_and_let_go(make):

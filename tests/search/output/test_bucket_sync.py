@@ -9,8 +9,7 @@ import pytest
 from pare import bucket
 from pare.bucket import Folder
 from pare.errors import BucketError
-from pare.search.output import bucket_sync
-from pare.search.output import lease as owner
+from pare.search.output import bucket_sync, lease
 from pare.search.output.bucket_sync import BucketSync
 
 
@@ -62,7 +61,7 @@ def test_another_machine_goes_on_with_what_was_left(remote, tmp_path):
         (one / "tb" / "ecg").mkdir(parents=True)
         (one / "tb" / "ecg" / "events").write_text("e")
     assert set(remote.files()) == {
-        owner.NAME,
+        lease.NAME,
         "sweep.json",
         "ecg/study.db",
         "ecg/trials.parquet",

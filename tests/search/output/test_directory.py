@@ -6,7 +6,7 @@ import pytest
 
 from pare.config import Run
 from pare.errors import DataError, RequestError
-from pare.search.output import directory as place
+from pare.search.output import directory
 from pare.search.request import Request
 
 RUN = Run(task="ecg", data="d", body="roberta-mini", source="signals", source_data="s", epochs=9)
@@ -14,11 +14,11 @@ RUN = Run(task="ecg", data="d", body="roberta-mini", source="signals", source_da
 
 @pytest.fixture(autouse=True)
 def _no_ray(monkeypatch):
-    monkeypatch.setattr(place.ray, "cluster_resources", lambda: {"CPU": 2.0})
+    monkeypatch.setattr(directory.ray, "cluster_resources", lambda: {"CPU": 2.0})
 
 
 def remember(out, run=RUN, **request):
-    return place.write_manifest(out, "nas360", Request(**request), "laptop", {run.task: run})
+    return directory.write_manifest(out, "nas360", Request(**request), "laptop", {run.task: run})
 
 
 def test_the_same_sweep_keeps_its_identifier(tmp_path):
@@ -71,8 +71,8 @@ def test_a_fresh_start_keeps_the_old_beside(tmp_path):
     out = tmp_path / "out"
     names = []
     for _ in range(3):
-        place.writable(out)
-        names.append(place.archive_previous(out))
+        directory.writable(out)
+        names.append(directory.archive_previous(out))
         assert list(out.iterdir()) == [out / ".lock.held"] or not list(out.iterdir())
         remember(out)
     assert names == [None, tmp_path / "out.1", tmp_path / "out.2"]
@@ -82,13 +82,13 @@ def test_a_fresh_start_keeps_the_old_beside(tmp_path):
 
 def test_a_fresh_start_waits_for_a_sweep_at_work(tmp_path):
     remember(tmp_path)
-    with place.lock(tmp_path), pytest.raises(RequestError, match=r"a sweep is at work there \(process"):
-        place.archive_previous(tmp_path)
+    with directory.lock(tmp_path), pytest.raises(RequestError, match=r"a sweep is at work there \(process"):
+        directory.archive_previous(tmp_path)
     assert (tmp_path / "sweep.json").exists()
 
 
 def test_the_directory_is_free_again_afterwards(tmp_path):
     for _ in range(2):
-        with place.lock(tmp_path):
+        with directory.lock(tmp_path):
             assert (tmp_path / ".lock").read_text().startswith("process ")
         assert not (tmp_path / ".lock").exists()

@@ -7,13 +7,13 @@ import pytest
 
 from pare.bucket import Folder
 from pare.errors import BucketError, RequestError
-from pare.search.output import lease as owner
+from pare.search.output import lease
 from pare.search.output.lease import NAME, Lease
 
 
 @pytest.fixture
 def remote(store_url, monkeypatch):
-    monkeypatch.setattr(owner, "RENEWED", 0.2)
+    monkeypatch.setattr(lease, "RENEWED", 0.2)
     return Folder(f"{store_url}/run")
 
 
@@ -48,7 +48,7 @@ def test_a_silent_one_loses_it_after_a_while(remote, monkeypatch, capsys):
     one.hold("a")
     one.stop()
     elsewhere(remote)
-    monkeypatch.setattr(owner, "SILENT", 1.5)  # the store counts whole seconds
+    monkeypatch.setattr(lease, "SILENT", 1.5)  # the store counts whole seconds
     began = time.monotonic()
     assert Lease(remote).take("b", print) == "a"
     assert time.monotonic() - began > 0.2
@@ -64,7 +64,7 @@ def test_a_dead_process_of_this_machine_holds_nothing(remote, own, monkeypatch):
     if own:
         elsewhere(remote)
     else:
-        monkeypatch.setattr(owner.os, "kill", lambda *_: (_ for _ in ()).throw(ProcessLookupError()))
+        monkeypatch.setattr(lease.os, "kill", lambda *_: (_ for _ in ()).throw(ProcessLookupError()))
     assert Lease(remote).take(own, print) == "a"
 
 

@@ -5,7 +5,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from pare.data import checks as samples
+from pare.data import checks
 from pare.errors import DataError
 from pare.sources.images.cifar10 import TASK
 from pare.tasks.nas360.cifar100 import archive as cifar
@@ -65,7 +65,7 @@ def test_statistics_are_of_the_training_split_alone(tmp_path):
 
 def test_it_reads_as_cifar100_does():
     assert isinstance(TASK, cifar.Cifar)
-    assert TASK.metric is samples.ERROR
+    assert TASK.metric is checks.ERROR
     assert len(TASK.labels) == TASK.output_shape[0]
 
 

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 import pytest
 
-from pare.data import checks as samples
+from pare.data import checks
 from pare.errors import DataError, RequestError
 from pare.tasks.nas360.cifar100 import simulator
 from pare.tasks.nas360.cifar100.task import TASK
@@ -84,7 +84,7 @@ def test_statistics_are_of_the_training_split_alone(tmp_path):
 
 
 def test_metric_is_the_error():
-    assert TASK.metric is samples.ERROR
+    assert TASK.metric is checks.ERROR
 
 
 def test_images_are_taken_with_channels_first_or_last_as_bytes_or_numbers():

@@ -4,7 +4,7 @@ import tarfile
 import numpy as np
 import pytest
 
-from pare.tasks.nas360.cosmic import simulator as cosmic_simulator
+from pare.tasks.nas360.cosmic import simulator
 from pare.tasks.nas360.cosmic.task import one_minus_auroc
 
 
@@ -15,7 +15,7 @@ def _quiet(done):
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
     path = tmp_path_factory.mktemp("cosmic") / "a.tar"
-    cosmic_simulator.write(path, "npy_train/f435w", ["1_2", "3_4"], 12, (0, 0), _quiet)
+    simulator.write(path, "npy_train/f435w", ["1_2", "3_4"], 12, (0, 0), _quiet)
     with tarfile.open(path) as archive:
         return {name: np.load(io.BytesIO(archive.extractfile(name).read())) for name in archive.getnames()}
 

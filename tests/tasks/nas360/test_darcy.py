@@ -10,7 +10,7 @@ from pare.config import Run
 from pare.data import store
 from pare.data.task import SPLITS
 from pare.errors import DataError, RequestError
-from pare.tasks.nas360.darcy import task as darcy
+from pare.tasks.nas360.darcy import task
 from pare.tasks.nas360.darcy.task import TASK
 
 RECIPE = {"train": 20, "test": 6, "resolution": 85, "seed": 0}
@@ -90,8 +90,8 @@ def test_types_are_the_interfaces(raw):
 
 
 def test_only_the_published_counts_are_read(folder, monkeypatch):
-    monkeypatch.setattr(darcy, "TRAIN", 10)
-    monkeypatch.setattr(darcy, "TEST", 4)
+    monkeypatch.setattr(task, "TRAIN", 10)
+    monkeypatch.setattr(task, "TEST", 4)
     raw = TASK.read(folder, _quiet)
     assert [len(getattr(raw, name)) for name in SPLITS] == [9, 1, 4]
 

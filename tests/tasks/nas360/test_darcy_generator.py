@@ -4,7 +4,7 @@ from scipy.interpolate import CubicSpline
 from scipy.sparse import lil_array
 from scipy.sparse.linalg import spsolve
 
-from pare.tasks.nas360.darcy import generator as darcy_generator
+from pare.tasks.nas360.darcy import generator
 
 
 def _quiet(done: int, total: int) -> None:
@@ -12,7 +12,7 @@ def _quiet(done: int, total: int) -> None:
 
 
 def _generate(stream=0, count=2, resolution=15, **options):
-    return darcy_generator.generate(0, stream, count, resolution, _quiet, **options)
+    return generator.generate(0, stream, count, resolution, _quiet, **options)
 
 
 def _direct_solution(a):
@@ -41,12 +41,12 @@ def test_solver_agrees_with_elimination():
 
 def test_solver_falls_back_to_elimination(monkeypatch):
     (a,), (u,) = _generate(count=1, resolution=29)
-    monkeypatch.setattr(darcy_generator, "_ITERATIONS", 1)
-    np.testing.assert_allclose(darcy_generator.solve(a), u, rtol=0, atol=1e-8 * u.max())
+    monkeypatch.setattr(generator, "_ITERATIONS", 1)
+    np.testing.assert_allclose(generator.solve(a), u, rtol=0, atol=1e-8 * u.max())
 
 
 def test_constant_coefficient_has_the_textbook_solution():
-    assert darcy_generator.solve(np.full((85, 85), 3.0))[42, 42] == pytest.approx(0.0736713 / 3, rel=1e-3)
+    assert generator.solve(np.full((85, 85), 3.0))[42, 42] == pytest.approx(0.0736713 / 3, rel=1e-3)
 
 
 def test_coefficient_is_the_thresholded_cosine_series():
@@ -60,7 +60,7 @@ def test_coefficient_is_the_thresholded_cosine_series():
             norm = (np.sqrt(2) if i else 1) * (np.sqrt(2) if j else 1)
             g += deviation * white[i, j] * norm * np.outer(np.cos(np.pi * i * x), np.cos(np.pi * j * x))
     expected = np.where(g >= 0, 12.0, 3.0)
-    np.testing.assert_array_equal(darcy_generator.coefficient(np.random.default_rng(5), s), expected)
+    np.testing.assert_array_equal(generator.coefficient(np.random.default_rng(5), s), expected)
 
 
 def test_samples_do_not_depend_on_threads_or_count():

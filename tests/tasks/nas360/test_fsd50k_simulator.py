@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from pare.tasks.nas360.fsd50k import logmel
-from pare.tasks.nas360.fsd50k import simulator as fsd50k_simulator
+from pare.tasks.nas360.fsd50k import logmel, simulator
 
 SECONDS = 12
 
@@ -13,7 +12,7 @@ def spectra():
     made = []
     for label in range(8):
         rng = np.random.default_rng(label)
-        audio = np.stack([fsd50k_simulator._clip([label], logmel.RATE, rng) for _ in range(SECONDS)])
+        audio = np.stack([simulator._clip([label], logmel.RATE, rng) for _ in range(SECONDS)])
         assert np.abs(audio).max() <= 1
         levels = logmel.decibels(audio)
         made.append(np.concatenate([levels.mean(2), levels.std(2)], axis=1))

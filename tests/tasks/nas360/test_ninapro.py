@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pare.data import checks as samples
+from pare.data import checks
 from pare.errors import DataError
 from pare.tasks.nas360.ninapro import simulator
 from pare.tasks.nas360.ninapro.task import TASK
@@ -32,7 +32,7 @@ def test_windows_are_read_electrode_by_time(tmp_path, labels):
 
 
 def test_metric_is_the_error():
-    assert TASK.metric is samples.ERROR
+    assert TASK.metric is checks.ERROR
 
 
 def test_both_layouts_of_a_window_are_the_same():

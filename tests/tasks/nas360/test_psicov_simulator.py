@@ -2,12 +2,12 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from pare.tasks.nas360.psicov import simulator as psicov_simulator
+from pare.tasks.nas360.psicov import simulator
 
 
 @pytest.fixture(scope="module")
 def proteins():
-    return [psicov_simulator._protein(length, np.random.default_rng(length)) for length in (150, 300)]
+    return [simulator._protein(length, np.random.default_rng(length)) for length in (150, 300)]
 
 
 def test_neighbours_lie_as_far_apart_as_residues_do(proteins):

@@ -3,7 +3,7 @@ import os
 import numpy as np
 import pytest
 
-from pare.data import checks as samples
+from pare.data import checks
 from pare.errors import DataError
 from pare.tasks.nas360.satellite import simulator
 from pare.tasks.nas360.satellite.task import TASK
@@ -36,7 +36,7 @@ def test_the_last_ninth_of_train_is_for_validation(tmp_path):
 
 
 def test_metric_is_the_error():
-    assert TASK.metric is samples.ERROR
+    assert TASK.metric is checks.ERROR
 
 
 def test_encoded_series_are_standardised():
@@ -50,7 +50,7 @@ def test_crops_have_their_seasons():
     crops = np.repeat(np.arange(24), 40)
     series = simulator.simulate(crops, np.random.default_rng(0))
     assert -0.1 <= series.min() < series.max() <= 1
-    series = samples.standardised(series).reshape(24, 40, 46)
+    series = checks.standardised(series).reshape(24, 40, 46)
     centres = series[:, :20].mean(axis=1)
     nearest = np.square(series[:, 20:, None] - centres).sum(axis=-1).argmin(axis=-1)
     assert (nearest == np.arange(24)[:, None]).mean() > 0.5

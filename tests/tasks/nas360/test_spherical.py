@@ -6,7 +6,7 @@ import pytest
 from scipy.interpolate import RegularGridInterpolator
 from scipy.spatial.transform import Rotation
 
-from pare.data import checks as samples
+from pare.data import checks
 from pare.errors import DataError, RequestError
 from pare.tasks.nas360.spherical import simulator
 from pare.tasks.nas360.spherical.task import TASK
@@ -40,7 +40,7 @@ def test_the_last_fifth_of_train_is_for_validation(tmp_path, labels):
 
 
 def test_metric_is_the_error():
-    assert TASK.metric is samples.ERROR
+    assert TASK.metric is checks.ERROR
 
 
 def test_images_are_scaled_and_nothing_else():

@@ -2,11 +2,11 @@ from itertools import product
 
 import numpy as np
 
-from pare.tasks.openml import builtin as openml_offline
+from pare.tasks.openml import builtin
 
 
 def test_tic_tac_toe_is_every_ended_game_once():
-    frame = openml_offline.tic_tac_toe()
+    frame = builtin.tic_tac_toe()
     assert frame.shape == (958, 10)
     assert frame.Class.value_counts().to_dict() == {"positive": 626, "negative": 332}
     boards = {"".join(board) for board in frame.drop(columns="Class").to_numpy()}
@@ -33,7 +33,7 @@ _SEEN: set[str] = set()
 
 
 def test_balance_scale_is_the_full_factorial():
-    frame = openml_offline.balance_scale()
+    frame = builtin.balance_scale()
     assert frame["class"].value_counts().to_dict() == {"L": 288, "R": 288, "B": 49}
     assert set(map(tuple, frame.to_numpy()[:, :4])) == set(product((1.0, 2.0, 3.0, 4.0, 5.0), repeat=4))
     for row in frame.to_numpy():
@@ -42,7 +42,7 @@ def test_balance_scale_is_the_full_factorial():
 
 
 def test_wdbc_is_the_published_table():
-    frame = openml_offline.wdbc()
+    frame = builtin.wdbc()
     assert frame.shape == (569, 31)
     assert frame.Class.value_counts().to_dict() == {"1": 357, "2": 212}
     # The first patient of the published file, malignant.

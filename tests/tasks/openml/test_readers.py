@@ -9,7 +9,7 @@ import pytest
 import sklearn.datasets
 
 from pare.errors import DataError
-from pare.tasks.openml import readers as openml_files
+from pare.tasks.openml import readers
 
 _OFFICIAL = Path(sklearn.datasets.__file__).parent / "tests/data/openml/id_40966/data-v1-dl-17928620.arff.gz"
 
@@ -28,7 +28,7 @@ ARFF = """% a comment
 
 def test_categories_numbers_and_gaps_of_arff(tmp_path):
     (tmp_path / "a.arff").write_text(ARFF)
-    frame = openml_files.read(tmp_path / "a.arff")
+    frame = readers.read(tmp_path / "a.arff")
     assert list(frame) == ["checking status", "duration", "age", "class"]
     assert frame["checking status"].tolist()[:2] == ["<0", "no checking"]
     np.testing.assert_array_equal(frame.isna().sum(axis=1), [0, 1, 2])
@@ -38,7 +38,7 @@ def test_categories_numbers_and_gaps_of_arff(tmp_path):
 @pytest.mark.skipif(not _OFFICIAL.is_file(), reason="this scikit-learn came without its tests")
 def test_an_official_file_of_mice(tmp_path):
     (tmp_path / "mice.arff").write_bytes(gzip.decompress(_OFFICIAL.read_bytes()))
-    frame = openml_files.read(tmp_path / "mice.arff")
+    frame = readers.read(tmp_path / "mice.arff")
     assert frame.shape == (7, 82)
     assert frame.MouseID[0] == "309_1"
     assert frame.iloc[0, 1] == pytest.approx(0.503643884)
@@ -48,7 +48,7 @@ def test_an_official_file_of_mice(tmp_path):
 def test_parquet_with_categories(tmp_path):
     written = pd.DataFrame({"a": [1.0, np.nan], "b": pd.Categorical(["x", None])})
     written.to_parquet(tmp_path / "a.pq")
-    frame = openml_files.read(tmp_path / "a.pq")
+    frame = readers.read(tmp_path / "a.pq")
     np.testing.assert_array_equal(frame.isna(), written.isna())
     assert frame.b[0] == "x"
 
@@ -58,6 +58,6 @@ def test_parquet_with_categories(tmp_path):
 def test_damaged_files_are_told_in_a_line(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError) as error:
-        openml_files.read(tmp_path / name)
+        readers.read(tmp_path / name)
     assert str(tmp_path / name) in str(error.value)
     assert "\n" not in str(error.value)

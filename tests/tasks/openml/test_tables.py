@@ -3,14 +3,12 @@ import pandas as pd
 import pytest
 
 from pare import tasks
-from pare.data import baselines as trivial
-from pare.data import store
+from pare.data import baselines, store
 from pare.data.task import SPLITS
 from pare.errors import DataError, RequestError
-from pare.tasks.openml import builtin as openml_offline
-from pare.tasks.openml import tables as openml
+from pare.tasks.openml import builtin, tables
 
-CREDIT = openml.TABLES["openml-credit-approval"]
+CREDIT = tables.TABLES["openml-credit-approval"]
 
 
 @pytest.fixture(autouse=True)
@@ -41,24 +39,24 @@ def _raw(root, table):
 
 
 def test_there_are_thirty_each_with_an_address_of_its_own():
-    assert len(openml.TABLES) == 30
-    assert len({table.number for table in openml.TABLES.values()}) == 30
-    assert len({table.download.url for table in openml.TABLES.values()}) == 30
-    assert openml.TABLES["openml-dresses-sales"].download.url.endswith("/datasets/0002/3381/dataset_23381.pq")
-    assert all(table.rows <= 2000 and table.classes <= 10 for table in openml.TABLES.values())
+    assert len(tables.TABLES) == 30
+    assert len({table.number for table in tables.TABLES.values()}) == 30
+    assert len({table.download.url for table in tables.TABLES.values()}) == 30
+    assert tables.TABLES["openml-dresses-sales"].download.url.endswith("/datasets/0002/3381/dataset_23381.pq")
+    assert all(table.rows <= 2000 and table.classes <= 10 for table in tables.TABLES.values())
 
 
-@pytest.mark.parametrize("name", openml.OFFLINE)
+@pytest.mark.parametrize("name", tables.OFFLINE)
 def test_three_are_real_without_a_file(name, tmp_path):
-    task = openml.bring(tmp_path, name)
+    task = tables.bring(tmp_path, name)
     data = store.prepare(tasks.get(name), tmp_path, "laptop", _quiet)
     assert data.provenance == "real"
-    table = openml.TABLES[name]
+    table = tables.TABLES[name]
     assert sum(data.counts.values()) == table.rows
     assert data.counts["test"] == pytest.approx(table.rows / 10, abs=2)
     shares = np.array([data.classes[split] for split in SPLITS]) / np.array([[data.counts[split]] for split in SPLITS])
     np.testing.assert_allclose(shares, shares[:1].repeat(3, axis=0), atol=0.02)
-    score = trivial.score(task, data)
+    score = baselines.score(task, data)
     assert score.name == "gradient boosting"
     assert score.test > 0.85
 
@@ -66,7 +64,7 @@ def test_three_are_real_without_a_file(name, tmp_path):
 def test_the_split_is_the_same_every_time(tmp_path):
     tests = []
     for root in (tmp_path / "one", tmp_path / "two"):
-        openml.bring(root, "openml-wdbc")
+        tables.bring(root, "openml-wdbc")
         tests.append(np.array(store.prepare(tasks.get("openml-wdbc"), root, "laptop", _quiet).split("test").x))
     np.testing.assert_array_equal(*tests)
 
@@ -82,7 +80,7 @@ def test_files_of_both_formats_are_read_and_gaps_are_filled(tmp_path, suffix):
         )
         body = frame.to_csv(index=False, header=False, na_rep="?", lineterminator="\n")
         (folder / "dataset_29_credit-approval.arff").write_text(f"{header}@data\n{body}")
-    task = openml.bring(tmp_path, CREDIT.name)
+    task = tables.bring(tmp_path, CREDIT.name)
     assert task.labels == ("+", "-")
     assert task.shape == (1, 8)  # three of A1, the number, four of A6
     data = store.prepare(task, tmp_path, "laptop", _quiet)
@@ -92,28 +90,28 @@ def test_files_of_both_formats_are_read_and_gaps_are_filled(tmp_path, suffix):
 
 
 def test_what_openml_ignores_is_no_feature(tmp_path):
-    mice = openml.TABLES["openml-miceprotein"]
+    mice = tables.TABLES["openml-miceprotein"]
     frame = pd.DataFrame(
         {"MouseID": [f"m{n}" for n in range(1080)], "BDNF_N": np.arange(1080.0), "Genotype": "Control"}
     )
     frame["class"] = [f"c{n % 8}" for n in range(1080)]
     frame.to_parquet(_raw(tmp_path, mice) / mice.files[0])
-    assert openml.bring(tmp_path, mice.name).shape == (1, 1)
+    assert tables.bring(tmp_path, mice.name).shape == (1, 1)
 
 
 def test_rows_without_a_class_are_left_out_and_other_tables_refused(tmp_path):
     frame, path = _credit(), _raw(tmp_path, CREDIT) / CREDIT.files[0]
     pd.concat([frame, frame[:5].assign(**{"class": None})]).to_parquet(path)
-    openml.bring(tmp_path, CREDIT.name)
+    tables.bring(tmp_path, CREDIT.name)
     frame[:600].to_parquet(path)
     with pytest.raises(DataError, match=r"'class' has 2 classes in 600 rows, credit-approval has 2 in 690"):
-        openml.bring(tmp_path, CREDIT.name)
+        tables.bring(tmp_path, CREDIT.name)
 
 
 def test_what_is_missing_is_told_with_its_address(tmp_path):
-    assert [table.name for table in openml.lacking(tmp_path, ("openml-wdbc", CREDIT.name))] == [CREDIT.name]
+    assert [table.name for table in tables.lacking(tmp_path, ("openml-wdbc", CREDIT.name))] == [CREDIT.name]
     with pytest.raises(DataError) as error:
-        openml.bring(tmp_path, CREDIT.name)
+        tables.bring(tmp_path, CREDIT.name)
     for words in ("dataset_29.pq", str(tmp_path / CREDIT.name / "raw"), CREDIT.download.url):
         assert words in str(error.value)
     assert not (tmp_path / CREDIT.name).exists()
@@ -126,7 +124,7 @@ def test_a_table_that_was_not_made_is_told_by_its_script(monkeypatch):
 
 
 def test_an_official_file_comes_before_what_needs_none(tmp_path):
-    table = openml.TABLES["openml-balance-scale"]
-    frame = openml_offline.balance_scale().rename(columns={"left-weight": "lw"})
+    table = tables.TABLES["openml-balance-scale"]
+    frame = builtin.balance_scale().rename(columns={"left-weight": "lw"})
     frame.to_parquet(_raw(tmp_path, table) / table.files[0])
-    assert "lw" in openml.bring(tmp_path, table.name).specification.columns
+    assert "lw" in tables.bring(tmp_path, table.name).specification.columns

@@ -6,7 +6,7 @@ import torch
 
 from pare import tasks
 from pare.data.task import SPLITS
-from pare.tasks.pdebench import base as pdebench
+from pare.tasks.pdebench import base
 from pare.tasks.pdebench.base import field_nrmse, field_relative_l2, nrmse, root_squared_error
 
 NAMES = [name for name in tasks.names() if name.startswith("pde-")]
@@ -108,7 +108,7 @@ def test_a_task_can_be_sent_to_where_it_is_solved(name):
 
 def test_progress_counts_samples(tmp_path):
     seen: list[tuple[int, int]] = []
-    BURGERS.write_synthetic(tmp_path, {"samples": pdebench.OneFrame.chunk + 3, "seed": 0}, lambda *r: seen.append(r))
+    BURGERS.write_synthetic(tmp_path, {"samples": base.OneFrame.chunk + 3, "seed": 0}, lambda *r: seen.append(r))
     assert seen == [(20, 23), (23, 23)]
 
 

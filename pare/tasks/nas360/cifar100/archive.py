@@ -11,8 +11,7 @@ from typing import IO, Any, ClassVar
 
 import numpy as np
 
-from pare.data import checks as samples
-from pare.data import seeded
+from pare.data import checks, seeded
 from pare.data.official.pickles import dump_arrays, load_arrays
 from pare.data.task import Task
 from pare.errors import DataError
@@ -28,7 +27,7 @@ class Cifar(Task):
 
     kind = "classification"
     shape = (3, SIDE, SIDE)
-    metric = samples.ERROR
+    metric = checks.ERROR
     criterion = staticmethod(cross_entropy)
     homepage = "https://www.cs.toronto.edu/~kriz/cifar.html, Python version"
     synthetic = "simulated"
@@ -40,11 +39,11 @@ class Cifar(Task):
 
     def encode(self, raw: np.ndarray) -> np.ndarray:
         """Images (n, 3, 32, 32) or (n, 32, 32, 3), as bytes or in [0, 1], in [0, 1] with their channels first."""
-        return samples.images(raw, self.shape)
+        return checks.images(raw, self.shape)
 
     def assemble(self, x: np.ndarray) -> np.ndarray:
         """Bytes, as which images rest, in [0, 1]."""
-        return samples.pixels(x)
+        return checks.pixels(x)
 
     def augment(self, x: np.ndarray, y: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Crop each image at random from itself with a black border, and mirror one in two."""
@@ -79,10 +78,10 @@ class Cifar(Task):
         content = {_text(key): value for key, value in content.items()} if isinstance(content, dict) else {}
         if not {"data", self.key} <= content.keys():
             raise DataError(f"{path}: {name} should hold a dict with 'data' and '{self.key}'")
-        data = samples.numbers(path, f"data of {name}", content["data"], (3 * SIDE**2,), least)
+        data = checks.numbers(path, f"data of {name}", content["data"], (3 * SIDE**2,), least)
         if data.dtype != np.uint8:
             raise DataError(f"{path}: data of {name} is {data.dtype}, expected bytes")
-        labels = samples.classes(path, f"{self.key} of {name}", content[self.key], len(data), self.output_shape[0])
+        labels = checks.classes(path, f"{self.key} of {name}", content[self.key], len(data), self.output_shape[0])
         return data.reshape(-1, *self.shape), labels
 
 

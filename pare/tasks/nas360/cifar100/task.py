@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pare.data import checks as samples
+from pare.data import checks
 from pare.data.task import Download, ProgressCallback, Published, Raw, Recipe
 from pare.tasks.nas360.cifar100 import archive, simulator
 
@@ -120,7 +120,7 @@ class Cifar100(archive.Cifar):
         # 40,000 of the official 50,000; an archive of another size, a simulated one, is cut in the same proportion.
         cut = len(x) * 4 // 5
         train, val = (x[:cut], y[:cut]), (x[cut:], y[cut:])
-        return samples.raw(train, val, test, statistics=archive.statistics(x[:cut]))
+        return checks.raw(train, val, test, statistics=archive.statistics(x[:cut]))
 
 
 TASK = Cifar100()

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from pare.data import checks as samples
+from pare.data import checks
 from pare.data.task import SPLITS, Metric, ProgressCallback, Published, Raw, Recipe, Task
 from pare.errors import DataError
 from pare.losses import binary_cross_entropy
@@ -118,11 +118,11 @@ class DeepSea(Task):
                 raise DataError(f"{path}: y_{name} is the same in every row, expected marks to tell apart")
             parts.append((x.transpose(0, 2, 1), y.astype(np.float32)))
             progress(len(parts), len(SPLITS))
-        return samples.raw(*parts)
+        return checks.raw(*parts)
 
     def encode(self, raw: np.ndarray) -> np.ndarray:
         """One-hot bases in the order A, G, C, T, (n, 1000, 4) or (n, 4, 1000): (n, 4, 1000) float32."""
-        raw = samples.batch(raw, ((_LENGTH, _BASES), self.shape), "one-hot bases (n, 1000, 4) or (n, 4, 1000)")
+        raw = checks.batch(raw, ((_LENGTH, _BASES), self.shape), "one-hot bases (n, 1000, 4) or (n, 4, 1000)")
         return (raw if raw.shape[1:] == self.shape else raw.transpose(0, 2, 1)).astype(np.float32)
 
 
@@ -137,7 +137,7 @@ def _bits(path: Path, name: str, shape: tuple[int, ...]) -> np.ndarray:
     except Exception as error:  # damaged files raise whatever their first wrong byte happens to mean
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise DataError(f"{path} is not a whole .npz file with {name} ({reason})") from error
-    array = samples.numbers(path, name, array, shape)
+    array = checks.numbers(path, name, array, shape)
     if array.min() < 0 or array.max() > 1 or (array % 1).any():
         raise DataError(f"{path}: {name} should hold zeros and ones only")
     return array.astype(np.uint8, copy=False)

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.metrics import f1_score
 from sklearn.model_selection import train_test_split
 
-from pare.data import checks as samples
+from pare.data import checks
 from pare.data.official.pickles import dump_arrays, load_arrays
 from pare.data.task import SPLITS, Metric, ProgressCallback, Published, Raw, Recipe, Split, Task
 from pare.errors import DataError
@@ -140,8 +140,8 @@ class Ecg(Task):
 
         Training windows are scaled with their whole record, which a single window's user may not have.
         """
-        raw = samples.batch(raw, ((WINDOW,), self.shape), f"windows (n, {WINDOW}) or (n, 1, {WINDOW}) at 300 Hz")
-        return samples.standardised(raw).reshape(-1, *self.shape)
+        raw = checks.batch(raw, ((WINDOW,), self.shape), f"windows (n, {WINDOW}) or (n, 1, {WINDOW}) at 300 Hz")
+        return checks.standardised(raw).reshape(-1, *self.shape)
 
 
 TASK = Ecg()
@@ -150,7 +150,7 @@ TASK = Ecg()
 def _windows(records: list[np.ndarray], classes: np.ndarray, chosen: np.ndarray) -> Split:
     windows, groups = [np.empty((0, WINDOW), dtype=np.float32)], [np.empty(0, dtype=np.int64)]
     for index in chosen:
-        signal = samples.standardised(records[index])
+        signal = checks.standardised(records[index])
         starts = np.arange(0, len(signal) - WINDOW, STRIDES[classes[index]])
         windows.append(signal[starts[:, None] + np.arange(WINDOW)])
         groups.append(np.full(len(starts), index))

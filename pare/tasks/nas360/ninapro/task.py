@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pare.data import checks as samples
+from pare.data import checks
 from pare.data.official.pickles import load_npy
 from pare.data.task import SPLITS, ProgressCallback, Published, Raw, Recipe, Task
 from pare.losses import cross_entropy
@@ -26,7 +26,7 @@ class Ninapro(Task):
     version = 1
     shape = (1, _CHANNELS, _LENGTH)
     output_shape = (simulator.GESTURES,)
-    metric = samples.ERROR
+    metric = checks.ERROR
     # The release's focal loss has γ = 0 and α = 1, which is cross-entropy.
     criterion = staticmethod(cross_entropy)
     files = (
@@ -106,15 +106,15 @@ class Ninapro(Task):
         parts = []
         for name in SPLITS:
             path, label = folder / f"ninapro_{name}.npy", folder / f"label_{name}.npy"
-            windows = samples.numbers(path, "the array", load_npy(path), (_LENGTH, _CHANNELS))
-            gestures = samples.classes(label, "the array", load_npy(label), len(windows), self.output_shape[0])
+            windows = checks.numbers(path, "the array", load_npy(path), (_LENGTH, _CHANNELS))
+            gestures = checks.classes(label, "the array", load_npy(label), len(windows), self.output_shape[0])
             parts.append((self.encode(windows), gestures))
             progress(len(parts), len(SPLITS))
-        return samples.raw(*parts)
+        return checks.raw(*parts)
 
     def encode(self, raw: np.ndarray) -> np.ndarray:
         """Windows (n, 52, 16), time by electrode, or (n, 1, 16, 52), scaled as the official files: (n, 1, 16, 52)."""
-        raw = samples.batch(raw, ((_LENGTH, _CHANNELS), self.shape), "windows (n, 52, 16) or (n, 1, 16, 52)")
+        raw = checks.batch(raw, ((_LENGTH, _CHANNELS), self.shape), "windows (n, 52, 16) or (n, 1, 16, 52)")
         return (raw if raw.ndim == 4 else raw.transpose(0, 2, 1)[:, None]).astype(np.float32)
 
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pare.data import checks as samples
+from pare.data import checks
 from pare.data.official.pickles import load_npy
 from pare.data.task import ProgressCallback, Published, Raw, Recipe, Task
 from pare.errors import DataError
@@ -27,7 +27,7 @@ class Satellite(Task):
     version = 1
     shape = (1, _LENGTH)
     output_shape = (simulator.CROPS,)
-    metric = samples.ERROR
+    metric = checks.ERROR
     criterion = staticmethod(cross_entropy)
     files = ("satellite_train.npy", "satellite_test.npy")
     homepage = "NAS-Bench-360 (https://nb360.ml.cmu.edu), data set Satellite"
@@ -102,12 +102,12 @@ class Satellite(Task):
         progress(2, 2)
         # 800,000 of the official 900,000; a file of another size, a simulated one, is cut in the same proportion.
         cut = len(x) - len(x) // 9
-        return samples.raw((x[:cut], y[:cut]), (x[cut:], y[cut:]), test)
+        return checks.raw((x[:cut], y[:cut]), (x[cut:], y[cut:]), test)
 
     def encode(self, raw: np.ndarray) -> np.ndarray:
         """Series (n, 46) or (n, 1, 46), each scaled to mean 0 and deviation 1: (n, 1, 46) float32."""
-        raw = samples.batch(raw, ((_LENGTH,), self.shape), "series (n, 46) or (n, 1, 46)")
-        return samples.standardised(raw).reshape(-1, *self.shape)
+        raw = checks.batch(raw, ((_LENGTH,), self.shape), "series (n, 46) or (n, 1, 46)")
+        return checks.standardised(raw).reshape(-1, *self.shape)
 
     def _series(self, path: Path, least: int) -> tuple[np.ndarray, np.ndarray]:
         """Encoded series (n, 1, 46) and crops (n,) from 0 of one file, checked."""
@@ -115,8 +115,8 @@ class Satellite(Task):
         content = array.item() if array.shape == () else None
         if not isinstance(content, dict) or not {"data", "label"} <= content.keys():
             raise DataError(f"{path} should hold a dict with 'data' and 'label'")
-        data = samples.numbers(path, "data", content["data"], (_LENGTH,), least)
-        return self.encode(data), samples.classes(
+        data = checks.numbers(path, "data", content["data"], (_LENGTH,), least)
+        return self.encode(data), checks.classes(
             path, "label", content["label"], len(data), self.output_shape[0], first=1
         )
 

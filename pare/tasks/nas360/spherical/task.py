@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from pare.data import checks as samples
+from pare.data import checks
 from pare.data.official.pickles import dump_arrays, load_arrays
 from pare.data.task import ProgressCallback, Published, Raw, Recipe, Task
 from pare.errors import DataError
@@ -30,7 +30,7 @@ class Spherical(Task):
     version = 1
     shape = (3, _SIDE, _SIDE)
     output_shape = (100,)
-    metric = samples.ERROR
+    metric = checks.ERROR
     criterion = staticmethod(cross_entropy)
     files = ("s2_cifar100.gz",)
     homepage = "NAS-Bench-360 (https://nb360.ml.cmu.edu), data set Spherical"
@@ -114,25 +114,25 @@ class Spherical(Task):
         progress(3, 3)
         # 40,000 of the official 50,000; a file of another size, a simulated one, is cut in the same proportion.
         cut = len(x) * 4 // 5
-        return samples.raw((x[:cut], y[:cut]), (x[cut:], y[cut:]), test)
+        return checks.raw((x[:cut], y[:cut]), (x[cut:], y[cut:]), test)
 
     def encode(self, raw: np.ndarray) -> np.ndarray:
         """Images (n, 3, 60, 60) on the grid of Driscoll and Healy, as bytes or in [0, 1], in [0, 1]."""
-        return samples.pixels(samples.batch(raw, (self.shape,), "images (n, 3, 60, 60)"))
+        return checks.pixels(checks.batch(raw, (self.shape,), "images (n, 3, 60, 60)"))
 
     def assemble(self, x: np.ndarray) -> np.ndarray:
         """Bytes, as which images rest, in [0, 1]."""
-        return samples.pixels(x)
+        return checks.pixels(x)
 
     def _images(self, path: Path, content: Any, name: str, least: int) -> tuple[np.ndarray, np.ndarray]:
         """Images (n, 3, 60, 60) uint8 and classes (n,) of one part, checked."""
         part = content.get(name) if isinstance(content, dict) else None
         if not isinstance(part, dict) or not {"images", "labels"} <= part.keys():
             raise DataError(f"{path} should hold a dict {{train, test}} of dicts {{images, labels}}")
-        images = samples.numbers(path, f"images of {name}", part["images"], self.shape, least)
+        images = checks.numbers(path, f"images of {name}", part["images"], self.shape, least)
         if images.dtype != np.uint8:
             raise DataError(f"{path}: images of {name} are {images.dtype}, expected bytes")
-        return images, samples.classes(path, f"labels of {name}", part["labels"], len(images), 100)
+        return images, checks.classes(path, f"labels of {name}", part["labels"], len(images), 100)
 
 
 TASK = Spherical()
