@@ -17,8 +17,8 @@ def test_worker_groups_leave_the_cluster_free(root, tmp_path, monkeypatch):
         groups = [g for g in ray.util.placement_group_table().values() if g["state"] != "REMOVED"]
         states.append((groups, ray.available_resources().get("CPU"), ray.cluster_resources()["CPU"]))
 
-    keep = command.keep.keep_best
-    monkeypatch.setattr(command.keep, "keep_best", lambda *a: (look(), keep(*a)))
+    keep = command.best_model.keep_best
+    monkeypatch.setattr(command.best_model, "keep_best", lambda *a: (look(), keep(*a)))
     small = ["--trials", "3", "--epochs", "2", "--seeds", "1", "--preset", "laptop"]
     arguments = ["--tasks", "ecg", *small, "--workers-per-trial", "2", "--out", tmp_path, "--data-root", root]
     assert sweep(*arguments) == 0

@@ -14,7 +14,7 @@ from pare.search.cluster import connection
 SWEEP = """
 import sys, ray
 from ray.autoscaler.sdk import request_resources
-from pare.search.leash import ReleaseOnExit
+from pare.search.cluster.release_on_exit import ReleaseOnExit
 ray.init(address=sys.argv[1], log_to_driver=False, logging_level="error")
 with ReleaseOnExit(sys.argv[1]):
     request_resources(bundles=[{"CPU": 7}])
