@@ -1,5 +1,9 @@
 """What tests share: a data root with small official files of both kinds, and short runs on them."""
 
+import os
+
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # read at import
+
 import logging
 import socket
 import uuid
@@ -15,6 +19,9 @@ OPT_IN = ("browser", "faults")
 
 
 def pytest_collection_modifyitems(config, items):
+    # Files that start Ray take longest: begun first, they leave the quick ones to even out both workers' ends.
+    slow = {item.path for item in items if item.get_closest_marker("ray")}
+    items.sort(key=lambda item: item.path not in slow)
     for item in items:
         for mark in OPT_IN:
             if item.get_closest_marker(mark) and mark not in config.option.markexpr:
