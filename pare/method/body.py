@@ -27,7 +27,7 @@ from transformers import (
 )
 
 from pare.errors import RequestError
-from pare.method import bundled
+from pare.method import bundled, swin
 from pare.method.embedder import PatchEmbedder, TextEmbedder, adapt
 
 # Small bodies, for machines without a GPU or a download; `pare.pretraining` makes their weights.
@@ -88,6 +88,7 @@ class SwinBody(nn.Module):
         self.patch = _pair(config.patch_size)
         self.grid = (self.size[0] // self.patch[0], self.size[1] // self.patch[1])
         self.encoder = model.encoder
+        self.windowed = swin.Encoder.fitting(config, self.grid)
         self.norm = model.layernorm
         own = model.embeddings.patch_embeddings.projection
         self.source_embedder = PatchEmbedder(own, model.embeddings.norm, size=self.size).requires_grad_(False)
@@ -127,7 +128,9 @@ class SwinBody(nn.Module):
         return [part for stage in self.encoder.layers for part in (*stage.blocks, stage.downsample) if part is not None]
 
     def forward(self, tokens_BND: Tensor) -> Tensor:
-        return self.norm(self.encoder(tokens_BND, self.grid).last_hidden_state)
+        if self.windowed is None:  # a grid that needs padding
+            return self.norm(self.encoder(tokens_BND, self.grid).last_hidden_state)
+        return self.norm(self.windowed(self.encoder, tokens_BND))
 
 
 class RobertaBody(nn.Module):

@@ -1,0 +1,175 @@
+"""The blocks of a Swin transformer without the work that never changes, on Hugging Face's own modules and weights.
+
+`SwinLayer.forward` rolls, pads, cuts windows, and builds its mask and its relative position bias anew in every block of
+every step. Here windows are one permutation of the tokens, masks are buffers, and the biases of all blocks are
+gathered by one product. Shapes: B samples, N tokens, D width, W windows of T tokens, H heads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_ALIGNED = 8
+"""Numbers to which a row of a bias is padded: the fused attention of a GPU would copy one that is not."""
+
+_FORBIDDEN = -100.0
+"""What a pair of tokens that a shift brought together adds to its score, as released."""
+
+
+class Windows(nn.Module):
+    """How the N tokens of a grid lie in windows, shifted or not: a permutation, its inverse, a mask (W, 1, T, T')."""
+
+    order_N: Tensor
+    inverse_N: Tensor
+    mask: Tensor | None
+
+    def __init__(self, grid: tuple[int, int], window: int, shift: int) -> None:
+        super().__init__()
+        height, width = grid
+        self.length = window * window
+
+        def cut(places: Tensor) -> Tensor:
+            rows, columns = height // window, width // window
+            return places.view(rows, window, columns, window).transpose(1, 2).reshape(rows * columns, self.length)
+
+        order = cut(torch.arange(height * width).view(grid).roll((-shift, -shift), (0, 1))).flatten()
+        self.register_buffer("order_N", order, persistent=False)
+        self.register_buffer("inverse_N", order.argsort(), persistent=False)
+        mask = None
+        if shift:
+            rows, columns = (
+                (torch.arange(side) >= side - window).long() + (torch.arange(side) >= side - shift).long()
+                for side in grid
+            )
+            region = cut(3 * rows[:, None] + columns)
+            apart = (region[:, :, None] != region[:, None, :]).float() * _FORBIDDEN
+            mask = F.pad(apart, (0, _aligned(self.length) - self.length))[:, None]
+        self.register_buffer("mask", mask, persistent=False)
+
+    def partition(self, tokens_BND: Tensor) -> Tensor:
+        """Tokens in raster order (B, N, D) → windows (B·W, T, D)."""
+        windows = _Reorder.apply(tokens_BND, self.order_N, self.inverse_N)
+        return windows.reshape(-1, self.length, tokens_BND.shape[2])
+
+    def reverse(self, windows: Tensor, batch: int) -> Tensor:
+        """Windows (B·W, T, D) → tokens in raster order (B, N, D)."""
+        return _Reorder.apply(windows.reshape(batch, -1, windows.shape[2]), self.inverse_N, self.order_N)
+
+
+class _Reorder(torch.autograd.Function):
+    """`x[:, order]` of a permutation, whose gradient is a permutation too; that of indexing would add up by atomics."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
+        ctx.save_for_backward(order, inverse)
+        return x.index_select(1, order)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        order, inverse = ctx.saved_tensors
+        return _Reorder.apply(gradients[0], inverse, order), None, None
+
+
+class Encoder(nn.Module):
+    """What runs the blocks of Hugging Face's `SwinEncoder` on a `grid` whose sides are whole windows.
+
+    It owns buffers alone; the blocks are handed to it, so that their weights keep their names.
+    """
+
+    pairs: Tensor
+
+    def __init__(self, window: int, grids: list[tuple[int, int]]) -> None:
+        super().__init__()
+        self.plain, self.shifted = (
+            nn.ModuleList(Windows(grid, window, 0 if min(grid) <= window else shift) for grid in grids)
+            for shift in (0, window // 2)
+        )
+        self.window = window
+        self.register_buffer("pairs", _pairs(window), persistent=False)
+
+    @classmethod
+    def fitting(cls, config: Any, grid: tuple[int, int]) -> Encoder | None:
+        """The one for a body's configuration; None where a grid is no multiple of the window, and needs padding."""
+        grids = [(grid[0] >> stage, grid[1] >> stage) for stage in range(len(config.depths))]
+        halved = all(side % 2 == 0 for stage in grids[:-1] for side in stage)
+        if not halved or any(side % config.window_size for stage in grids for side in stage):
+            return None
+        return cls(config.window_size, grids)
+
+    def forward(self, encoder: Any, tokens_BND: Tensor) -> Tensor:
+        """Tokens of the patch grid → features of the last stage, before the final norm."""
+        biases = iter(self._biases(encoder, working_type(tokens_BND)))
+        for stage, plain, shifted in zip(encoder.layers, self.plain, self.shifted, strict=True):
+            for layer in stage.blocks:
+                windows = shifted if layer.shift_size else plain
+                tokens_BND = block(layer, tokens_BND, windows, next(biases))
+            if stage.downsample is not None:
+                tokens_BND = _merge(stage.downsample, tokens_BND, stage.blocks[0].input_resolution)
+        return tokens_BND
+
+    def _biases(self, encoder: Any, dtype: torch.dtype) -> tuple[Tensor, ...]:
+        """The relative position bias (H, T, T') of each block, its rows padded; gathered for all blocks at once."""
+        tables = [
+            layer.attention.relative_position_bias.relative_position_bias_table
+            for stage in encoder.layers
+            for layer in stage.blocks
+        ]
+        table = torch.cat(tables, dim=1)
+        with torch.autocast(table.device.type, enabled=False):
+            # A product with ones and zeros gathers exactly, and adds up its gradient in an order that never changes.
+            bias = (self.pairs @ table.float()).t().to(dtype).contiguous()
+        length = self.window**2
+        return bias.view(table.shape[1], length, -1).split([part.shape[1] for part in tables])
+
+
+def block(layer: Any, tokens_BND: Tensor, windows: Windows, bias: Tensor) -> Tensor:
+    """One `SwinLayer` on tokens in raster order."""
+    attention = layer.attention
+    dtype = working_type(tokens_BND)
+    # Cast once, not by each of the three projections.
+    x = windows.partition(layer.layernorm_before(tokens_BND).to(dtype))
+    heads = (*x.shape[:2], -1, attention.head_dim)
+    query, key, value = (
+        project(x).view(heads).transpose(1, 2) for project in (attention.q_proj, attention.k_proj, attention.v_proj)
+    )
+    if windows.mask is None:
+        bias = bias[None]
+    else:
+        bias = bias + windows.mask.to(bias.dtype)
+        bias = bias.expand(len(tokens_BND), *bias.shape).flatten(0, 1)
+    mixed = F.scaled_dot_product_attention(query, key, value, bias[..., : windows.length], scale=attention.scaling)
+    x = attention.o_proj(mixed.transpose(1, 2).flatten(2))
+    tokens_BND = tokens_BND + layer.drop_path(windows.reverse(x, len(tokens_BND)))
+    return tokens_BND + layer.mlp(layer.layernorm_after(tokens_BND).to(dtype))
+
+
+def working_type(x: Tensor) -> torch.dtype:
+    """In which products of `x` are computed: that of autocast where it is on."""
+    kind = x.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+
+
+def _merge(downsample: Any, tokens_BND: Tensor, grid: tuple[int, int]) -> Tensor:
+    """Hugging Face's patch merging: each 2 × 2 neighbours, column by column, become one token; in one copy."""
+    batch, _, width = tokens_BND.shape
+    rows, columns = grid[0] // 2, grid[1] // 2
+    x = tokens_BND.view(batch, rows, 2, columns, 2, width).permute(0, 1, 3, 4, 2, 5)
+    return downsample.reduction(downsample.norm(x.reshape(batch, rows * columns, 4 * width)))
+
+
+def _aligned(length: int) -> int:
+    return -(-length // _ALIGNED) * _ALIGNED
+
+
+def _pairs(window: int) -> Tensor:
+    """One-hot (T·T', (2·window - 1)²): the row of the bias table for each pair of tokens; none for the padding."""
+    length, side = window * window, 2 * window - 1
+    place = torch.arange(length)
+    rows, columns = place // window, place % window
+    down, right = (axis[:, None] - axis[None, :] + window - 1 for axis in (rows, columns))
+    pairs = F.one_hot(down * side + right, side * side).float()
+    return F.pad(pairs, (0, 0, 0, _aligned(length) - length)).flatten(0, 1)
