@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
+from bisect import insort
+from collections.abc import Container, Iterable, Sequence
+from itertools import count
 from typing import Any, Literal
 
 import optuna
 from optuna.distributions import BaseDistribution
-from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
+from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler, TPESampler
-from optuna.trial import FrozenTrial
-
-from pare.config import MethodName
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
 
 SamplerName = Literal["tpe", "gp", "cmaes", "random"]
 SchedulerName = Literal["asha", "median", "hyperband", "none"]
@@ -33,8 +34,58 @@ METHOD = "method"
 """The user attribute of a trial that names its method."""
 
 
-def sampler(name: SamplerName, seed: int, method: MethodName) -> BaseSampler:
-    """The sampler of one trial. One of its own for each: what it proposes depends on the study and its seed alone."""
+WINDOW = 500
+"""Ended trials that a proposal is made from: the best quarter of a method's and, for the rest, its latest."""
+
+_RUNNING = 250
+"""Running trials, the latest, that a sampler is told of, so that it proposes something else."""
+
+
+class TrialWindow:
+    """The trials of one method that its sampler sees; which they are depends on the study alone.
+
+    A tree-structured Parzen estimator calls at most 25 trials good, and the best quarter holds those of all trials; the
+    others it takes from the latest. So a proposal costs the same after 500 trials and after 10,000.
+    """
+
+    def __init__(self, direction: StudyDirection) -> None:
+        self._sign = 1 if direction == StudyDirection.MINIMIZE else -1
+        self._best: list[tuple[Any, int, FrozenTrial]] = []
+        self._latest: list[tuple[int, FrozenTrial]] = []
+
+    def add(self, trial: FrozenTrial) -> None:
+        """Take in a trial that has ended; a failed one says nothing."""
+        if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+            insort(self._best, (self._rank(trial), trial.number, trial))
+            insort(self._latest, (trial.number, trial))
+            del self._best[WINDOW // 4 :], self._latest[:-WINDOW]
+
+    def trials(self, running: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+        """What a sampler sees while these trials run, by number."""
+        seen = {number: trial for _, number, trial in self._best}
+        for number, trial in reversed(self._latest):
+            if len(seen) == WINDOW:
+                break
+            seen[number] = trial
+        seen |= {trial.number: trial for trial in sorted(running, key=lambda trial: trial.number)[-_RUNNING:]}
+        return [seen[number] for number in sorted(seen)]
+
+    def _rank(self, trial: FrozenTrial) -> tuple[bool, int, float]:
+        """The order of Optuna's sampler: whole trials by their value, then by how far the others came."""
+        if trial.state == TrialState.COMPLETE:
+            return False, 0, self._sign * (trial.value or 0.0)
+        step = trial.last_step
+        if step is None:
+            return True, 1, 0.0
+        value = trial.intermediate_values[step]
+        return True, -step, math.inf if math.isnan(value) else self._sign * value
+
+
+def sampler(name: SamplerName, seed: int, among: Sequence[FrozenTrial]) -> BaseSampler:
+    """The sampler of one trial, which proposes from the trials `among`.
+
+    One of its own for each trial: what it proposes depends on those and its seed alone.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         inner: BaseSampler
@@ -47,73 +98,124 @@ def sampler(name: SamplerName, seed: int, method: MethodName) -> BaseSampler:
             inner = CmaEsSampler(n_startup_trials=STARTUP, seed=seed, warn_independent_sampling=False)
         else:
             inner = RandomSampler(seed=seed)
-    return _SamplerOfMethod(inner, method)
+    return _SamplerAmong(inner, among)
 
 
 def pruner(name: SchedulerName, epochs: int) -> BasePruner:
     """The pruner of a study whose trials last `epochs`; its memory lies in the study."""
     if name == "hyperband":
         # Successive halving whose first rung is an epoch, three, nine…, by turns.
-        rates = int(math.log(epochs, REDUCTION)) + 1
-        return _PrunerOfMethod([_halving(rate) for rate in range(rates)])
+        return _Halving(int(math.log(epochs, REDUCTION)) + 1)
     if name == "asha":
-        return _PrunerOfMethod([_halving(0)])
+        return _Halving(1)
     if name == "median":
-        return _PrunerOfMethod([MedianPruner(n_startup_trials=3, n_warmup_steps=1)])
+        return _PrunerOfMethod(MedianPruner(n_startup_trials=3, n_warmup_steps=1))
     return NopPruner()
 
 
-def _halving(rate: int) -> SuccessiveHalvingPruner:
-    return SuccessiveHalvingPruner(min_resource=1, reduction_factor=REDUCTION, min_early_stopping_rate=rate)
+class _Halving(BasePruner):
+    """Optuna's asynchronous successive halving within a method and, of several brackets, a trial's own.
+
+    It says what Optuna's own pruner says and remembers it in the study as that does, but holds the values of each rung
+    in order: a verdict takes as long after 10,000 trials as after ten.
+    """
+
+    def __init__(self, brackets: int) -> None:
+        self._brackets = brackets
+        self._values: dict[tuple[str, int, int], list[float]] | None = None
+        """By method, bracket and rung, ascending."""
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        step = trial.last_step
+        if step is None:
+            return False
+        if self._values is None:
+            self._values = self._remembered(study)
+        value, rung = trial.intermediate_values[step], _rungs(trial)
+        method, bracket = trial.user_attrs[METHOD], trial.number % self._brackets
+        while step >= REDUCTION ** (bracket + rung):
+            if math.isnan(value):
+                return True
+            study._storage.set_trial_system_attr(trial._trial_id, _rung(rung), value)
+            values = self._values.setdefault((method, bracket, rung), [])
+            insort(values, value)
+            # One in three goes on; as long as there are fewer, the best of them.
+            among = max(len(values) // REDUCTION, 1)
+            minimize = study.direction == StudyDirection.MINIMIZE
+            if value > values[among - 1] if minimize else value < values[-among]:
+                return True
+            rung += 1
+        return False
+
+    def _remembered(self, study: optuna.Study) -> dict[tuple[str, int, int], list[float]]:
+        found: dict[tuple[str, int, int], list[float]] = {}
+        for trial in study.get_trials(deepcopy=False):
+            for rung in range(_rungs(trial)):
+                key = trial.user_attrs[METHOD], trial.number % self._brackets, rung
+                found.setdefault(key, []).append(trial.system_attrs[_rung(rung)])
+        return {key: sorted(values) for key, values in found.items()}
+
+
+def _rung(number: int) -> str:
+    return f"completed_rung_{number}"
+
+
+def _rungs(trial: FrozenTrial) -> int:
+    """How many rungs a trial has reached."""
+    return next(rung for rung in count() if _rung(rung) not in trial.system_attrs)
 
 
 class _PrunerOfMethod(BasePruner):
-    """Measures a trial against those of its own method and, where there are several brackets, its own bracket."""
+    """Measures a trial against those of its own method."""
 
-    def __init__(self, brackets: list[BasePruner]) -> None:
-        self._brackets = brackets
+    def __init__(self, inner: BasePruner) -> None:
+        self._inner = inner
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        count, method = len(self._brackets), trial.user_attrs[METHOD]
-        bracket = trial.number % count
-        peers = _Peers(study, lambda t: t.user_attrs.get(METHOD) == method and t.number % count == bracket)
-        return self._brackets[bracket].prune(peers, trial)  # type: ignore[arg-type]
+        method = trial.user_attrs[METHOD]
+        same = [each for each in study.get_trials(deepcopy=False) if each.user_attrs.get(METHOD) == method]
+        return self._inner.prune(_Among(study, same), trial)  # type: ignore[arg-type]
 
 
-class _SamplerOfMethod(BaseSampler):
-    """Proposes from the trials of one method."""
+class _SamplerAmong(BaseSampler):
+    """Proposes from some of a study's trials."""
 
-    def __init__(self, inner: BaseSampler, method: MethodName) -> None:
-        self._inner, self._method = inner, method
+    def __init__(self, inner: BaseSampler, among: Sequence[FrozenTrial]) -> None:
+        self._inner, self._among = inner, among
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return self._inner.infer_relative_search_space(self._peers(study), trial)
+        return self._inner.infer_relative_search_space(self._seen(study), trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        return self._inner.sample_relative(self._peers(study), trial, search_space)
+        return self._inner.sample_relative(self._seen(study), trial, search_space)
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
-        return self._inner.sample_independent(self._peers(study), trial, param_name, param_distribution)
+        return self._inner.sample_independent(self._seen(study), trial, param_name, param_distribution)
 
-    def _peers(self, study: optuna.Study) -> Any:
-        return _Peers(study, lambda trial: trial.user_attrs.get(METHOD) == self._method)
+    def _seen(self, study: optuna.Study) -> Any:
+        return _Among(study, self._among)
 
 
-class _Peers:
+class _Among:
     """A study in which only some trials are seen."""
 
-    def __init__(self, study: optuna.Study, among: Callable[[FrozenTrial], bool]) -> None:
-        self._study, self._among = study, among
+    def __init__(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
+        self._study, self._seen = study, trials
 
-    def get_trials(self, *args: Any, **kwargs: Any) -> list[FrozenTrial]:
-        return [trial for trial in self._study.get_trials(*args, **kwargs) if self._among(trial)]
+    def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:  # noqa: ARG002
+        return [trial for trial in self._seen if states is None or trial.state in states]
 
-    def _get_trials(self, *args: Any, **kwargs: Any) -> list[FrozenTrial]:
-        return [trial for trial in self._study._get_trials(*args, **kwargs) if self._among(trial)]
+    def _get_trials(
+        self,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+        use_cache: bool = False,  # noqa: ARG002
+    ) -> list[FrozenTrial]:
+        return self.get_trials(deepcopy, states)
 
     @property
     def trials(self) -> list[FrozenTrial]:

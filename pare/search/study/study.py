@@ -8,7 +8,7 @@ their memory lies in the study, so a resumed sweep prunes as an undisturbed one.
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -16,12 +16,13 @@ import numpy as np
 import optuna
 from optuna.distributions import CategoricalDistribution
 from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from pare.config import MethodName, Run
 from pare.data.task import Direction
 from pare.errors import RequestError
-from pare.search.study.samplers import METHOD, STARTUP, SamplerName, SchedulerName, pruner, sampler
+from pare.search.study.samplers import METHOD, STARTUP, SamplerName, SchedulerName, TrialWindow, pruner, sampler
 from pare.search.study.space import Space, Values, to_run
 from pare.search.study.storage import Database
 
@@ -70,38 +71,54 @@ class Study:
         self.space, self.epochs = space, base.epochs
         self.hints: Hints = lambda _: ()
         self._base, self._seed, self._trials, self._sampler = base, seed, trials, sampler
-        self._wanted = methods
         self._database = Database(name, storage, direction)
-        _require_same_choices(space, self._database.trials, storage)
+        earlier, self._database.trials = self._database.trials, []
+        _require_same_choices(space, earlier, storage)
+        self._memory = InMemoryStorage()
         self._study = optuna.create_study(
-            study_name=name, storage=InMemoryStorage(), direction=direction, pruner=pruner(scheduler, base.epochs)
+            study_name=name, storage=self._memory, direction=direction, pruner=pruner(scheduler, base.epochs)
         )
-        self._study.add_trials(self._database.trials)
         self._live: dict[int, Trial] = {}
-        self._unfinished = [trial for trial in self._frozen() if trial.state == TrialState.RUNNING]
+        self._windows: dict[MethodName, TrialWindow] = defaultdict(lambda: TrialWindow(self._study.direction))
+        self._best: dict[tuple[MethodName, TrialState], FrozenTrial] = {}
+        self._had: Counter[MethodName] = Counter()
+        """Trials of each method so far."""
+        self._ended = 0
+        for trial in earlier:
+            self._memory.create_new_trial(self._study._study_id, template_trial=trial)
+            self._had[trial.user_attrs[METHOD]] += 1
+            if trial.state.is_finished():
+                self._count(trial)
+        self._turns = schedule_methods(methods, trials, [trial.user_attrs[METHOD] for trial in earlier])
+        """The method of every trial, those to come included."""
+        self.methods: tuple[MethodName, ...] = tuple(dict.fromkeys(self._turns))
+        """The methods among its trials, each once, in the order of their first."""
+        self._unfinished = deque(trial for trial in earlier if not trial.state.is_finished())
 
     def ask(self, unfinished_only: bool = False) -> Proposal | None:
         """The next trial: what an earlier session left unfinished, then new ones; None when all were given out."""
         if self._unfinished:
-            unfinished = self._unfinished.pop(0)
-            self._live[unfinished.number] = Trial(self._study, unfinished._trial_id)
+            unfinished = self._unfinished.popleft()
+            self._live[unfinished.number] = Trial(self._study, self._id(unfinished.number))
             return _asked(unfinished)
-        number = len(self._frozen())
+        number = self._had.total()
         if unfinished_only or number >= self._trials:
             return None
-        turns = self._methods()
-        method = turns[number]
-        known = self._known(method, number, turns[:number].count(method))
+        method = self._turns[number]
+        known = self._known(method, number, self._had[method])
         if known is not None:
             self._study.enqueue_trial(known)
+        running = [trial for trial in map(self._frozen, self._live) if trial.user_attrs[METHOD] == method]
         # A sampler of its own for every trial: what it proposes depends on the study alone, not on who asked before.
-        self._study.sampler = sampler(self._sampler, self._seed + number, method)
+        among = self._windows[method].trials(running)
+        self._study.sampler = sampler(self._sampler, self._seed + number, among)
         trial = self._study.ask()
         trial.set_user_attr(METHOD, method)
         run = self._base.replace({**self.space.suggest(trial, method), "method": method})
         trial.set_user_attr(_RUN, json.dumps(run.flat()))
         self._live[number] = trial
-        frozen = self._frozen()[number]
+        self._had[method] += 1
+        frozen = self._frozen(number)
         self._database.add(frozen)
         return _asked(frozen)
 
@@ -121,7 +138,7 @@ class Study:
     def report(self, number: int, epoch: int, objective: float) -> bool:
         """Tell the study of an epoch, once; returns whether the trial is worth another."""
         trial = self._live[number]
-        if epoch not in self._frozen()[number].intermediate_values:
+        if epoch not in self._frozen(number).intermediate_values:
             trial.report(objective, epoch)
         # It comes again where a trial went on from its checkpoint; a pruner asked again would answer otherwise.
         cut = trial.should_prune() or _CUT in trial.user_attrs
@@ -131,8 +148,7 @@ class Study:
         return not cut
 
     def complete(self, number: int, objective: float) -> None:
-        self._study.tell(self._live.pop(number), objective)
-        self._keep(number)
+        self._end(number, TrialState.COMPLETE, objective=objective)
 
     def prune(self, number: int, why: str = "") -> None:
         self._end(number, TrialState.PRUNED, why)
@@ -140,27 +156,45 @@ class Study:
     def fail(self, number: int, why: str) -> None:
         self._end(number, TrialState.FAIL, why)
 
-    def _end(self, number: int, state: TrialState, why: str) -> None:
+    def _end(self, number: int, state: TrialState, why: str = "", objective: float | None = None) -> None:
         trial = self._live.pop(number)
         if why:
             trial.set_user_attr(_WHY, why)
-        self._study.tell(trial, state=state)
+        self._study.tell(trial, objective, state)
+        self._count(self._frozen(number))
         self._keep(number)
 
     def settle(self) -> None:
         """Write the trials last asked for to the database, which is better done while they run."""
         self._database.settle()
 
-    def _frozen(self) -> list[FrozenTrial]:
-        return self._study.get_trials(deepcopy=False)
+    def _id(self, number: int) -> int:
+        return self._memory.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
+
+    def _frozen(self, number: int) -> FrozenTrial:
+        """A trial as it is now; Optuna replaces what changes."""
+        return self._memory.get_trial(self._id(number))
 
     def _keep(self, number: int) -> None:
         """Write a trial as it is now to the database."""
-        self._database.keep(self._frozen()[number])
+        self._database.keep(self._frozen(number))
+
+    def _count(self, trial: FrozenTrial) -> None:
+        """Note a trial that has ended."""
+        self._ended += 1
+        method: MethodName = trial.user_attrs[METHOD]
+        self._windows[method].add(trial)
+        if trial.value is None:
+            return
+        sign = 1 if self._study.direction == StudyDirection.MINIMIZE else -1
+        best = self._best.get((method, trial.state))
+        # Of equals the earliest, whichever ended first.
+        if best is None or (sign * trial.value, trial.number) < (sign * (best.value or 0.0), best.number):
+            self._best[method, trial.state] = trial
 
     def ended(self) -> list[FrozenTrial]:
         """Every trial that is over."""
-        return [trial for trial in self._frozen() if trial.state.is_finished()]
+        return [trial for trial in self._study.get_trials(deepcopy=False) if trial.state.is_finished()]
 
     @property
     def unfinished(self) -> int:
@@ -170,7 +204,7 @@ class Study:
     @property
     def left(self) -> int:
         """How many trials of the request have not ended."""
-        return max(self._trials - len(self.ended()), len(self._unfinished) + len(self._live))
+        return max(self._trials - self._ended, len(self._unfinished) + len(self._live))
 
     @property
     def over(self) -> bool:
@@ -179,16 +213,9 @@ class Study:
 
     def best(self, method: MethodName) -> Proposal | None:
         """The method's best trial by validation: among those that ran to their end, else among those cut short."""
-        minimise = self._study.direction == optuna.study.StudyDirection.MINIMIZE
         for state in (TrialState.COMPLETE, TrialState.PRUNED):
-            candidates = [
-                (trial.value, trial)
-                for trial in self.ended()
-                if trial.state == state and trial.user_attrs.get(METHOD) == method and trial.value is not None
-            ]
-            if candidates:
-                pick = min if minimise else max
-                return _asked(pick(candidates, key=lambda pair: pair[0])[1])
+            if (method, state) in self._best:
+                return _asked(self._best[method, state])
         return None
 
     def published(self, method: MethodName) -> Run:
@@ -197,20 +224,9 @@ class Study:
         return self._base.replace({**values, "method": method})
 
     @property
-    def methods(self) -> tuple[MethodName, ...]:
-        """The methods among its trials, each once, in the order of their first."""
-        return tuple(dict.fromkeys(self._methods()))
-
-    @property
     def pending_methods(self) -> Sequence[MethodName]:
         """The method of every trial of the request that has not ended."""
-        begun = len(self.ended())
-        return self._methods()[begun:]
-
-    def _methods(self) -> list[MethodName]:
-        """The method of every trial, those to come included."""
-        turns: list[MethodName] = [trial.user_attrs[METHOD] for trial in self._frozen()]
-        return schedule_methods(self._wanted, self._trials, turns)
+        return self._turns[self._ended :]
 
 
 def schedule_methods(

@@ -2,8 +2,11 @@
 
 from typing import get_args
 
+import numpy as np
 import optuna
 import pytest
+from optuna.pruners import SuccessiveHalvingPruner
+from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from pare.config import Run
@@ -88,3 +91,88 @@ def test_a_method_is_not_measured_against_another():
     slow.set_user_attr("method", "pare")
     slow.report(0.9, 3)
     assert not slow.should_prune()
+
+
+@pytest.mark.parametrize("direction", ["minimize", "maximize"])
+@pytest.mark.parametrize("scheduler", ["asha", "hyperband"])
+def test_halving_says_what_optunas_own_says(direction, scheduler):
+    """Many trials at a time, some with NaN, some taken up by another session."""
+    brackets = 1 if scheduler == "asha" else 3
+    own = optuna.create_study(direction=direction, pruner=samplers.pruner(scheduler, 9))
+    theirs = [
+        optuna.create_study(direction=direction, pruner=SuccessiveHalvingPruner(1, 3, bracket))
+        for bracket in range(brackets)
+    ]
+    random, live, cuts = np.random.default_rng(0), {}, 0
+    for turn in range(400):
+        if turn == 200:
+            own.pruner = samplers.pruner(scheduler, 9)
+        if len(live) < 6:
+            trial = own.ask()
+            trial.set_user_attr("method", "pare")
+            live[trial] = theirs[trial.number % brackets].ask(), 0
+        trial = list(live)[random.integers(len(live))]
+        other, epoch = live.pop(trial)
+        value = float("nan") if random.random() < 0.02 else float(random.integers(9))
+        for each in (trial, other):
+            each.report(value, epoch + 1)
+        cut = trial.should_prune()
+        assert cut == other.should_prune()
+        cuts += cut
+        if cut or epoch == 8:
+            own.tell(trial, state=TrialState.PRUNED)
+        else:
+            live[trial] = other, epoch + 1
+    assert 50 < cuts < 350
+
+
+def ended(number, value, state=TrialState.COMPLETE, step=1):
+    reached = None if state == TrialState.FAIL else value
+    trial = optuna.create_trial(state=state, value=reached, intermediate_values={step: value})
+    trial.number = number
+    return trial
+
+
+def test_a_window_holds_the_best_and_the_latest_whoever_ended_first(monkeypatch):
+    monkeypatch.setattr(samplers, "WINDOW", 8)
+    trials = [ended(number, abs(number - 20.0)) for number in range(50)]
+    windows = [samplers.TrialWindow(StudyDirection.MINIMIZE) for _ in range(2)]
+    for trial in trials:
+        windows[0].add(trial)
+    for trial in np.random.default_rng(0).permutation(np.array(trials, dtype=object)):
+        windows[1].add(trial)
+    for window in windows:
+        seen = [trial.number for trial in window.trials([ended(51, 0.0, TrialState.RUNNING)])]
+        assert set(seen[:2]) <= {19, 20, 21}
+        assert seen[2:] == [44, 45, 46, 47, 48, 49, 51]
+
+
+def test_a_window_ranks_as_the_sampler_does(monkeypatch):
+    monkeypatch.setattr(samplers, "WINDOW", 8)
+    window = samplers.TrialWindow(StudyDirection.MAXIMIZE)
+    cut = TrialState.PRUNED
+    for trial in [
+        ended(0, 0.9, cut, 1),
+        ended(1, 0.5, cut, 3),
+        ended(2, 0.1),
+        ended(3, 0.2),
+        ended(4, 1.0, TrialState.FAIL),
+    ]:
+        window.add(trial)
+    for number in range(5, 20):
+        window.add(ended(number, 0.0, cut, 1))
+    assert [trial.number for trial in window.trials([])][:2] == [2, 3]
+
+
+def test_a_resumed_study_proposes_from_the_same_window(monkeypatch, tmp_path):
+    monkeypatch.setattr(samplers, "WINDOW", 8)
+
+    def value(asked, epoch):
+        return asked.run.optimizer.lr.body + 1 / epoch
+
+    whole, _ = run_out(f"sqlite:///{tmp_path}/a.db", 24, value)
+    parts = []
+    for trials in (9, 17, 24):
+        runs, _ = run_out(f"sqlite:///{tmp_path}/b.db", trials, value)
+        parts += runs
+    assert parts == whole
