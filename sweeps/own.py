@@ -16,6 +16,9 @@ from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from cyclopts import Parameter
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
 
 from pare import tasks
 from pare.data.task import Kind
@@ -24,6 +27,7 @@ from pare.search.command import main
 from pare.search.request import Preset, PresetName, Request
 from pare.tasks.openml import tables
 from pare.tasks.own.importer import bring
+from pare.tasks.own.task import ChannelAxis
 
 PRESETS: dict[PresetName, Preset] = {
     "laptop": Preset(tasks=(), trials=4, seeds=2),
@@ -43,10 +47,13 @@ class Own(Request):
     """What y is. [default: told from y, and said]"""
 
     label: Annotated[str | None, Parameter(show_default=False)] = None
-    """A table's column to predict. [default: label, else the last]"""
+    """A table's column to predict; the array of targets. [default: label, else the last column; y]"""
 
     group: Annotated[str | None, Parameter(show_default=False)] = None
-    """A table's column of what must not be in two splits; in a .npz, the array `group`."""
+    """A table's column, or the array, of what must not be in two splits. [default: none; the array group]"""
+
+    drop: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = ()
+    """A table's columns to leave out."""
 
     metric: Annotated[str | None, Parameter(show_default=False)] = None
     """error, macro-f1, balanced-error, auroc, auroc-ovo; multilabel: auroc, macro-f1; dense: rmse, mae, relative-l2;
@@ -54,6 +61,9 @@ class Own(Request):
 
     layout: Annotated[Literal["sequence", "image"] | None, Parameter(show_default=False)] = None
     """What x of three axes is: sequences (n, C, L) or images (n, H, W). [default: images where they are square]"""
+
+    channels: Annotated[ChannelAxis | None, Parameter(show_default=False)] = None
+    """Where the channels of x are. [default: told from its shape, and said]"""
 
     name: str = "own"
     """What to call the task: its folder in OUT and in the data root."""
@@ -67,10 +77,12 @@ class Own(Request):
         if self.name in (*tasks.names(), *tasks.sources(), *tables.TABLES):
             raise RequestError(f"--name is {self.name!r}, which is another task: give another name")
         path = self.data.expanduser()
-        task = bring(self.root, self.name, path, self.kind, self.label, self.group, self.metric, self.layout)
-        shape = "×".join(map(str, task.shape))
-        told = "" if self.kind else " (told from y; --kind says otherwise)"
-        print(f"{self.name}: {task.kind}{told}, {shape} → {task.output_shape}, judged by {task.metric.name}")
+        options = (self.kind, self.label, self.group, self.metric, self.layout, self.channels, self.drop)
+        task = bring(self.root, self.name, path, *options)
+        table = Table(title=f"{self.name}: what was read", show_header=False, title_justify="left")
+        for row in task.summary:
+            table.add_row(*map(escape, row))
+        Console().print(table)
         return replace(self, tasks=(self.name,))
 
 

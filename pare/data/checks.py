@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import zero_one_loss
 
+from pare.data.tabular import LARGEST
 from pare.data.task import Metric, Raw, Split
 from pare.errors import DataError, RequestError
 
@@ -41,6 +42,8 @@ def numbers(path: Path, name: str, array: Any, shape: tuple[int, ...], least: in
         raise DataError(f"{path}: {name} has shape {array.shape}, expected ({wanted}) with n ≥ {least}")
     if not _finite(array):
         raise DataError(f"{path}: {name} of type {array.dtype} does not hold finite real numbers only")
+    if array.dtype.itemsize > 4 and array.size and np.abs(array).max() > LARGEST:
+        raise DataError(f"{path}: {name} is beyond ±{LARGEST:g}, which float32 cannot hold: get the official file anew")
     return array
 
 
@@ -71,6 +74,8 @@ def batch(raw: np.ndarray, shapes: tuple[tuple[int, ...], ...], expected: str) -
         raise RequestError(f"samples have shape {raw.shape}: give {expected}")
     if not _finite(raw):
         raise RequestError(f"samples of type {raw.dtype} are not all finite numbers: give real numbers only")
+    if raw.dtype.itemsize > 4 and raw.size and np.abs(raw).max() > LARGEST:
+        raise RequestError(f"samples are beyond ±{LARGEST:g}, which float32 cannot hold: give them in larger units")
     return raw
 
 

@@ -98,7 +98,7 @@ def origin(task: Task, root: Path, preset: str, elsewhere: Mapping[str, str] | N
     folder = root / task.name / "raw"
     found = {name: archives.find(folder, name) for name in task.files}
     missing = [name for name, path in found.items() if path is None]
-    stamps = {name: archives.fingerprint(path) for name, path in found.items() if path and not missing}
+    stamps = {Path(name).name: archives.fingerprint(path) for name, path in found.items() if path and not missing}
     if elsewhere and len(missing) == len(task.files):
         missing, stamps = [], dict(elsewhere)
     if 0 < len(missing) < len(task.files):
@@ -191,7 +191,7 @@ def _write_split(task: Task, name: str, raw: Raw, folder: Path) -> None:
         functools.partial(_count_classes, task.kind, classes),
     )
     if count == 0:
-        raise DataError(f"{task.name} has no sample for {name}: its raw files are not the official ones")
+        raise DataError(f"{task.name} has no sample for {name}: give it files that hold some ({', '.join(task.files)})")
     text = {"count": count, "classes": classes.tolist(), "sha256": _sha256(folder / f"{name}.arrow")}
     (folder / META).write_text(json.dumps(text), encoding="utf-8")
     arrays: dict[str, Any] = dict(raw.statistics)
@@ -203,7 +203,7 @@ def _join(task: Task, parts: Path, made: Origin, folder: Path) -> None:
     arrays: dict[str, Any] = {}
     meta: dict[str, dict[str, Any]] = {}
     for name in SPLITS:
-        os.link(parts / name / f"{name}.arrow", folder / f"{name}.arrow")
+        _link(parts / name / f"{name}.arrow", folder / f"{name}.arrow")
         meta[name] = json.loads((parts / name / META).read_text(encoding="utf-8"))
         with np.load(parts / name / _STATISTICS, allow_pickle=False) as file:
             arrays |= dict(file)
@@ -219,6 +219,13 @@ def _join(task: Task, parts: Path, made: Origin, folder: Path) -> None:
         "sha256": {name: of["sha256"] for name, of in meta.items()},
     }
     (folder / META).write_text(json.dumps(text, indent=2) + "\n", encoding="utf-8")
+
+
+def _link(path: Path, copy: Path) -> None:
+    try:
+        os.link(path, copy)
+    except OSError:  # a disk without hard links: exFAT, some network shares
+        shutil.copyfile(path, copy)
 
 
 def _sha256(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""Rows of a table as numbers: text columns one-hot; categories, and what fills gaps, known from training rows alone."""
+"""Rows of a table as numbers: texts are one-hot; the training rows alone decide categories and what fills gaps."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from pare.data import text_numbers
 from pare.errors import RequestError
 
 MISSING = "?"
 """The category of an empty cell, where cells may be empty; ARFF writes it so."""
 
 Columns = Mapping[str, list[str] | float | None]
-"""What each column holds: its categories; numbers (None); or numbers any of which may be missing, and what stands for
-those. Plain enough for JSON."""
+"""What each column holds: its categories; numbers (None); or the number that fills its gaps. It is plain JSON."""
+
+LARGEST = 1e37
+"""The largest magnitude that a sample or target may have: a tenth of what float32 holds leaves room for arithmetic."""
 
 
 @dataclass(frozen=True)
@@ -71,20 +74,45 @@ def _column(values: pd.Series[Any], gaps: bool) -> list[str] | float | None:
 
 def _encoded(name: str, column: pd.Series[Any], holds: list[str] | float | None, gaps: bool) -> np.ndarray:
     if isinstance(holds, list):
-        texts = _texts(column)
-        numbers = (texts[:, None] == np.array(holds)[None]).astype(np.float32)
+        numbers = _one_hot(_texts(column), holds)
         bad = column.isna().to_numpy() & (not gaps)
     else:
-        try:
-            numbers = column.to_numpy(dtype=np.float32, na_value=np.nan)[:, None]
-        except (ValueError, TypeError) as error:
-            raise RequestError(f"column {name!r} does not hold numbers ({error}): it did in training") from None
+        values = _numbers(name, column)
         if holds is not None:
-            numbers = np.where(np.isnan(numbers), np.float32(holds), numbers)
-        bad = ~np.isfinite(numbers[:, 0])
+            values = np.where(np.isnan(values), holds, values)
+        bad = ~np.isfinite(values)
+        if (large := ~bad & (np.abs(values) > LARGEST)).any():
+            rows = rows_text(np.flatnonzero(large))
+            raise RequestError(f"column {name!r} is beyond ±{LARGEST:g} in {rows}: give it in larger units")
+        numbers = values.astype(np.float32)[:, None]
     if bad.any():
         raise RequestError(f"column {name!r} is empty or not finite in {rows_text(np.flatnonzero(bad))}")
     return numbers
+
+
+def _one_hot(texts: np.ndarray, categories: list[str]) -> np.ndarray:
+    """(n, categories) float32; a text that is no category, not even without the spaces around it, is all zeros."""
+    index = pd.Index(categories)
+    codes = index.get_indexer(pd.Index(texts))
+    codes = np.where(codes < 0, index.get_indexer(pd.Index(np.char.strip(texts))), codes)
+    numbers = np.zeros((len(texts), len(categories)), dtype=np.float32)
+    known = np.flatnonzero(codes >= 0)
+    numbers[known, codes[known]] = 1
+    return numbers
+
+
+def _numbers(name: str, column: pd.Series[Any]) -> np.ndarray:
+    """The cells (n,) float64 of a column of numbers, also where they are written as text; NaN where they are empty."""
+    try:
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (ValueError, TypeError) as error:
+        reason: Exception = error
+    try:
+        if (parsed := text_numbers.parse(column)) is not None:
+            return parsed.values
+    except text_numbers.AmbiguousTextError as error:
+        reason = error
+    raise RequestError(f"column {name!r} does not hold numbers ({reason}): it did in training")
 
 
 def _texts(column: pd.Series[Any]) -> np.ndarray:

@@ -19,7 +19,7 @@ from pare.errors import DataError
 from pare.tasks.openml import builtin, readers
 from pare.tasks.own.baselines import BOOSTING
 from pare.tasks.own.importer import settle
-from pare.tasks.own.readers import Samples
+from pare.tasks.own.samples import Samples
 from pare.tasks.own.task import OwnTask
 
 _SHARE = 0.1

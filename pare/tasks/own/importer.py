@@ -1,4 +1,4 @@
-"""From samples as a user has them to a task of them: what they are taken for, checked, divided, encoded and left."""
+"""Import a user's samples as a task: infer their kind, check, split, encode and save them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pare.data.tabular import Columns, Encoder
 from pare.data.task import Kind
 from pare.errors import RequestError
-from pare.tasks.own import baselines, metrics, readers, targets
-from pare.tasks.own.task import FILE, TOKENS, ArrayLayout, OwnTask, Specification, arranged, point_at
+from pare.tasks.own import baselines, metrics, readers, summary, targets
+from pare.tasks.own.samples import Samples
+from pare.tasks.own.splits import divide
+from pare.tasks.own.task import FILE, TOKENS, ArrayLayout, ChannelAxis, OwnTask, Specification, arranged, point_at
+
+_MOST_FEATURES = 10_000
+"""Of a table, one-hot columns among them: more would be a file too large for no reason."""
 
 
 def bring(
@@ -28,6 +34,8 @@ def bring(
     group: str | None = None,
     metric: str | None = None,
     layout: ArrayLayout | None = None,
+    channels: ChannelAxis | None = None,
+    drop: Sequence[str] = (),
 ) -> OwnTask:
     """Make a task of the user's file: check it, carve the splits, and leave data and specification in `root/<name>`.
 
@@ -37,18 +45,20 @@ def bring(
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
         raise RequestError(f"--name is {name!r}: give small letters, digits and hyphens")
-    return settle(root, name, path, readers.read(path, label, group), kind=kind, metric=metric, layout=layout)
+    given = readers.read(path, label, group, drop)
+    return settle(root, name, path, given, kind=kind, metric=metric, layout=layout, channels=channels)
 
 
 def settle(
     root: Path,
     name: str,
     path: Path,
-    given: readers.Samples,
+    given: Samples,
     *,
     kind: Kind | None = None,
     metric: str | None = None,
     layout: ArrayLayout | None = None,
+    channels: ChannelAxis | None = None,
     gaps: bool = False,
     share: float = 0.15,
     baseline: str = "",
@@ -56,15 +66,17 @@ def settle(
 ) -> OwnTask:
     """Make a task of samples that were read from `path`; see `bring`.
 
-    `gaps` lets cells of a table be empty, `share` is that of test and of validation where splits are carved; what
-    stands beside the results, and the title, are told by kind and name where not given.
+    `gaps` lets cells of a table be empty, `share` is that of test and of validation where splits are carved. Baseline
+    and title follow from kind and name where they are not given.
     """
-    what = kind or targets.kind(path, given)
+    inferred = targets.kind(path, given)
+    what = kind or inferred
     y, labels = targets.targets(path, what, given.y)
     classes = what == "classification"
-    split, groups = readers.divide(path, given, y if classes else np.zeros(len(y), dtype=int), share)
+    split, groups = divide(path, given, y if classes else np.zeros(len(y), dtype=int), share)
     training = split == "train"
-    x, columns = _inputs(path, given, training, what, layout, gaps)
+    last = _channels_last(path, given, what, layout, channels)
+    x, columns = _inputs(path, given, training, what, layout, last, gaps)
     shape = x.shape[1:]
     if len(shape) == 2:
         patch = -(-shape[1] // TOKENS)
@@ -87,46 +99,94 @@ def settle(
         scale=targets.scale(path, what, y[training]),
         baseline=baseline or baselines.DEFAULT.get(what, ""),
         title=title,
+        channels_last=last,
     )
     x = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, shape[-1] - x.shape[-1])], mode="edge")
-    _leave(root / name, specification, {"x": x, "y": y, "group": groups, "split": split})
-    return OwnTask(specification)
+    arrays = {"x": x, "y": y, "group": groups, "split": split}
+    if what != inferred:  # equal arrays of another kind have other statistics
+        arrays["kind"] = np.array(what)
+    task = OwnTask(_leave(root / name, specification, arrays))
+    task.summary = summary.rows(path, given, task.specification, y, split, groups, kind is None)
+    return task
+
+
+def _channels_last(
+    path: Path, given: Samples, kind: Kind, layout: ArrayLayout | None, channels: ChannelAxis | None
+) -> bool | None:
+    """Whether the channels of arrays are last; None where there is no axis of them, or x is a table.
+
+    Raises:
+        RequestError: their place is asked for and there is none, or it can be either end.
+    """
+    none = not isinstance(given.x, np.ndarray) or given.x.ndim < 3
+    if none or (given.x.ndim == 3 and (layout or _layout(given.x, given.y, kind)) == "image"):
+        if channels:
+            raise RequestError(f"--channels is {channels}: leave it out, {path} has no axis of channels")
+        return None
+    if channels or given.channels_last is not None:
+        return channels == "last" if channels else given.channels_last
+    if given.x.ndim == 3:
+        return False
+    first, height, last = given.x.shape[1:]
+    few = first in (1, 3, 4), last in (1, 3, 4)
+    if all(few):
+        raise RequestError(f"{path}: x is {given.x.shape}, whose channels may be first or last: give --channels")
+    return few[1] or (not few[0] and first == height > last)
 
 
 def _inputs(
-    path: Path, given: readers.Samples, training: np.ndarray, kind: Kind, layout: ArrayLayout | None, gaps: bool
+    path: Path,
+    given: Samples,
+    training: np.ndarray,
+    kind: Kind,
+    layout: ArrayLayout | None,
+    last: bool | None,
+    gaps: bool,
 ) -> tuple[np.ndarray, Columns | None]:
     """x as (n, C, …) and, of a table, what its columns hold."""
     if not isinstance(given.x, np.ndarray):
         if layout:
             raise RequestError(f"--layout is {layout}: leave it out, {path} is a table")
         encoder = Encoder.fit(given.x[training], gaps)
+        if encoder.features > _MOST_FEATURES:
+            raise RequestError(
+                f"{path} makes {encoder.features:,} features, at most {_MOST_FEATURES:,} fit: --drop some"
+            )
         return encoder.encode(given.x)[:, None], encoder.columns
     how = layout or _layout(given.x, given.y, kind)
     axes = (2, 3) if how == "sequence" else (3, 4)
     if given.x.ndim not in axes:
         raise RequestError(f"--layout is {how}: x has shape {given.x.shape}; give {axes[0]} or {axes[1]} axes")
-    return arranged(given.x, how).astype(np.float32), None
+    return arranged(given.x, how, last).astype(np.float32), None
 
 
-def _layout(x: np.ndarray, y: np.ndarray, kind: Kind) -> ArrayLayout:
+def _layout(x: Any, y: np.ndarray, kind: Kind) -> ArrayLayout:
     """Four axes are images, two sequences; of three, squares and what has a field for a target of its shape."""
     square = x.ndim == 3 and (x.shape[1] == x.shape[2] or (kind == "dense" and y.shape == x.shape))
     return "image" if x.ndim == 4 or square else "sequence"
 
 
-def _leave(folder: Path, specification: Specification, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write data and specification, each whole or not at all, and point the environment at the latter."""
-    text = json.dumps(asdict(specification), indent=2, ensure_ascii=False)
-    path = folder / f"specification-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
+def _leave(folder: Path, specification: Specification, arrays: Mapping[str, np.ndarray]) -> Specification:
+    """Write data and specification, each whole or not at all, and point the environment at the latter.
+
+    Data lies below its own digest, so that a sweep's data stays what it was whatever is imported after it.
+    """
     try:
-        (folder / "raw").mkdir(parents=True, exist_ok=True)
-        partial = folder / "raw" / f".{os.getpid()}.npz"
+        raw = folder / "raw"
+        raw.mkdir(parents=True, exist_ok=True)
+        partial = raw / f".{os.getpid()}.npz"
         np.savez(partial, allow_pickle=False, **arrays)
-        partial.replace(folder / "raw" / FILE)
+        with partial.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()[:12]
+        (raw / digest).mkdir(exist_ok=True)
+        partial.replace(raw / digest / FILE)
+        specification = replace(specification, data=digest)
+        text = json.dumps(asdict(specification), indent=2, ensure_ascii=False)
+        path = folder / f"specification-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
         temporary = folder / f".{os.getpid()}.json"
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
         raise RequestError(f"cannot write below {folder}: {error}: give a writable data root") from error
     point_at(path)
+    return specification

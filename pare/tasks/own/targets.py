@@ -9,7 +9,7 @@ import numpy as np
 from pare.data.tabular import rows_text
 from pare.data.task import Kind
 from pare.errors import DataError
-from pare.tasks.own.readers import Samples
+from pare.tasks.own.samples import Samples, check_range
 
 _SAMPLES_PER_CLASS = 10
 """Whole numbers, more than so many different ones, of which there are fewer each, are counts rather than classes."""
@@ -58,6 +58,7 @@ def targets(path: Path, kind: Kind, y: np.ndarray) -> tuple[np.ndarray, tuple[st
         raise DataError(f"{path}: y is {y.dtype} {y.shape}: for {kind} give {wanted[kind]}")
     if kind == "multilabel" and not (known := np.isin(y, (0, 1)).all(axis=1)).all():
         raise DataError(f"{path}: y is neither 0 nor 1 in {rows_text(np.flatnonzero(~known))}: give 0 and 1")
+    check_range(path, "y", y)
     return (y[:, None] if y.ndim == 1 else y).astype(np.float32), ()
 
 

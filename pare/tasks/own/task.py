@@ -28,6 +28,7 @@ from pare.tasks import OWN
 from pare.tasks.own import baselines, metrics
 
 ArrayLayout = Literal["sequence", "image"]
+ChannelAxis = Literal["first", "last"]
 FILE = "data.npz"
 TOKENS = 50
 """Patches of a sequence, at most."""
@@ -56,6 +57,10 @@ class Specification:
     baseline: str = ""
     """What stands beside the results: see `own_baselines`."""
     title: str = ""
+    data: str = ""
+    """Digest of the data, below which it lies; empty where a version 0.1 made it."""
+    channels_last: bool | None = None
+    """Whether raw samples have their channels last; None: images do where only that can be."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Specification:
@@ -72,6 +77,9 @@ class Specification:
 class OwnTask(Task):
     """The task of a specification."""
 
+    summary: tuple[tuple[str, str], ...] = ()
+    """What was read, for people: (what, how it was taken), where this process has read it."""
+
     def __init__(self, specification: Specification) -> None:
         own = self.specification = specification
         settings = _settings(own)
@@ -85,7 +93,7 @@ class OwnTask(Task):
             labels=own.labels,
             metric=metrics.METRICS[own.metric],
             criterion=_criterion(own),
-            files=(FILE,),
+            files=(f"{own.data}/{FILE}" if own.data else FILE,),
             homepage="its script in sweeps/, which makes it",
             synthetic="simulated",
             paper=settings["paper"],
@@ -95,16 +103,16 @@ class OwnTask(Task):
 
     def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:  # noqa: ARG002
         """Nothing stands in for one's own data."""
-        raise DataError(f"{folder} lacks {FILE}: run its script in sweeps/, which makes it")
+        raise DataError(f"{folder} lacks {self.files[0]}: run its script in sweeps/, which makes it")
 
     def read(self, folder: Path, progress: ProgressCallback) -> Raw:
         """The samples as `bring` left them; inputs and what is no class are normalised by the training split."""
         try:
-            with np.load(folder / FILE, allow_pickle=False) as file:
+            with np.load(folder / self.files[0], allow_pickle=False) as file:
                 x, y, group, split = (file[name] for name in ("x", "y", "group", "split"))
         except (OSError, ValueError, KeyError, EOFError) as error:
             raise DataError(
-                f"{folder / FILE} is damaged ({error}): run its script in sweeps/ again, which makes it"
+                f"{folder / self.files[0]} is damaged ({error}): run its script in sweeps/ again, which makes it"
             ) from error
         parts = {}
         for name in SPLITS:
@@ -127,8 +135,9 @@ class OwnTask(Task):
         if own.encoder is not None:
             x = own.encoder.encode(raw)[:, None]
         else:
-            x = checks.batch(raw, (own.raw,), f"samples (n, {', '.join(map(str, own.raw))})").astype(np.float32)
-            x = arranged(x, "image" if len(own.shape) == 3 else "sequence")
+            shapes = (own.raw, own.raw[:-1]) if own.channels_last and own.raw[-1] == 1 else (own.raw,)
+            x = checks.batch(raw, shapes, f"samples (n, {', '.join(map(str, own.raw))})").astype(np.float32)
+            x = arranged(x.reshape(-1, *own.raw), "image" if len(own.shape) == 3 else "sequence", own.channels_last)
         # Patches must divide a sequence: its last value fills up what is missing.
         missing = own.shape[-1] - x.shape[-1]
         return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, missing)], mode="edge") if missing else x
@@ -138,12 +147,16 @@ class OwnTask(Task):
         return baselines.fitted(self.specification.baseline, train)
 
 
-def arranged(x: np.ndarray, layout: ArrayLayout) -> np.ndarray:
-    """Samples (n, …) as sequences (n, C, L) or images (n, C, H, W); of images, 1, 3 or 4 channels may come last."""
+def arranged(x: np.ndarray, layout: ArrayLayout, channels_last: bool | None = None) -> np.ndarray:
+    """Samples (n, …) as sequences (n, C, L) or images (n, C, H, W).
+
+    Where `channels_last` is None, images have them last if only that can be: 1, 3 or 4 at the end and not in front.
+    """
     if x.ndim == (2 if layout == "sequence" else 3):
         return x[:, None]
-    last = layout == "image" and x.shape[-1] in (1, 3, 4) and x.shape[1] not in (1, 3, 4)
-    return np.ascontiguousarray(np.moveaxis(x, -1, 1)) if last else x
+    if channels_last is None:
+        channels_last = layout == "image" and x.shape[-1] in (1, 3, 4) and x.shape[1] not in (1, 3, 4)
+    return np.ascontiguousarray(np.moveaxis(x, -1, 1)) if channels_last else x
 
 
 def named(name: str) -> Task | None:

@@ -1,0 +1,199 @@
+"""A table in a file: its columns read as what they are, in whatever way it is written."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+from pyarrow import feather, parquet
+
+from pare.data import text_numbers
+from pare.data.tabular import rows_text
+from pare.data.task import SPLITS
+from pare.errors import DataError, RequestError
+from pare.tasks.own.samples import Samples
+
+SUFFIXES = {".csv", ".tsv", ".parquet", ".pq", ".arrow", ".feather"}
+
+_SEPARATORS = ",;\t|"
+_SHOWN = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_SPLIT_NAMES = {*SPLITS, "valid", "validation", "dev", "training", "testing"}
+_IDENTIFIERS = 0.9
+"""Of a column's texts, so many different ones or more are names or identifiers, which nothing can be learnt from."""
+
+_CATEGORIES = 32
+"""Different texts that any column may have; more are allowed up to a tenth of the rows, and at most `_MOST`."""
+
+_MOST = 1000
+
+
+def read(path: Path, label: str | None, group: str | None, drop: Sequence[str]) -> Samples:
+    """Read a table: features, the column to predict, and perhaps a column of groups and one of splits.
+
+    Texts that are numbers, dates or times become numbers; names and identifiers are left out.
+
+    Raises:
+        DataError: the file is damaged, or a column can be read in two ways or not at all; names the column.
+        RequestError: an option names a column that is not there.
+    """
+    frame, found = _csv(path) if path.suffix.lower() in (".csv", ".tsv") else _arrow(path)
+    if frame.empty:
+        raise DataError(f"{path} holds no sample ({found}): give some")
+    there = [str(name).strip() for name in frame.columns]
+    frame.columns = pd.Index(there)
+    _check_names(path, there, label, group, drop)
+    left_out = [f"column {name!r}: as asked for" for name in drop]
+    there = [name for name in there if name not in drop]
+    split = next((name for name in there if name.lower() == "split" and name not in (label, group)), None)
+    rest = [name for name in there if name not in (split, group)]
+    if not rest:
+        raise DataError(f"{path} has no column left to predict ({found}): give features and a label")
+    target = label if label is not None else next((name for name in rest if name.lower() == "label"), rest[-1])
+    taken = {name: frame[name] for name in (target, group, split) if name is not None}
+    for name, column in taken.items():
+        if column.isna().any():
+            raise DataError(f"{path}: {name!r} is empty in {rows_text(np.flatnonzero(column.isna()))}")
+    converted: list[str] = [f"{target!r} is the target"] if label is None else []
+    taken[target] = _target(path, target, taken[target], converted)
+    features = {}
+    for name in there:
+        if name not in taken and (feature := _feature(path, name, frame[name], converted, left_out)) is not None:
+            features[name] = feature
+    if not features and len(there) > len(taken):
+        raise DataError(f"{path} has no feature left ({'; '.join(left_out)}): give others too")
+    arrays = {name: column.to_numpy() for name, column in taken.items()}
+    return Samples(
+        pd.DataFrame(features, index=frame.index),
+        arrays[target],
+        arrays[group] if group else None,
+        arrays[split] if split else None,
+        found=found,
+        converted=tuple(converted),
+        left_out=tuple(left_out),
+    )
+
+
+def _check_names(path: Path, there: list[str], label: str | None, group: str | None, drop: Sequence[str]) -> None:
+    twice = [name for name, count in Counter(there).items() if count > 1]
+    if twice:
+        raise DataError(f"{path} has two columns {twice[0]!r}: give each a name of its own")
+    for option, names in (("--label", [label]), ("--group", [group]), ("--drop", drop)):
+        for wanted in names:
+            if wanted is not None and wanted not in there:
+                raise DataError(f"{option} is {wanted!r}: {path} has {', '.join(there[:20])}")
+    for name in drop:
+        if name in (label, group):
+            raise RequestError(f"--drop is {name!r}, which --label or --group names: leave it out of one of them")
+
+
+def _csv(path: Path) -> tuple[pd.DataFrame, str]:
+    """The frame of a text file whose encoding and separator are found out."""
+    raw = path.read_bytes()
+    text, encoding = _decoded(raw)
+    head = "\n".join(text[: 2**16].split("\n")[:50])
+    first = head.split("\n", 1)[0]
+    try:
+        separator = csv.Sniffer().sniff(head, _SEPARATORS).delimiter
+    except csv.Error:  # one column, or cells that hold each of them
+        separator = ","
+    if separator not in first:
+        separator = max(_SEPARATORS, key=first.count)  # the first of them where there is none
+    frame = pd.read_csv(io.StringIO(text), sep=separator, skipinitialspace=True, low_memory=False)
+    if not frame.index.equals(pd.RangeIndex(len(frame))):  # so pandas takes the cells that no name stands above
+        cells = frame.shape[1] + frame.index.nlevels
+        raise DataError(f"{path} has rows of {cells} cells below {frame.shape[1]} names: name all")
+    return frame, f"CSV of {_SHOWN[separator]}, {encoding}"
+
+
+def _decoded(raw: bytes) -> tuple[str, str]:
+    for mark, encoding in (
+        (codecs.BOM_UTF8, "utf-8-sig"),
+        (codecs.BOM_UTF16_LE, "utf-16"),
+        (codecs.BOM_UTF16_BE, "utf-16"),
+    ):
+        if raw.startswith(mark):
+            return raw.decode(encoding), encoding.upper().removesuffix("-SIG")
+    try:
+        return raw.decode("utf-8"), "UTF-8"
+    except UnicodeDecodeError:
+        if b"\0" in raw:
+            raise
+        return raw.decode("cp1252"), "Windows-1252"  # which Excel writes; it fails on bytes that are no text there
+
+
+def _arrow(path: Path) -> tuple[pd.DataFrame, str]:
+    """The frame of a Parquet or Feather file, without what pandas says of its index; unnamed ones are left out."""
+    of_parquet = path.suffix.lower() in (".parquet", ".pq")
+    table = parquet.ParquetFile(path).read() if of_parquet else feather.read_table(path)
+    table.validate(full=True)
+    table = table.select(
+        [number for number, name in enumerate(table.column_names) if not name.startswith("__index_level")]
+    )
+    for number, field in enumerate(table.schema):
+        kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        if pa.types.is_decimal(kind):
+            table = table.set_column(number, field.name, table.column(number).cast(pa.float64()))
+        elif pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            raise DataError(f"{path}: column {field.name!r} holds {kind}: give a number or a text a cell, or --drop it")
+    return table.to_pandas(ignore_metadata=True, date_as_object=False), "Parquet" if of_parquet else "Arrow"
+
+
+def _target(path: Path, name: str, column: pd.Series, converted: list[str]) -> pd.Series:
+    """The column to predict, its texts as numbers where they are such."""
+    if is_numeric_dtype(column):
+        return column
+    try:
+        numbers = text_numbers.parse(column)
+    except text_numbers.AmbiguousTextError as error:
+        raise DataError(f"{path}: column {name!r} holds {error}") from None
+    if numbers is None:
+        return column.astype(str).str.strip()
+    converted.append(f"{name!r}: {numbers.found}")
+    return pd.Series(numbers.values, index=column.index)
+
+
+def _feature(
+    path: Path,
+    name: str,
+    column: pd.Series,
+    converted: list[str],
+    left_out: list[str],
+) -> pd.Series | None:
+    """A feature as numbers or as categories; None of one that nothing can be learnt from."""
+    if name.startswith("Unnamed:") and is_numeric_dtype(column) and np.array_equal(column, np.arange(len(column))):
+        left_out.append(f"column {name!r}: numbers of the rows")
+        return None
+    if column.isna().all():
+        raise DataError(f"{path}: column {name!r} is empty: fill it, or --drop {name!r}")
+    if is_bool_dtype(column) or is_numeric_dtype(column):
+        return column
+    try:
+        numbers = text_numbers.parse(column)
+    except text_numbers.AmbiguousTextError as error:
+        raise DataError(f"{path}: column {name!r} holds {error}; or --drop {name!r}") from None
+    if numbers is not None:
+        converted.append(f"{name!r}: {numbers.found}")
+        return pd.Series(numbers.values, index=column.index)
+    texts = column.astype(object).map(str).str.strip().where(column.notna(), None)
+    different, count = set(texts.dropna()), len(texts)
+    if {text.lower() for text in different} <= _SPLIT_NAMES and "train" in {text.lower() for text in different}:
+        raise DataError(
+            f"{path}: column {name!r} holds {', '.join(sorted(different))}: call it split, or --drop {name!r}"
+        )
+    if len(different) > max(_CATEGORIES, _IDENTIFIERS * count):
+        left_out.append(f"column {name!r}: {len(different):,} different texts in {count:,} rows, names or identifiers")
+        return None
+    if len(different) > max(_CATEGORIES, min(_MOST, count // 10)):
+        raise DataError(
+            f"{path}: column {name!r} has {len(different):,} different texts in {count:,} rows, too many for "
+            f"categories: group the rare ones, or --drop {name!r}"
+        )
+    return texts
