@@ -84,10 +84,10 @@ def test_preparing_twice_does_nothing(tmp_path):
     assert (task.synthesised, task.reads) == (1, 1)
 
 
-@pytest.mark.parametrize("method", ["synthesise", "read"])
+@pytest.mark.parametrize("method", ["write_synthetic", "read"])
 def test_failure_leaves_nothing_half_written(tmp_path, monkeypatch, method):
     def fail(folder, *_):
-        if method == "synthesise":
+        if method == "write_synthetic":
             (folder / "a.bin").write_text("half")
         raise RuntimeError("power cut")
 
@@ -96,7 +96,7 @@ def test_failure_leaves_nothing_half_written(tmp_path, monkeypatch, method):
     with pytest.raises(RuntimeError, match="power cut"):
         prepare(task, tmp_path, "laptop", _quiet)
     left = [path.name.partition("-")[0] for path in (tmp_path / "toy").iterdir()]
-    assert left == ([] if method == "synthesise" else ["simulated"])
+    assert left == ([] if method == "write_synthetic" else ["simulated"])
     monkeypatch.undo()
     assert prepare(task, tmp_path, "laptop", _quiet).counts["train"] == 7
 
@@ -242,3 +242,11 @@ def _dead_process() -> int:
     pid = os.posix_spawn("/bin/true", ["true"], os.environ)
     os.waitpid(pid, 0)
     return pid
+
+
+def test_a_disk_without_hard_links_gets_copies(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(store.os, "link", refuse)
+    assert prepare(Toy(), tmp_path, "laptop", _quiet).split("train").x.shape[0]

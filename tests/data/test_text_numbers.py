@@ -25,7 +25,7 @@ from pare.errors import RequestError
         (["2024/01/02"], [19724], "days since 1970"),
         (["12:30", "00:15:36"], [12.5, 0.26], "hours"),
         (list(map(str, range(30))), range(30), "written as text"),
-        (pd.to_datetime(["1970-01-02", None]), [1, np.nan], "days since 1970"),
+        (pd.to_datetime(pd.Series(["1970-01-02", None])), [1, np.nan], "days since 1970"),
         (pd.to_timedelta(["1min", "2s"]), [60, 2], "seconds"),
     ],
 )
