@@ -103,6 +103,8 @@ class Encoder(nn.Module):
     def forward(self, encoder: Any, tokens_BND: Tensor) -> Tensor:
         """Tokens of the patch grid → features of the last stage, before the final norm."""
         biases = iter(self._biases(encoder, working_type(tokens_BND)))
+        plain: Any
+        shifted: Any
         for stage, plain, shifted in zip(encoder.layers, self.plain, self.shifted, strict=True):
             for layer in stage.blocks:
                 windows = shifted if layer.shift_size else plain

@@ -5,7 +5,6 @@ Results leave only through `report`, which answers whether to go on.
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -28,13 +27,13 @@ from pare.errors import Preempted, Stopped, TrainingError
 from pare.method import methods, tuning
 from pare.method.curriculum import patches, share
 from pare.method.model import CrossModalModel
-from pare.method.objective import Losses, Mixing
-from pare.training import optim, prefetch
+from pare.training import graphs, optim, prefetch
 from pare.training.align import align
 from pare.training.checkpoint import Best, Checkpoints, TrainingState
 from pare.training.distributed import DistributedContext
 from pare.training.evaluate import evaluate, predict
-from pare.training.prefetch import Batch, TrainSet
+from pare.training.passes import Inputs
+from pare.training.prefetch import TrainSet
 from pare.training.sampling import Order
 from pare.training.snapshots import Inspector, due
 
@@ -118,11 +117,6 @@ def fit(
         spent = time.perf_counter() - began
     mixes = methods.METHODS[run.method].mixes
     inspector = Inspector(task, validation, source, source_data.split("val") if mixes else None)
-    # A step without replacement leaves the gate and the source head without a gradient.
-    module = world.wrap(objective, some_unused=mixes and run.curriculum.end == 0)
-    if run.compile:
-        # Shapes never change; whether there is a mixed pass, and noise, makes three graphs in all.
-        module.compile(dynamic=False)
     order = Order(
         seed=run.seed,
         samples=len(target_side),
@@ -134,6 +128,7 @@ def fit(
     )
     tokens = (objective.model.tokens, objective.model.body.source_tokens(source.spatial_shape))
     steps = order.steps * run.epochs
+    passes = graphs.passes(objective, run, world, order.size)
     if restored.epoch and not world.broadcast(not world.is_main or report(figures)):
         raise Stopped
 
@@ -157,13 +152,10 @@ def fit(
             optim.schedule(optimizer, run.optimizer, step, steps)
             optimizer.zero_grad()
             for index, (part, batch) in enumerate(parts):
-                last = index == len(parts) - 1
                 noise = order.noise(step, part.rows, tokens, world.device) if noisy and k else None
-                with world.synchronised(module, last), _precision(run, world.device):
-                    losses: Losses = module(batch.x, batch.y, _mixing(batch, k, noise))
-                    # The sum over parts and the mean over workers make the mean over the batch.
-                    (losses.total.sum() * (world.size / order.size)).backward()
-                _watch(watched, losses, k / tokens[0])
+                found = passes(Inputs.of(batch, k, noise), index == len(parts) - 1)
+                for name, total in found.items():
+                    watched[name] = watched[name] + total if name in watched else total.clone()
             if run.optimizer.clip:
                 clip_grad_norm_(objective.parameters(), run.optimizer.clip)
             optimizer.step()
@@ -195,30 +187,6 @@ def fit(
     checkpoints.load_model(best.epoch, objective)
     tuning.merge(objective.model.body)
     return Trained(objective.model.eval(), best)
-
-
-def _mixing(batch: Batch, k: int, noise: tuple[Tensor, Tensor] | None) -> Mixing | None:
-    if k == 0 or batch.source_x is None or batch.source_y is None:
-        return None
-    # Filled on the device: nothing waits for it, and a k that is data does not recompile.
-    return Mixing(batch.source_x, batch.source_y, torch.full((), k, device=batch.x.device), noise)
-
-
-def _precision(run: Run, device: torch.device) -> contextlib.AbstractContextManager[object]:
-    capable = device.type == "cuda" and torch.cuda.is_bf16_supported()
-    if run.precision == "bf16" or (run.precision == "auto" and capable):
-        return torch.autocast(device.type, torch.bfloat16)
-    return contextlib.nullcontext()
-
-
-def _watch(watched: dict[str, Tensor], losses: Losses, replaced: float) -> None:
-    """Add a part's figures to the epoch's sums, on the device."""
-    named = {"loss": losses.total.detach(), **losses.watched}
-    if "lambda" in named:
-        named["replaced"] = torch.full_like(named["lambda"], replaced)
-    for name, values in named.items():
-        total = values.float().sum()
-        watched[name] = watched[name] + total if name in watched else total
 
 
 def _figures(watched: Mapping[str, Tensor], world: DistributedContext, samples: int) -> dict[str, float]:

@@ -1,0 +1,215 @@
+"""Passes as CUDA graphs: recorded once for each kind of part, then replayed without a launch from the host.
+
+A part's shapes never change, and k is data, so a run has three kinds: noisy, not noisy, and without a mixed pass. The
+first part of a kind is computed kernel by kernel, which is the warm-up that recording needs; the second is recorded.
+Kinds follow one another in the course of a run: the graphs of the one before go, and their memory with them.
+
+Random numbers in a graph (drop path) come from torch's own generator, which a replay reads anew: a run that seeds it
+before each update draws what it would have drawn kernel by kernel.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from pare.config import Precision, Run
+from pare.method.methods import METHODS
+from pare.method.objective import FineTuning, Losses
+from pare.training.distributed import DistributedContext
+from pare.training.passes import EagerPasses, Inputs, Passes, Sums, autocast, sums, working_type
+
+_log = logging.getLogger(__name__)
+
+Result = tuple[Sums, Sequence[Tensor | None]]
+"""A part's figures, and the gradient of each parameter that trains, None where the part does not depend on it."""
+
+Recorded = tuple[Callable[[], None], Result]
+"""What computes a part again from the same inputs, in place, and where its result then lies."""
+
+
+class Recorder(Protocol):
+    """Records passes; made anew for each kind."""
+
+    def warm_up(self, compute: Callable[[], Result]) -> Result: ...
+    def record(self, compute: Callable[[], Result]) -> Recorded: ...
+
+
+class CudaRecorder:
+    """Records on a stream of its own; the graphs of one recorder take turns in one pool of memory."""
+
+    def __init__(self) -> None:
+        self._stream = torch.cuda.Stream()
+        self._pool: Any = None
+
+    def warm_up(self, compute: Callable[[], Result]) -> Result:
+        """Compute once, not recorded, where recording will take place."""
+        self._stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self._stream):
+            result = compute()
+        torch.cuda.current_stream().wait_stream(self._stream)
+        return result
+
+    def record(self, compute: Callable[[], Result]) -> Recorded:
+        graph = torch.cuda.CUDAGraph()
+        # Other threads load data meanwhile: what they ask of the device is none of this graph's business.
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
+            result = compute()
+        self._pool = graph.pool()
+        return graph.replay, result
+
+
+@dataclass(frozen=True)
+class _Graph:
+    """A recorded part: its inputs, overwritten before each replay, and its result."""
+
+    inputs: Inputs
+    replay: Callable[[], None]
+    result: Result
+
+    def compute(self, inputs: Inputs) -> Result:
+        for static, fresh in zip(self.inputs, inputs, strict=True):
+            if static is not None and fresh is not None:
+                static.copy_(fresh, non_blocking=True)
+        self.replay()
+        return self.result
+
+
+def passes(objective: FineTuning, run: Run, world: DistributedContext, batch: int) -> Passes:
+    """The passes of a run with so many samples an update: as graphs on one GPU, else kernel by kernel."""
+    # A step without replacement leaves the gate and the source head without a gradient.
+    module = world.wrap(objective, some_unused=METHODS[run.method].mixes and run.curriculum.end == 0)
+    # The sum over parts and the mean over workers make the mean over the batch.
+    scale = world.size / batch
+    eager = EagerPasses(module, objective.model.tokens, scale, run.precision, world)
+    if world.device.type != "cuda":
+        return eager
+    if world.size > 1:
+        _log.warning("steps of a worker group go on without CUDA graphs: they exchange gradients while they compute")
+        return eager
+    return GraphPasses(objective, objective.model.tokens, scale, run.precision, eager)
+
+
+class GraphPasses:
+    """Passes that are recorded and replayed. Where recording fails they go on kernel by kernel, with one line."""
+
+    def __init__(
+        self,
+        objective: FineTuning,
+        tokens: int,
+        scale: float,
+        precision: Precision,
+        eager: EagerPasses,
+        recorder: Callable[[], Recorder] = CudaRecorder,
+    ) -> None:
+        self._objective, self._tokens, self._scale, self._precision = objective, tokens, scale, precision
+        self._trained = {name: p for name, p in objective.named_parameters() if p.requires_grad}
+        device = next(objective.parameters()).device
+        self._weights = WorkingWeights(objective, working_type(precision, device))
+        self._eager, self._make, self._failed = eager, recorder, False
+        self._kind: tuple[bool, ...] | None = None
+        self._recorder: Recorder | None = None
+        self._graphs: dict[tuple[torch.Size, ...], _Graph | None] = {}
+
+    def __call__(self, inputs: Inputs, last: bool) -> Sums:
+        if self._failed:
+            return self._eager(inputs, last)
+        kind = tuple(tensor is not None for tensor in inputs)
+        if kind != self._kind or self._recorder is None:
+            self._graphs.clear()
+            self._kind, self._recorder = kind, self._make()
+        shapes = tuple(tensor.shape for tensor in inputs if tensor is not None)
+        if shapes not in self._graphs:
+            self._graphs[shapes] = None
+            found, gradients = self._recorder.warm_up(lambda: self._compute(inputs))
+        elif graph := self._graphs[shapes] or self._record(self._recorder, shapes, inputs):
+            found, gradients = graph.compute(inputs)
+        else:
+            return self._eager(inputs, last)
+        self._deliver(gradients, last)
+        return found
+
+    def _record(self, recorder: Recorder, shapes: tuple[torch.Size, ...], inputs: Inputs) -> _Graph | None:
+        static = Inputs._make(None if tensor is None else tensor.clone() for tensor in inputs)
+        try:
+            graph = _Graph(static, *recorder.record(lambda: self._compute(static)))
+        except RuntimeError as error:
+            _log.warning("steps go on without CUDA graphs, which could not be recorded: %s", str(error).splitlines()[0])
+            self._failed = True
+            self._graphs.clear()
+            return None
+        self._graphs[shapes] = graph
+        return graph
+
+    def _compute(self, inputs: Inputs) -> Result:
+        with autocast(self._precision, inputs.x.device):
+            self._weights.refresh()
+            losses: Losses = functional_call(self._objective, self._weights.copies, (inputs.x, inputs.y, inputs.mixing))
+        leaves = [self._weights.copies.get(name, parameter) for name, parameter in self._trained.items()]
+        gradients = torch.autograd.grad(losses.total.sum() * self._scale, leaves, allow_unused=True)
+        return sums(losses, inputs.k, self._tokens), _fitted(gradients, list(self._trained.values()))
+
+    def _deliver(self, gradients: Sequence[Tensor | None], last: bool) -> None:
+        """Add a part's gradients to the parameters'; what the next part will overwrite is copied."""
+        so_far: list[Tensor] = []
+        more: list[Tensor] = []
+        for parameter, gradient in zip(self._trained.values(), gradients, strict=True):
+            if gradient is not None and parameter.grad is not None:
+                so_far.append(parameter.grad)
+                more.append(gradient)
+            elif gradient is not None:
+                parameter.grad = gradient if last else gradient.clone()
+        if so_far:
+            torch._foreach_add_(so_far, more)
+
+
+class WorkingWeights:
+    """The weights of linear and convolution layers in the type they are multiplied in, cast a few hundred a kernel.
+
+    Autocast would launch a kernel for each, and one for each gradient on its way back; values are the same. The
+    parameters themselves stay in fp32 for the optimiser. Without autocast `copies` is empty.
+    """
+
+    def __init__(self, module: nn.Module, dtype: torch.dtype | None) -> None:
+        own = {
+            f"{path}.{name}" if path else name: parameter
+            for path, part in module.named_modules()
+            if dtype is not None and isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d)
+            for name, parameter in part.named_parameters(recurse=False)
+        }
+        self.copies = {
+            name: parameter.detach().to(dtype).requires_grad_(parameter.requires_grad)
+            for name, parameter in own.items()
+        }
+        """By their names in the module."""
+        moving = [name for name, parameter in own.items() if parameter.requires_grad]
+        self._to = [self.copies[name] for name in moving]
+        self._of: list[Tensor] = [own[name] for name in moving]
+
+    @torch.no_grad()
+    def refresh(self) -> None:
+        """Take over what an update has changed."""
+        if self._to:
+            torch._foreach_copy_(self._to, self._of)
+
+
+def _fitted(gradients: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> list[Tensor | None]:
+    """Each gradient in its parameter's type and layout, as fused optimisers take it."""
+    found = list(gradients)
+
+    def fits(gradient: Tensor, parameter: Tensor) -> bool:
+        return gradient.dtype == parameter.dtype and gradient.stride() == parameter.stride()
+
+    other = {i: g for i, g in enumerate(gradients) if g is not None and not fits(g, parameters[i])}
+    if other:
+        fitting = [torch.empty_like(parameters[i]) for i in other]
+        torch._foreach_copy_(fitting, list(other.values()))
+        for i, gradient in zip(other, fitting, strict=True):
+            found[i] = gradient
+    return found

@@ -1,0 +1,89 @@
+"""Forward and backward of one part of a batch: what it adds to the gradients, and the sums of its figures."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from pare.config import Precision
+from pare.method.objective import Losses, Mixing
+from pare.training.distributed import DistributedContext
+from pare.training.prefetch import Batch
+
+Sums = dict[str, Tensor]
+"""A part's figures by name, summed over its samples: tensors without dimensions, valid until the next part."""
+
+
+class Inputs(NamedTuple):
+    """What a pass computes with, on the device: samples and, where patches are replaced, the source's, k, and noise."""
+
+    x: Tensor
+    y: Tensor
+    source_x: Tensor | None = None
+    source_y: Tensor | None = None
+    k: Tensor | None = None
+    noise_target: Tensor | None = None
+    noise_source: Tensor | None = None
+
+    @classmethod
+    def of(cls, batch: Batch, k: int, noise: tuple[Tensor, Tensor] | None) -> Inputs:
+        """The part in which `k` patches are replaced; with k = 0 the source has no part in it."""
+        if k == 0 or batch.source_x is None:
+            return cls(batch.x, batch.y)
+        # Filled on the device: nothing waits for it, and a k that is data does not recompile.
+        k_on_device = torch.full((), k, device=batch.x.device)
+        return cls(*batch, k_on_device, *(noise or (None, None)))
+
+    @property
+    def mixing(self) -> Mixing | None:
+        if self.source_x is None or self.source_y is None or self.k is None:
+            return None
+        noise = None
+        if self.noise_target is not None and self.noise_source is not None:
+            noise = (self.noise_target, self.noise_source)
+        return Mixing(self.source_x, self.source_y, self.k, noise)
+
+
+class Passes(Protocol):
+    """Adds the gradients of a part's loss to those of the parameters; `last` of the parts of its update or not."""
+
+    def __call__(self, inputs: Inputs, last: bool) -> Sums: ...
+
+
+class EagerPasses:
+    """Passes that launch kernel by kernel; several workers exchange gradients with the last part of an update."""
+
+    def __init__(
+        self, module: nn.Module, tokens: int, scale: float, precision: Precision, world: DistributedContext
+    ) -> None:
+        self._module, self._tokens, self._scale, self._precision, self._world = module, tokens, scale, precision, world
+
+    def __call__(self, inputs: Inputs, last: bool) -> Sums:
+        with self._world.synchronised(self._module, last), autocast(self._precision, inputs.x.device):
+            losses: Losses = self._module(inputs.x, inputs.y, inputs.mixing)
+            (losses.total.sum() * self._scale).backward()
+        return sums(losses, inputs.k, self._tokens)
+
+
+def working_type(precision: Precision, device: torch.device) -> torch.dtype | None:
+    """The type in which a run of this precision multiplies; None where autocast has no part in it."""
+    capable = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.bfloat16 if precision == "bf16" or (precision == "auto" and capable) else None
+
+
+def autocast(precision: Precision, device: torch.device) -> contextlib.AbstractContextManager[object]:
+    """The context in which a run of this precision computes."""
+    dtype = working_type(precision, device)
+    return contextlib.nullcontext() if dtype is None else torch.autocast(device.type, dtype)
+
+
+def sums(losses: Losses, k: Tensor | None, tokens: int) -> Sums:
+    """The figures of a part, among them, where a method replaces patches, the share k / N that is `replaced`."""
+    named = {"loss": losses.total.detach(), **losses.watched}
+    if "lambda" in named:
+        share = torch.zeros_like(named["lambda"])
+        named["replaced"] = share if k is None else share + k / tokens
+    return {name: values.float().sum() for name, values in named.items()}
