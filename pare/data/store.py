@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from pare.data import arrow
-from pare.data.official import archives
+from pare.data.official import archives, lookalikes
 from pare.data.task import SPLITS, Kind, ProgressCallback, Provenance, Raw, Recipe, Split, Task
 from pare.errors import DataError, RequestError
 
@@ -93,7 +93,7 @@ def origin(task: Task, root: Path, preset: str, elsewhere: Mapping[str, str] | N
     `elsewhere` are the fingerprints of its official files where they may be had if there is none of them there.
 
     Raises:
-        DataError: some of them are missing, or all are and cannot be synthesised.
+        DataError: some of them are missing, or all are and cannot be synthesised; or one lies where nothing reads it.
     """
     folder = root / task.name / "raw"
     found = {name: archives.find(folder, name) for name in task.files}
@@ -101,6 +101,8 @@ def origin(task: Task, root: Path, preset: str, elsewhere: Mapping[str, str] | N
     stamps = {Path(name).name: archives.fingerprint(path) for name, path in found.items() if path and not missing}
     if elsewhere and len(missing) == len(task.files):
         missing, stamps = [], dict(elsewhere)
+    if missing and (near := lookalikes.find(root, task.name, task.files)):
+        raise DataError(f"{task.name}: {near}")
     if 0 < len(missing) < len(task.files):
         raise DataError(
             f"{folder / missing[0]} is missing beside the other official files: get it from {task.homepage}"

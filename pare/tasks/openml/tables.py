@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pare.data.official import lookalikes
 from pare.data.task import Download
 from pare.errors import DataError
 from pare.tasks.openml import builtin, readers
@@ -95,7 +96,7 @@ OFFLINE = tuple(name for name, table in TABLES.items() if table.title in builtin
 
 def lacking(root: Path, names: tuple[str, ...]) -> list[Table]:
     """Those of the tables that can be made only once a file lies in `root/<task>/raw`."""
-    return [TABLES[name] for name in names if name not in OFFLINE and _find(root, TABLES[name]) is None]
+    return [TABLES[name] for name in names if _find(root, TABLES[name]) is None and name not in OFFLINE]
 
 
 def bring(root: Path, name: str) -> OwnTask:
@@ -129,8 +130,16 @@ def bring(root: Path, name: str) -> OwnTask:
 
 
 def _find(root: Path, table: Table) -> Path | None:
+    """The table's file, if it is there.
+
+    Raises:
+        DataError: it is not, and another lies there that looks like it.
+    """
     paths = (root / table.name / "raw" / name for name in table.files)
-    return next((path for path in paths if path.is_file()), None)
+    found = next((path for path in paths if path.is_file()), None)
+    if found is None and (near := lookalikes.find(root, table.name, table.files)):
+        raise DataError(f"{table.name}: {near}")
+    return found
 
 
 def _divided(path: Path, table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:

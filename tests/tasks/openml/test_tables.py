@@ -128,3 +128,17 @@ def test_an_official_file_comes_before_what_needs_none(tmp_path):
     frame = builtin.balance_scale().rename(columns={"left-weight": "lw"})
     frame.to_parquet(_raw(tmp_path, table) / table.files[0])
     assert "lw" in tables.bring(tmp_path, table.name).specification.columns
+
+
+@pytest.mark.parametrize("name", ["dataset_1510.parquet", "wdbc.csv", "phpAmSP4g.arff", "dataset_1510.ARFF"])
+def test_a_file_under_another_name_is_not_passed_over(tmp_path, name):
+    (_raw(tmp_path, tables.TABLES["openml-wdbc"]) / name).write_text("")
+    with pytest.raises(DataError, match=name):
+        tables.bring(tmp_path, "openml-wdbc")
+    with pytest.raises(DataError, match=name):
+        tables.lacking(tmp_path, ("openml-wdbc",))
+
+
+def test_what_an_earlier_version_left_is_not_taken_for_a_file_of_the_users(tmp_path):
+    (_raw(tmp_path, tables.TABLES["openml-wdbc"]) / "data.npz").write_text("")
+    assert tables.bring(tmp_path, "openml-wdbc").shape == (1, 30)
