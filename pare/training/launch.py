@@ -12,6 +12,7 @@ import contextlib
 import ctypes
 import gc
 import queue
+import re
 import threading
 import traceback
 from collections.abc import Callable, Mapping
@@ -132,10 +133,15 @@ def _local(program: Program, mailbox: Mailbox, workers: Workers) -> Callable[[],
     def loop() -> None:
         if not torch.cuda.is_available():
             torch.set_num_threads(max(1, int(workers.cpus)))
+        failure: Exception | None = None
         try:
             _guarded(program, mailbox.report)
-        finally:
-            _give_back()
+        except Exception as problem:
+            failure = as_data_error(problem)
+            _clear_frames(problem)
+        _give_back()
+        if failure is not None:
+            raise failure
 
     return TorchTrainer(loop, scaling_config=ScalingConfig(num_workers=0, use_gpu=workers.gpus > 0)).fit
 
@@ -189,6 +195,13 @@ def _give_back() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
+def _clear_frames(error: BaseException | None) -> None:
+    """Let the frames of an error, and of what led to it, drop what they were at work on: tensors, gigabytes of them."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
+
+
 def as_data_error(problem: Exception) -> TrainingError:
     if isinstance(problem, TrainingError):
         return problem
@@ -200,6 +213,22 @@ def _last_line(problem: Exception) -> str:
     cause = problem
     while (inner := getattr(cause, "cause", None) or cause.__cause__) is not None and isinstance(inner, Exception):
         cause = inner
+    if isinstance(cause, torch.OutOfMemoryError):
+        return _out_of_memory(cause)
     frames = traceback.extract_tb(cause.__traceback__)
     where = f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
     return f"{type(cause).__name__}: {str(cause).strip().splitlines()[-1] if str(cause) else 'no message'}{where}"
+
+
+def _out_of_memory(error: torch.OutOfMemoryError) -> str:
+    """What a run that ran out of memory asked for last, what the device has, and what to do."""
+    amount = r"[\d.]+ \w*iB|\d+ bytes"
+    found = re.search(
+        rf"allocate ({amount}).*?capacity of ({amount}) of which ({amount}) is free", str(error), re.DOTALL
+    )
+    asked = (
+        "asked for {} on a device of {} with {} free".format(*found.groups()) if found else str(error).splitlines()[0]
+    )
+    return (
+        f"OutOfMemoryError: {asked}: give it a larger share of the GPU, or a smaller optimizer.batch or more accumulate"
+    )

@@ -3,6 +3,7 @@
 import errno
 import platform
 import time
+import weakref
 from functools import partial
 
 import psutil
@@ -57,9 +58,43 @@ def test_a_run_that_needs_too_much_memory_fails_and_gives_it_back():
         report({"epoch": 1})
         torch.empty(2**50, dtype=torch.uint8, device=held.device)
 
-    with pytest.raises(TrainingError, match="OutOfMemoryError"):
+    with pytest.raises(TrainingError, match=r"OutOfMemoryError: asked for [\d.]+ GiB on a device of [\d.]+ GiB"):
         drain(local(program))
     assert torch.cuda.memory_reserved() == 0
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("division by zero"), TrainingError("no finite loss")])
+def test_when_memory_is_given_back_a_failed_run_holds_nothing(error, monkeypatch):
+    """What holds the frames of a run holds its tensors, on a GPU gigabytes."""
+    held, at_the_end = [], []
+
+    class Tensor:
+        pass
+
+    def program(report):
+        tensor = Tensor()
+        held.append(weakref.ref(tensor))
+        try:
+            raise KeyError(tensor)
+        except KeyError:
+            raise error  # noqa: B904
+
+    monkeypatch.setattr(launch, "_give_back", lambda: at_the_end.append(held[0]()))
+    with pytest.raises(TrainingError):
+        drain(local(program))
+    assert at_the_end == [None]
+
+
+def test_a_run_out_of_memory_says_what_it_asked_for_and_what_there_was():
+    def program(report):
+        raise torch.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 79.18 GiB of which 1.25 GiB"
+            " is free. Including non-PyTorch memory, this process has 77.93 GiB memory in use.\nSee documentation"
+        )
+
+    with pytest.raises(TrainingError, match=r"asked for 20.00 GiB on a device of 79.18 GiB with") as error:
+        drain(local(program))
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps it")
