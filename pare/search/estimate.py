@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-import ray
 from rich.table import Table
 
 from pare.config import MethodName, Run
 from pare.data.provider import DataProvider
-from pare.search.budget import Amounts
+from pare.data.task import ProgressCallback
+from pare.reporting.progress import SweepProgress
+from pare.search.budget import OPTIONS, Amounts
+from pare.search.cluster import prices
 from pare.search.cluster.connection import Slots
+from pare.search.executor import Executor
+from pare.search.resolve import ResolvedSweep
 from pare.search.study.samplers import REDUCTION, SchedulerName
 from pare.search.sweep import TaskPlan
 from pare.training.estimate_cost import MeasuredCost, estimate_cost
@@ -29,24 +34,36 @@ class Estimate:
     most: Amounts
 
 
+def tell(resolved: ResolvedSweep, executor: Executor, progress: SweepProgress) -> None:
+    """Measure a few steps of every task and method, and print what the sweep would take."""
+    request, console = resolved.request, progress.console
+    with progress.preparing("the plan") as show:
+        costs = measure(resolved.plans, executor, resolved.provider, show)
+    estimates = estimate(resolved.plans, costs, executor.slots, request.scheduler, resolved.budget.price())
+    unknown = prices.per_hour(executor.nodes())[1]
+    console.print(table(estimates, not unknown))
+    if unknown:
+        label = f"give nodes the label {prices.PRICE_LABEL} in the cluster's YAML"
+        console.print(f"the price of {', '.join(unknown)} is unknown: {label}", highlight=False, soft_wrap=True)
+    for name, cap in vars(request.caps).items():
+        most = sum(getattr(each.most, name) for each in estimates)
+        if most > cap:
+            console.print(f"{OPTIONS[name]} {cap:g} may end it early: without a cap it takes up to {most:.3g}")
+    console.print("nothing was started: leave out --plan to start", highlight=False)
+
+
 def measure(
-    plans: Sequence[TaskPlan], slots: Slots, supply: DataProvider, progress: Callable[[int, int], None]
+    plans: Sequence[TaskPlan], executor: Executor, provider: DataProvider, progress: ProgressCallback
 ) -> dict[tuple[str, MethodName], MeasuredCost]:
-    """Seconds of an epoch by task and method, each rehearsed on one worker of the cluster."""
-    remote = ray.remote(num_cpus=slots.workers.cpus, num_gpus=slots.workers.gpus)(_estimate_cost)
+    """Seconds of an epoch by task and method, each measured on one worker."""
     keys = [(plan, method) for plan in plans for method in plan.study.methods]
-    asked = {remote.remote(plan.study.published(method), supply): (plan.task.name, method) for plan, method in keys}
-    costs: dict[tuple[str, MethodName], MeasuredCost] = {}
-    waiting = list(asked)
-    while waiting:
-        (done,), waiting = ray.wait(waiting)
-        costs[asked[done]] = ray.get(done)
-        progress(len(costs), len(asked))
-    return costs
+    runs = [plan.study.published(method) for plan, method in keys]
+    costs = executor.map(partial(_estimate_cost, provider), runs, progress)
+    return {(plan.task.name, method): cost for (plan, method), cost in zip(keys, costs, strict=True)}
 
 
-def _estimate_cost(run: Run, supply: DataProvider) -> MeasuredCost:
-    return estimate_cost(run, supply.ready(run))
+def _estimate_cost(provider: DataProvider, run: Run) -> MeasuredCost:
+    return estimate_cost(run, provider.ready(run))
 
 
 def estimate(

@@ -16,6 +16,7 @@ from pare.reporting.tracking import Tracker
 from pare.search.budget import UNLIMITED, Amounts
 from pare.search.study.samplers import SamplerName, SchedulerName
 
+ExecutorName = Literal["tune", "inline"]
 PresetName = Literal["laptop", "paper"]
 
 
@@ -108,6 +109,10 @@ class Request:
 
     track: Annotated[Tracker | None, Parameter(show_default=False)] = None
     """Tell MLflow or Weights & Biases of every trial too. [default: TensorBoard and tables only]"""
+
+    executor: ExecutorName = "tune"
+    """What runs the trials: Ray Tune; or, for debugging, inline: without Ray, one at a time in this process, where
+    breakpoints work."""
 
     seed: int = 0
     """Seed of the sampler and of every trial; the confirmation counts on from it."""

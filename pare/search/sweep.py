@@ -92,7 +92,8 @@ class Sweep:
         warm_start: bool = True,
     ) -> None:
         self._plans = {plan.task.name: plan for plan in plans}
-        self._out, self._observers, self._budget = out, observers, budget
+        self.observers = list(observers)
+        self._out, self._budget = out, budget
         self.concurrent, self._gpus = concurrent, gpus
         self._jobs: dict[str, Job] = {}
         self._untold: list[Job] = []
@@ -133,7 +134,7 @@ class Sweep:
             plan.study.settle()
         while self._untold:
             job = self._untold.pop(0)
-            for observer in self._observers:
+            for observer in self.observers:
                 observer.begin(job.record)
 
     def report(self, id: str, figures: Mapping[str, Any]) -> bool:  # noqa: A002
@@ -152,7 +153,7 @@ class Sweep:
         record.epochs, record.objective = int(figures["epoch"]), float(figures["objective"])
         record.seconds = float(figures["seconds"])
         record.gpu_hours = record.seconds * self._gpus / 3600
-        for observer in self._observers:
+        for observer in self.observers:
             observer.epoch(record, figures)
         go_on = True
         if job.number is not None:
@@ -173,7 +174,7 @@ class Sweep:
         whole = record.epochs == job.run.epochs and record.objective is not None
         record.state = "failed" if why else "complete" if whole else "pruned"
         # The study comes last: a driver that dies before it ends this job again, and no table lacks a trial for ever.
-        for observer in self._observers:
+        for observer in self.observers:
             observer.end(record)
         if job.number is None:
             self.failures += record.state != "complete" and not job.cut
@@ -203,7 +204,7 @@ class Sweep:
             # An earlier session left it unfinished, and there is nothing left to go on with.
             job.cut = stopped
             self._jobs[job.id] = job
-            for observer in self._observers:
+            for observer in self.observers:
                 observer.begin(job.record)
             self.end(job.id)
             return self._trial(plan)

@@ -9,26 +9,35 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+import ray
 from ray import tune
 from ray.tune.execution.placement_groups import PlacementGroupFactory
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
+from rich.console import Console
 
 from pare.bucket import Folder
 from pare.data.provider import DataProvider
-from pare.reporting.best_model import RUNNING
+from pare.data.store import Prepared
+from pare.data.task import ProgressCallback
 from pare.reporting.scalars import PICTURES
+from pare.search.actor import TrialActor
+from pare.search.cluster import connection, machine
 from pare.search.cluster.autoscaler import HEAD
+from pare.search.cluster.connection import Slots
 from pare.search.cluster.placement_groups import OrphanedPlacementGroups
-from pare.search.cluster.workers import Places
+from pare.search.cluster.workers import Places, gathered
+from pare.search.executor import Argument, Executor, Result
+from pare.search.output import visibility
+from pare.search.request import Request
 from pare.search.sweep import Job, Sweep
-from pare.search.trial import TrialActor
+from pare.search.trial import TrialSpec
 from pare.training.launch import Workers
 
 RETRIES = 3
@@ -80,15 +89,10 @@ class SweepSearcher(_Unsaved, Searcher):
     """Asks the sweep for the next job, and tells it of every end."""
 
     def __init__(
-        self,
-        sweep: Sweep,
-        trap: ErrorTrap,
-        shared: dict[str, Any],
-        places: Places | None = None,
-        remote: Folder | None = None,
+        self, sweep: Sweep, trap: ErrorTrap, spec: Callable[[Job], TrialSpec], places: Places | None = None
     ) -> None:
         super().__init__(metric="objective", mode="min")
-        self._sweep, self._trap, self._shared, self._places, self._remote = sweep, trap, shared, places, remote
+        self._sweep, self._trap, self._spec, self._places = sweep, trap, spec, places
         self._jobs: dict[str, Job] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
@@ -101,15 +105,7 @@ class SweepSearcher(_Unsaved, Searcher):
         if job is None:
             return Searcher.FINISHED if self._sweep.finished else None
         self._jobs[trial_id] = job
-        task, trial = job.id.split("/")
-        return {
-            "job": job.id,
-            "run": job.run.flat(),
-            "purpose": job.purpose,
-            "folder": str(job.folder),
-            "remote": asdict(self._remote / task / RUNNING / trial) if self._remote else None,
-            **self._shared,
-        }
+        return {"spec": self._spec(job)}
 
     def on_trial_complete(self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False) -> None:
         self._trap(self._end, self._jobs.pop(trial_id), result or {}, error, otherwise=None)
@@ -150,7 +146,7 @@ class SweepScheduler(_Unsaved, FIFOScheduler):
         return newest if newest is not None and newest.status == Trial.PENDING else None
 
     def on_trial_result(self, tune_controller: Any, trial: Trial, result: dict[str, Any]) -> str:  # noqa: ARG002
-        go_on = self._trap(self._sweep.report, trial.config["job"], result, otherwise=False)
+        go_on = self._trap(self._sweep.report, trial.config["spec"].id, result, otherwise=False)
         return TrialScheduler.CONTINUE if go_on else TrialScheduler.STOP
 
 
@@ -190,14 +186,72 @@ class DropImages(tune.Callback):
             del result[name]
 
 
+class TuneExecutor(Executor):
+    """Runs jobs under Ray Tune: on a Ray of this machine's own, started when first needed, or on a connected cluster.
+
+    `places` says how many trials a cluster that scales holds now.
+    """
+
+    def __init__(self, slots: Slots, connected: bool, places: Places | None = None) -> None:
+        self.slots, self._connected, self._places = slots, connected, places
+
+    def nodes(self) -> Sequence[Mapping[str, Any]]:
+        return ray.nodes() if self._connected else super().nodes()
+
+    def require_shared(self, out: Path) -> None:
+        if self._connected:
+            visibility.require_shared(out)
+
+    def require_data(self, provider: DataProvider, data: Mapping[str, Prepared]) -> None:
+        if self._connected:
+            visibility.require_data(provider, data)
+
+    def map(
+        self, function: Callable[[Argument], Result], arguments: Sequence[Argument], progress: ProgressCallback
+    ) -> list[Result]:
+        self._start()
+        workers = self.slots.workers
+        remote = ray.remote(num_cpus=workers.cpus, num_gpus=workers.gpus)(lambda argument: function(argument))
+        asked = [remote.remote(argument) for argument in arguments]
+        waiting = list(asked)
+        while waiting:
+            _, waiting = ray.wait(waiting)
+            progress(len(asked) - len(waiting), len(asked))
+        return ray.get(asked)
+
+    def run(self, sweep: Sweep, provider: DataProvider, storage: Path, remote: Folder | None = None) -> None:
+        self._start()
+        run(sweep, self.slots.workers, provider, storage, self._places, remote)
+
+    def _start(self) -> None:
+        if not self._connected:
+            connection.connect(None)
+            self._connected = True
+
+
+@contextmanager
+def executor(request: Request, console: Console) -> Iterator[TuneExecutor]:
+    """The executor of a request; of one with an address, once its cluster has places for trials.
+
+    Raises:
+        RequestError: the machines could never hold what is asked for, or nothing answers at the address.
+    """
+    if request.address in (None, "local"):
+        yield TuneExecutor(connection.slots(request, [machine.node()["Resources"]]), connected=False)
+    else:
+        connection.connect(request.address)
+        with gathered(request, console) as (slots, places):
+            yield TuneExecutor(slots, connected=True, places=places)
+
+
 def _folder(trial: Trial) -> str:
-    return str(trial.config["job"]).replace("/", "-")
+    return str(trial.config["spec"].id).replace("/", "-")
 
 
 def run(
     sweep: Sweep,
     workers: Workers,
-    supply: DataProvider,
+    provider: DataProvider,
     storage: Path,
     places: Places | None = None,
     remote: Folder | None = None,
@@ -223,11 +277,10 @@ def run(
         # The actor only follows its worker group, which brings its own placement group. It must hold something, and it
         # must not hold what its workers need: a trace of the head node's own resource.
         bundle = {HEAD: 0.001}
-    shared = {
-        "supply": asdict(supply),
-        "workers": {"count": workers.count, "cpus": workers.cpus, "gpus": workers.gpus},
-        "storage": str(storage / "train"),
-    }
+
+    def spec(job: Job) -> TrialSpec:
+        return TrialSpec.of(job, provider, workers, storage / "train", remote)
+
     trap = ErrorTrap()
     watches = [
         *([OrphanedPlacementGroups()] if workers.count > 1 else []),
@@ -237,7 +290,7 @@ def run(
         tune.with_resources(actor, PlacementGroupFactory([bundle])),
         tune_config=tune.TuneConfig(
             num_samples=-1,
-            search_alg=SweepSearcher(sweep, trap, shared, places, remote),
+            search_alg=SweepSearcher(sweep, trap, spec, places),
             scheduler=SweepScheduler(sweep, trap),
             reuse_actors=True,
             trial_dirname_creator=_folder,

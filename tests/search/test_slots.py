@@ -44,7 +44,7 @@ class Jobs:
         self.given += 1
         job = f"toy/{self.given}"
         self.running.add(job)
-        return SimpleNamespace(id=job, run=SimpleNamespace(flat=dict), purpose="search", folder=self._folder)
+        return SimpleNamespace(id=job, run=None, purpose="search", folder=self._folder)
 
     def report(self, *_):
         return True
@@ -76,7 +76,7 @@ def run_jobs(folder, may_be_ready):
 
         def step(self):
             time.sleep(0.2)
-            (folder / f"ended-{Path(self.config['job']).name}").touch()
+            (folder / f"ended-{Path(self.config['spec'].id).name}").touch()
             return {"done": True}
 
         def save_checkpoint(self, checkpoint_dir):

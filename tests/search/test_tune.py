@@ -9,7 +9,11 @@ from ray.tune.search import Searcher
 from pare.errors import ClusterError
 from pare.search.tune import AutoscalerWatch, ErrorTrap, SweepScheduler, SweepSearcher
 
-TRIAL = SimpleNamespace(config={"job": "ecg/pare-0000"})
+TRIAL = SimpleNamespace(config={"spec": SimpleNamespace(id="ecg/pare-0000")})
+
+
+def spec(job):
+    return job
 
 
 class Broken:
@@ -36,7 +40,7 @@ def test_an_error_is_raised_as_it_is_at_the_next_step():
 
 def test_a_broken_sweep_is_asked_and_told_nothing_more():
     trap, sweep = ErrorTrap(), Broken()
-    searcher = SweepSearcher(sweep, trap, {})
+    searcher = SweepSearcher(sweep, trap, spec)
     assert searcher.suggest("1") == searcher.suggest("2") == Searcher.FINISHED
     SweepScheduler(sweep, trap).on_trial_result(None, TRIAL, {})
     assert sweep.asked == ["next"]
@@ -48,7 +52,7 @@ class Sweep:
     finished = False
 
     def next(self):
-        return SimpleNamespace(id="ecg/pare-0000", run=SimpleNamespace(flat=dict), purpose="search", folder="x")
+        return SimpleNamespace(id="ecg/pare-0000", purpose="search", folder="x")
 
     def end(self, *_):
         pass
@@ -56,8 +60,8 @@ class Sweep:
 
 def test_no_more_trials_run_than_the_cluster_has_places_for():
     places = [1]
-    searcher = SweepSearcher(Sweep(), ErrorTrap(), {}, lambda: places[0])
-    assert searcher.suggest("1")["job"] == "ecg/pare-0000"
+    searcher = SweepSearcher(Sweep(), ErrorTrap(), spec, lambda: places[0])
+    assert searcher.suggest("1")["spec"].id == "ecg/pare-0000"
     assert searcher.suggest("2") is None
     places[0] = 2
     assert searcher.suggest("2") is not None

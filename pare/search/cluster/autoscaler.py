@@ -12,8 +12,8 @@ import psutil
 import ray
 import requests
 import yaml
-from ray.autoscaler._private.kuberay.autoscaling_config import AutoscalingConfigProducer
-from ray.autoscaler._private.kuberay.node_provider import KubernetesHttpApiClient
+
+from pare.search.cluster import ray_internals
 
 NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 """Where a pod finds the name of its namespace."""
@@ -104,10 +104,9 @@ def _kuberay() -> dict[str, Any] | None:
         return None
     namespace = NAMESPACE.read_text(encoding="utf-8").strip()
     try:
-        cluster = KubernetesHttpApiClient(namespace).get(f"rayclusters/{name}")
+        cluster = ray_internals.kuberay_cluster(namespace, name)
     except requests.RequestException:
         return None  # only where it scales does KubeRay let the head look
     if not cluster["spec"].get("enableInTreeAutoscaling"):
         return None
-    config: dict[str, Any] = AutoscalingConfigProducer(name, namespace)()
-    return config
+    return ray_internals.kuberay_config(namespace, name)

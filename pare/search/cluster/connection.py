@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import ray
 
@@ -70,13 +71,15 @@ def connect(address: str | None, **resources: int) -> None:
         raise ClusterError(f"Ray did not start ({why}): run this again when the machine has less to do") from error
 
 
-def price(request: Request) -> Callable[[], float]:
+def price(request: Request, nodes: Callable[[], Sequence[Mapping[str, Any]]]) -> Callable[[], float]:
     """What says how many dollars an hour of all nodes costs now; asked often, it looks every ten seconds.
+
+    `nodes` lists them as `ray.nodes()` does.
 
     Raises:
         RequestError: there is a cap in dollars, and a node whose price nobody knows.
     """
-    _, unknown = prices.per_hour(ray.nodes())
+    _, unknown = prices.per_hour(nodes())
     if request.max_usd is not None and unknown:
         raise RequestError(
             f"--max-usd is {request.max_usd:g}: nobody knows the price of {', '.join(unknown)}; give its node type the "
@@ -87,7 +90,7 @@ def price(request: Request) -> Callable[[], float]:
     def per_hour() -> float:
         nonlocal known, looked
         if time.monotonic() - looked > _LOOK:
-            known, looked = prices.per_hour(ray.nodes())[0], time.monotonic()
+            known, looked = prices.per_hour(nodes())[0], time.monotonic()
         return known
 
     return per_hour

@@ -11,9 +11,10 @@ from typing import Any
 
 import ray
 from ray import tune
-from ray._private.state import state
 from ray.core.generated.gcs_pb2 import PlacementGroupTableData
 from ray.util.placement_group import PlacementGroup, remove_placement_group
+
+from pare.search.cluster import ray_internals
 
 _LOOK = 2.0
 """Seconds between two looks."""
@@ -34,10 +35,8 @@ class OrphanedPlacementGroups(tune.Callback):
 def remove_orphans() -> int:
     """Remove the placement groups of this driver's job whose owner, an actor, died; returns how many there were."""
     job = ray.get_runtime_context().get_job_id()
-    # The public table does not tell the owner.
-    rows = state._connect_and_get_accessor().get_placement_group_table()
     removed = 0
-    for group in map(PlacementGroupTableData.FromString, rows):
+    for group in map(PlacementGroupTableData.FromString, ray_internals.placement_groups()):
         owner = ray.ActorID(group.creator_actor_id) if group.creator_actor_id else ray.ActorID.nil()
         if (
             group.creator_job_id.hex() == job

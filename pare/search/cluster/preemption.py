@@ -7,7 +7,8 @@ import threading
 import time
 
 import ray
-from ray._private.state import state
+
+from pare.search.cluster import ray_internals
 
 LOOK = 2.0
 """Seconds between two looks; a notice comes a minute or two ahead."""
@@ -26,8 +27,6 @@ class PreemptionWatcher:
     def _watch(self) -> None:
         here = ray.get_runtime_context().get_node_id()
         while not self._given:
-            # Not public: Ray Train alone passes it on, and to worker groups only. Without it a trial goes back to its
-            # last epoch.
-            with contextlib.suppress(Exception):
-                self._given = here in state.get_draining_nodes()
+            with contextlib.suppress(Exception):  # without a notice a trial goes back to its last epoch
+                self._given = here in ray_internals.draining_nodes()
             time.sleep(LOOK)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import ray
-from ray._private.worker import global_worker
 from ray.autoscaler.sdk import request_resources
 from ray.autoscaler.v2.sdk import get_cluster_status
 from rich.console import Console
 
 from pare.errors import ClusterError, RequestError
-from pare.search.cluster import autoscaler, connection
+from pare.search.cluster import autoscaler, connection, ray_internals
 from pare.search.cluster.autoscaler import HEAD, Autoscaler
 from pare.search.cluster.connection import Slots
 from pare.search.cluster.release_on_exit import ReleaseOnExit
@@ -65,7 +63,7 @@ class Nodes:
     def __init__(self, autoscaler: Autoscaler, slots: Slots) -> None:
         self._autoscaler, self._slots = autoscaler, slots
         self._address = ray.get_runtime_context().gcs_address
-        log = Path(global_worker.node.get_logs_dir_path()) / "monitor.out"
+        log = ray_internals.logs() / "monitor.out"
         # Own machines were set up when the cluster came, and Ray never tries again where that failed.
         self._setups = SetupLogMonitor(log, past=not autoscaler.on_demand)
         self._began = time.time()

@@ -17,7 +17,6 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import ray
 from filelock import FileLock, Timeout
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
@@ -84,8 +83,12 @@ def archive_previous(out: Path) -> Path | None:
     return aside
 
 
-def write_manifest(out: Path, script: str, request: Request, preset: str, bases: Mapping[str, Run]) -> str:
+def write_manifest(
+    out: Path, script: str, request: Request, preset: str, bases: Mapping[str, Run], resources: Mapping[str, float]
+) -> str:
     """Write sweep.json; what an earlier session left there must be the same sweep. Returns the sweep's identifier.
+
+    `resources` are those of all machines together.
 
     Raises:
         RequestError: the directory holds another sweep.
@@ -119,7 +122,7 @@ def write_manifest(out: Path, script: str, request: Request, preset: str, bases:
         "base": {task: run.flat() for task, run in bases.items()},
         "versions": {"python": platform.python_version(), **{each: metadata.version(each) for each in _VERSIONS}},
         "commit": _commit(),
-        "machine": {"system": platform.platform(), "resources": ray.cluster_resources()},
+        "machine": {"system": platform.platform(), "resources": dict(resources)},
     }
     temporary = path.with_name(f".sweep.json.{os.getpid()}.tmp")
     temporary.write_text(json.dumps(text, indent=2, ensure_ascii=False))

@@ -37,16 +37,16 @@ def require_shared(out: Path) -> None:
         )
 
 
-def require_data(supply: DataProvider, data: Mapping[str, Prepared]) -> None:
+def require_data(provider: DataProvider, data: Mapping[str, Prepared]) -> None:
     """See that every node on which trials may run has the data, or makes the same.
 
     Raises:
         RequestError: one would make other data; names it.
     """
-    for node, lacks in _ask(_lacks, supply, {name: each.key for name, each in data.items()}).items():
+    for node, lacks in _ask(_lacks, provider, {name: each.key for name, each in data.items()}).items():
         if lacks:
             raise RequestError(
-                f"--data-root is {supply.data_root!r}: {node} lacks the official files of {', '.join(lacks)} there; "
+                f"--data-root is {provider.data_root!r}: {node} lacks the official files of {', '.join(lacks)} there; "
                 "give a folder in a bucket, such as s3://bucket/data, or a directory that all nodes share"
             )
 
@@ -76,5 +76,5 @@ def _exists(path: str) -> bool:
     return Path(path).exists()
 
 
-def _lacks(supply: DataProvider, keys: Mapping[str, str]) -> list[str]:
-    return [name for name, key in keys.items() if not supply.makes(name, key)]
+def _lacks(provider: DataProvider, keys: Mapping[str, str]) -> list[str]:
+    return [name for name, key in keys.items() if not provider.makes(name, key)]

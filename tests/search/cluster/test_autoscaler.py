@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 import requests
 import yaml
+from ray.autoscaler._private.kuberay.node_provider import KubernetesHttpApiClient
 from ray.autoscaler._private.local.config import prepare_local
 
 from pare.search.cluster import autoscaler
@@ -85,8 +86,8 @@ def pod(address, monkeypatch, tmp_path):
                 raise cluster
             return cluster
 
-        monkeypatch.setattr(autoscaler.KubernetesHttpApiClient, "__init__", start)
-        monkeypatch.setattr(autoscaler.KubernetesHttpApiClient, "get", get)
+        monkeypatch.setattr(KubernetesHttpApiClient, "__init__", start)
+        monkeypatch.setattr(KubernetesHttpApiClient, "get", get)
 
     return answer
 

@@ -45,7 +45,7 @@ class Cluster:
         return SimpleNamespace(pending_nodes=[None] * self.starting, failed_launches=failed)
 
 
-class NoLeash:
+class NoRelease:
     def __init__(self, address):
         pass
 
@@ -63,12 +63,11 @@ def make(monkeypatch, tmp_path):
         monkeypatch.setattr(workers.autoscaler, "at_work", lambda: cluster.autoscaler)
         monkeypatch.setattr(workers.ray, "nodes", cluster.nodes)
         monkeypatch.setattr(workers.ray, "get_runtime_context", lambda: SimpleNamespace(gcs_address="head:6379"))
-        folder = SimpleNamespace(get_logs_dir_path=lambda: tmp_path)
-        monkeypatch.setattr(workers, "global_worker", SimpleNamespace(node=folder))
+        monkeypatch.setattr(workers.ray_internals, "logs", lambda: tmp_path)
         monkeypatch.setattr(workers, "SetupLogMonitor", lambda *_, **__: cluster)
         monkeypatch.setattr(workers, "get_cluster_status", cluster.status)
         monkeypatch.setattr(workers, "request_resources", lambda bundles: cluster.asked.append(bundles))
-        monkeypatch.setattr(workers, "ReleaseOnExit", NoLeash)
+        monkeypatch.setattr(workers, "ReleaseOnExit", NoRelease)
         clock = SimpleNamespace(monotonic=lambda: cluster.now, time=lambda: cluster.now, sleep=cluster.sleep)
         monkeypatch.setattr(workers, "time", clock)
         return cluster

@@ -12,13 +12,8 @@ from pare.search.request import Request
 RUN = Run(task="ecg", data="d", body="roberta-mini", source="signals", source_data="s", epochs=9)
 
 
-@pytest.fixture(autouse=True)
-def _no_ray(monkeypatch):
-    monkeypatch.setattr(directory.ray, "cluster_resources", lambda: {"CPU": 2.0})
-
-
 def remember(out, run=RUN, **request):
-    return directory.write_manifest(out, "nas360", Request(**request), "laptop", {run.task: run})
+    return directory.write_manifest(out, "nas360", Request(**request), "laptop", {run.task: run}, {"CPU": 2.0})
 
 
 def test_the_same_sweep_keeps_its_identifier(tmp_path):

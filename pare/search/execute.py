@@ -1,0 +1,39 @@
+"""The jobs of a resolved sweep carried out, and what is told of them meanwhile."""
+
+from __future__ import annotations
+
+import shutil
+
+from pare.reporting import tables
+from pare.reporting.progress import SweepProgress
+from pare.reporting.tensorboard import TensorBoard
+from pare.reporting.tracking import tracker
+from pare.search.executor import Executor
+from pare.search.output.bucket_sync import BucketSync
+from pare.search.page import PageWriter
+from pare.search.resolve import ResolvedSweep
+
+
+def execute(
+    resolved: ResolvedSweep, executor: Executor, progress: SweepProgress, mirror: BucketSync | None = None
+) -> None:
+    """Carry out the jobs that are left, until there are none, a cap is reached, or Ctrl-C."""
+    sweep, out, plans = resolved.sweep, resolved.out, resolved.plans
+    if sweep.finished:
+        return
+    board = TensorBoard(out, {plan.task.name: plan.study.space.domains() for plan in plans})
+    # The page is made of the tables, and comes after their writer.
+    sweep.observers += [tables.Tables(out), board, progress, PageWriter(out, resolved.name, plans)]
+    if resolved.request.track:
+        sweep.observers.append(tracker(resolved.request.track, f"{resolved.name}-{resolved.id}"))
+    if mirror:
+        sweep.observers.append(mirror)
+    progress.spent = resolved.budget.describe
+    progress.expect(sum(plan.study.left for plan in plans))
+    storage = out / ".ray"
+    try:
+        executor.run(sweep, resolved.provider, storage, resolved.remote)
+    finally:
+        resolved.budget.persist()
+        board.flush()
+    shutil.rmtree(storage, ignore_errors=True)

@@ -1,0 +1,121 @@
+"""What carries out the jobs of a sweep: Ray Tune on a cluster (`pare.search.tune`), or this process, one by one."""
+
+from __future__ import annotations
+
+import errno
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from pare.bucket import Folder
+from pare.data.provider import DataProvider
+from pare.data.store import Prepared
+from pare.data.task import ProgressCallback
+from pare.errors import RequestError, Stopped, is_disk_full
+from pare.search.cluster import connection, machine
+from pare.search.cluster.connection import Slots
+from pare.search.request import Request
+from pare.search.sweep import Sweep
+from pare.search.trial import TrialSpec, carry_out
+from pare.training.launch import as_data_error
+
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
+
+
+class Executor(ABC):
+    """Carries out a sweep's jobs on `slots`; by default on this machine alone."""
+
+    slots: Slots
+
+    def nodes(self) -> Sequence[Mapping[str, Any]]:
+        """The machines that it runs on now, as `ray.nodes()` lists them."""
+        return [machine.node()]
+
+    def require_shared(self, out: Path) -> None:  # noqa: B027 - this machine sees what it has
+        """Raises RequestError where a machine does not see the directory."""
+
+    def require_data(self, provider: DataProvider, data: Mapping[str, Prepared]) -> None:  # noqa: B027 - as above
+        """Raises RequestError where a machine lacks the data, and would make other data."""
+
+    @abstractmethod
+    def map(
+        self, function: Callable[[Argument], Result], arguments: Sequence[Argument], progress: ProgressCallback
+    ) -> list[Result]:
+        """The results of `function`, each on one worker; `progress` is told (done, total)."""
+
+    @abstractmethod
+    def run(self, sweep: Sweep, provider: DataProvider, storage: Path, remote: Folder | None = None) -> None:
+        """Run a sweep to its end, or until Ctrl-C; an error in the sweep or its observers is raised as it is.
+
+        `storage` is a directory for files of Ray's; `remote` is the sweep's directory in a bucket, if it has one.
+        """
+
+
+class InlineExecutor(Executor):
+    """Runs one job at a time in this process, without Ray: for tests and debugging, where breakpoints work.
+
+    Raises:
+        RequestError: the request is for more than one process.
+    """
+
+    def __init__(self, request: Request) -> None:
+        for option, given in (
+            ("--workers-per-trial", request.workers_per_trial > 1 and request.workers_per_trial),
+            ("--max-concurrent", (request.max_concurrent or 1) > 1 and request.max_concurrent),
+            ("--address", request.address),
+        ):
+            if given:
+                raise RequestError(f"{option} is {given}: --executor inline is one process; leave one of them out")
+        whole = connection.slots(request, [node["Resources"] for node in self.nodes()])
+        self.slots = Slots(whole.workers, 1)
+
+    def map(
+        self, function: Callable[[Argument], Result], arguments: Sequence[Argument], progress: ProgressCallback
+    ) -> list[Result]:
+        results = []
+        for argument in arguments:
+            results.append(function(argument))
+            progress(len(results), len(arguments))
+        return results
+
+    def run(self, sweep: Sweep, provider: DataProvider, storage: Path, remote: Folder | None = None) -> None:
+        os.environ |= connection.ENVIRONMENT
+        if not torch.cuda.is_available() and "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(max(1, int(self.slots.workers.cpus)))
+        try:
+            while (job := sweep.next()) is not None:
+                sweep.settle()
+                why = _carry_out(sweep, TrialSpec.of(job, provider, self.slots.workers, storage, remote))
+                sweep.end(job.id, why)
+        except KeyboardInterrupt:
+            return  # the job under way stays unfinished in its study, as under Tune
+
+
+def _carry_out(sweep: Sweep, spec: TrialSpec) -> str:
+    """Carry out a job, reporting to the sweep; returns why it failed, empty if it did not."""
+    broken: list[Exception] = []
+
+    def report(figures: Mapping[str, Any]) -> bool:
+        try:
+            return sweep.report(spec.id, figures)
+        except Exception as error:  # the sweep's own, not the job's
+            broken.append(error)
+            return False
+
+    why = ""
+    try:
+        carry_out(spec, lambda: False, report)
+    except Stopped:
+        pass
+    except Exception as error:
+        if is_disk_full(error):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(spec.folder)) from error
+        why = str(as_data_error(error))
+    if broken:
+        raise broken[0]
+    return why

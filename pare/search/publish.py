@@ -1,0 +1,47 @@
+"""What a sweep leaves once its jobs are over: leaderboard, page and the best models."""
+
+from __future__ import annotations
+
+import numpy as np
+from rich.console import Console
+
+from pare.data import baselines
+from pare.reporting import best_model, leaderboard
+from pare.search.output.bucket_sync import BucketSync
+from pare.search.page import PageWriter
+from pare.search.resolve import ResolvedSweep
+from pare.search.sweep import TaskPlan
+
+
+def publish(resolved: ResolvedSweep, mirror: BucketSync | None, console: Console) -> None:
+    """Write leaderboard and page, keep the best model of each task, and print the leaderboard and where it all is."""
+    out, plans = resolved.out, resolved.plans
+    trivial = {plan.task.name: score for plan in plans if (score := baselines.score(plan.task, plan.data))}
+    rows = leaderboard.write(out, {plan.task.name: _constant(plan) for plan in plans}, trivial)
+    write_page(resolved)
+    for plan in plans:
+        best_model.keep_best(out, plan.task, resolved.remote)
+        if mirror:
+            mirror.drop(f"{plan.task.name}/{best_model.RUNNING}")
+    console.print(leaderboard.render(rows, console.width))
+    if resolved.sweep.capped:
+        console.print(f"budget reached: {resolved.sweep.capped}; a larger one goes on from here", highlight=False)
+    where = f"{resolved.remote}, a copy in {out}" if resolved.remote else out
+    console.print(f"report.html, tables, models and leaderboard.md: {where}", highlight=False, soft_wrap=True)
+    console.print(f"compare the trials: tensorboard --logdir {out / 'tb'}", highlight=False, soft_wrap=True)
+
+
+def write_page(resolved: ResolvedSweep) -> None:
+    """Write `report.html` as things stand now."""
+    PageWriter(resolved.out, resolved.name, resolved.plans).write()
+
+
+def _constant(plan: TaskPlan) -> tuple[float, float]:
+    """(validation, test) metric of the best prediction that ignores the input."""
+    prediction = plan.task.constant(plan.data.split("train").y)
+    scores = []
+    for name in ("val", "test"):
+        split = plan.data.split(name)
+        predictions = np.broadcast_to(prediction, (len(split), *prediction.shape))
+        scores.append(plan.task.score(plan.task.metric, predictions, split))
+    return scores[0], scores[1]

@@ -1,0 +1,165 @@
+"""From a request to a sweep that is ready to run: everything that can be refused is refused here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pare import sources, tasks
+from pare.bucket import Folder
+from pare.config import Run
+from pare.data.provider import DataProvider
+from pare.data.store import Prepared
+from pare.data.task import Task
+from pare.method import methods
+from pare.reporting import best_model, schema, tables
+from pare.reporting.progress import SweepProgress
+from pare.reporting.records import Purpose
+from pare.search.budget import Budget
+from pare.search.cluster import connection
+from pare.search.executor import Executor
+from pare.search.output import directory
+from pare.search.request import Preset, PresetName, Request
+from pare.search.study import space
+from pare.search.study.study import Study
+from pare.search.sweep import Sweep, TaskPlan
+
+
+@dataclass(frozen=True)
+class ResolvedSweep:
+    """A request that can be met: what it was completed with, its prepared data, and its jobs in order."""
+
+    name: str
+    """Of its script."""
+    id: str
+    request: Request
+    out: Path
+    remote: Folder | None
+    provider: DataProvider
+    plans: Sequence[TaskPlan]
+    budget: Budget
+    sweep: Sweep
+
+
+def resolve(
+    name: str,
+    request: Request,
+    presets: Mapping[PresetName, Preset],
+    out: Path,
+    remote: Folder | None,
+    executor: Executor,
+    progress: SweepProgress,
+) -> ResolvedSweep:
+    """Complete the request, prepare its data, build each task's model once, and open its studies in `out`.
+
+    `remote` is the bucket's folder that `out` is a copy of, if there is one.
+
+    Raises:
+        RequestError: it is wrong or cannot be met.
+    """
+    if remote is None and not request.plan:
+        executor.require_shared(out)
+    preset_name, why = _preset(request, executor)
+    preset = presets[preset_name]
+    chosen = [tasks.get(task) for task in request.tasks or preset.tasks]
+    provider = DataProvider.of(request.data_root, preset_name)
+    budget = Budget(out / "spent.json", request.caps, connection.price(request, executor.nodes))
+    progress.console.print(f"preset {preset_name}: {why}", highlight=False)
+
+    data: dict[str, Prepared] = {}
+    bases = {}
+    for task in chosen:
+        settings = _settings(task, preset_name, request)
+        for needed in (task.name, settings["source"]):
+            if needed not in data:
+                with progress.preparing(needed) as show:
+                    data[needed] = provider.prepare(tasks.get(needed), show)
+        bases[task.name] = _base(task, settings, data, request)
+        _require_model(bases[task.name], data)
+    executor.require_data(provider, data)
+
+    machine = {
+        name: sum(node["Resources"].get(name, 0.0) for node in executor.nodes() if node["Alive"])
+        for name in ("CPU", "GPU")
+    }
+    sweep_id = "" if request.plan else directory.write_manifest(out, name, request, preset_name, bases, machine)
+    plans = [_plan(task, bases[task.name], data[task.name], request, preset, out, sweep_id) for task in chosen]
+    slots = executor.slots
+    gpus = slots.workers.gpus * slots.workers.count
+    sweep = Sweep(plans, out, [], slots.concurrent, gpus, budget, request.warm_start)
+    return ResolvedSweep(name, sweep_id, request, out, remote, provider, plans, budget, sweep)
+
+
+def _preset(request: Request, executor: Executor) -> tuple[PresetName, str]:
+    if request.preset != "auto":
+        return request.preset, "as asked for"
+    gpus = sum(node["Resources"].get("GPU", 0) for node in executor.nodes() if node["Alive"])
+    return ("paper", f"Ray sees {gpus:g} GPUs") if gpus else ("laptop", "Ray sees no GPU")
+
+
+def _settings(task: Task, preset: PresetName, request: Request) -> Mapping[str, Any]:
+    """The published settings of a task, changed by the preset and by --body and --source; a body brings its source."""
+    settings = {**task.paper, **(task.laptop if preset == "laptop" else {})}
+    if request.body and request.body != settings["body"]:
+        settings |= {"body": request.body, "source": sources.OF_BODY.get(request.body, settings["source"])}
+    settings["source"] = request.source or settings["source"]
+    return settings
+
+
+def _base(task: Task, settings: Mapping[str, Any], data: Mapping[str, Prepared], request: Request) -> Run:
+    """The published configuration of a task, as this request starts from it."""
+    run = Run(
+        task=task.name,
+        data=data[task.name].key,
+        body=settings["body"],
+        source=settings["source"],
+        source_data=data[settings["source"]].key,
+        seed=request.seed,
+    ).replace(settings)
+    return run.replace({"epochs": request.epochs}) if request.epochs else run
+
+
+def _require_model(run: Run, data: Mapping[str, Prepared]) -> None:
+    """Build the run's model once, here: what does not fit together, or cannot be had, is told before any trial.
+
+    Raises:
+        RequestError: the body cannot be loaded, or body, task and source do not fit together.
+    """
+    task, source = tasks.get(run.task), tasks.get(run.source)
+    methods.build(run, task, task.criterion, data[task.name].statistics, source, data[source.name].statistics)
+
+
+def _plan(
+    task: Task, base: Run, data: Prepared, request: Request, preset: Preset, out: Path, sweep_id: str
+) -> TaskPlan:
+    folder = out / task.name
+    storage: str | None = request.study_storage or f"sqlite:///{folder / 'study.db'}"
+    if request.plan and not (folder / "study.db").exists():
+        storage = None  # a plan starts nothing
+    else:
+        folder.mkdir(exist_ok=True)
+    study = Study(
+        # A database may hold many sweeps; a file of OUT's own holds one.
+        f"{out.name}-{sweep_id}-{task.name}" if request.study_storage else task.name,
+        storage,
+        task.metric.direction,
+        base,
+        space.for_run(base, task.modality),
+        request.methods or ("pare",),
+        request.trials or preset.trials,
+        request.seed,
+        request.sampler,
+        request.scheduler,
+    )
+    seeds = request.seeds or preset.seeds
+    after_search: tuple[tuple[Purpose, str], ...] = (("confirm", schema.CONFIRM), ("published", schema.PUBLISHED))
+    done = {
+        (purpose, row["method"], row["seed"]): best_model.run_of(row).flat()
+        for purpose, table in after_search
+        for row in tables.load(out, table).to_pylist(maps_as_pydicts="strict")
+        if row["task"] == task.name and row["state"] == "complete"
+    }
+    # The search's own seed is not among them: its trials were chosen on it.
+    return TaskPlan(task, data, study, range(request.seed + 1, request.seed + 1 + seeds), done)
