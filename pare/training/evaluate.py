@@ -3,34 +3,70 @@
 from __future__ import annotations
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from pare.config import Precision
 from pare.data.task import Split, Task
 from pare.training.distributed import DistributedContext
+from pare.training.passes import autocast
 
-_SAMPLES, _BYTES = 64, 2**28
-"""How much is predicted at once, at most: samples, and bytes of inputs."""
+_SAMPLES, _BYTES = {"cpu": 64, "cuda": 512}, 2**28
+"""How much is predicted at once, at most: samples by kind of device, and bytes of inputs."""
+
+
+def predict(
+    model: nn.Module, task: Task, x: np.ndarray, world: DistributedContext, precision: Precision = "fp32"
+) -> np.ndarray | None:
+    """Predictions (n, *output_shape) float32 for a split's x (n, …), each worker doing its share; on rank 0 only."""
+    edges = np.linspace(0, len(x), world.size + 1).round().astype(int)
+    own = x[edges[world.rank] : edges[world.rank + 1]]
+    batch = min(_SAMPLES.get(world.device.type, 64), max(1, _BYTES // (4 * math.prod(task.shape))))
+    training = model.training
+    model.eval()
+    while True:
+        try:
+            predictions = _predicted(model, task, own, batch, world.device, precision)
+            break
+        except torch.OutOfMemoryError:
+            if batch == 1:
+                raise
+        # Here, where nothing holds what the attempt had allocated.
+        batch //= 2
+        torch.cuda.empty_cache()
+    model.train(training)
+    return world.gather(predictions.numpy())
 
 
 @torch.inference_mode()
-def predict(model: nn.Module, task: Task, x: np.ndarray, world: DistributedContext) -> np.ndarray | None:
-    """Predictions (n, *output_shape) float32 for a split's x (n, …), each worker doing its share; on rank 0 only."""
-    edges = np.linspace(0, len(x), world.size + 1).round().astype(int)
-    first, last = int(edges[world.rank]), int(edges[world.rank + 1])
-    batch = min(_SAMPLES, max(1, _BYTES // (4 * math.prod(task.shape))))
-    training = model.training
-    model.eval()
-    parts = []
-    for start in range(first, last, batch):
+def _predicted(
+    model: nn.Module, task: Task, x: np.ndarray, batch: int, device: torch.device, precision: Precision
+) -> Tensor:
+    """Predictions in memory of the host, which waits for the device once, at the end."""
+    found = torch.empty(0)
+
+    def load(start: int) -> Tensor:
         # Copied out of the map, which is read-only.
-        inputs = torch.from_numpy(task.assemble(np.array(x[start : min(start + batch, last)])))
-        parts.append(model(inputs.to(world.device, non_blocking=True)).float().cpu())
-    model.train(training)
-    own = torch.cat(parts) if parts else torch.empty(0)
-    return world.gather(own.numpy())
+        inputs = torch.from_numpy(task.assemble(np.array(x[start : start + batch])))
+        return inputs if device.type == "cpu" else inputs.pin_memory()
+
+    starts = range(0, len(x), batch)
+    with ThreadPoolExecutor(1, thread_name_prefix="feed") as pool, autocast(precision, device):
+        ahead = pool.submit(load, 0) if len(x) else None
+        for start in starts:
+            assert ahead is not None  # noqa: S101 - for the type checker
+            inputs = ahead.result()
+            ahead = pool.submit(load, start + batch)
+            predictions = model(inputs.to(device, non_blocking=True)).float()
+            if not start:
+                found = torch.empty(len(x), *predictions.shape[1:], pin_memory=device.type == "cuda")
+            found[start : start + batch].copy_(predictions, non_blocking=True)
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return found
 
 
 def evaluate(task: Task, predictions: np.ndarray, split: Split) -> tuple[float, float]:

@@ -112,8 +112,8 @@ def fit(
     best, spent, figures = restored.best, restored.seconds, dict(restored.report)
     if methods.METHODS[run.method].aligns and not restored.epoch and not restored.step:
         began = time.perf_counter()
-        sides = (target_side, source_side, source_data.statistics)
-        figures = align(objective.model, *sides, run.alignment, run.seed, world.device)
+        statistics = source_data.statistics
+        figures = align(objective.model, target_side, source_side, statistics, run.alignment, run.seed, world.device)
         spent = time.perf_counter() - began
     mixes = methods.METHODS[run.method].mixes
     inspector = Inspector(task, validation, source, source_data.split("val") if mixes else None)
@@ -128,6 +128,7 @@ def fit(
     )
     tokens = (objective.model.tokens, objective.model.body.source_tokens(source.spatial_shape))
     steps = order.steps * run.epochs
+    sides = prefetch.place(target_side, world.device), prefetch.place(source_side, world.device) if mixes else None
     passes = graphs.passes(objective, run, world, order.size)
     if restored.epoch and not world.broadcast(not world.is_main or report(figures)):
         raise Stopped
@@ -138,7 +139,7 @@ def fit(
         begun = restored if epoch == restored.epoch else TrainingState()
         # What was summed before counts once, however many workers go on from there.
         watched = {name: total.to(world.device) * world.is_main for name, total in begun.watched.items()}
-        batches = prefetch.epoch(order, epoch, target_side, source_side if mixes else None, world.device, begun.step)
+        batches = prefetch.epoch(order, epoch, *sides, world.device, begun.step)
         for step, parts in enumerate(batches, start=epoch * order.steps + begun.step):
             if should_preempt():
                 seconds = spent + time.perf_counter() - began
@@ -166,7 +167,7 @@ def fit(
             raise TrainingError(f"the loss became {figures['loss']} in epoch {epoch + 1}")
         figures["samples_per_second"] = order.steps * order.size / (time.perf_counter() - began)
         figures["memory"] = _memory(world.device)
-        predictions = predict(objective.model, task, validation.x, world)
+        predictions = predict(objective.model, task, validation.x, world, run.precision)
         go_on = True
         if predictions is not None:
             loss, metric = evaluate(task, predictions, validation)

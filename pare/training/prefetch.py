@@ -1,13 +1,19 @@
-"""Batches on their way to the device: gathered from memory-mapped arrays and augmented ahead of their step."""
+"""Batches on their way to the device, two updates ahead of the step that needs them.
+
+Data that fits a GPU, and is not augmented, stays there and is gathered there; other data is gathered from memory-mapped
+arrays and augmented here, in a thread.
+"""
 
 from __future__ import annotations
 
+import contextlib
+from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -15,6 +21,12 @@ from torch import Tensor
 
 from pare.data.task import Split, Task
 from pare.training.sampling import Order, Part
+
+_AHEAD = 2
+"""Updates whose batches are made before they are asked for."""
+
+_SHARE, _BYTES = 0.1, 2**32
+"""Of a GPU's free memory, and at most, what a data set may take to stay there: other runs may share the GPU."""
 
 
 class Batch(NamedTuple):
@@ -24,6 +36,13 @@ class Batch(NamedTuple):
     y: Tensor
     source_x: Tensor | None
     source_y: Tensor | None
+
+
+class Side(Protocol):
+    """Where the samples of the target or of the source come from."""
+
+    def send(self, units: np.ndarray, seeds: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+        """x (B, *shape) and y (B, …) of the given units, augmented, on the device."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +56,16 @@ class TrainSet:
         """Units that an epoch draws from: samples, or groups where the task is drawn by group."""
         return len(self._starts) - 1 if self.task.drawn_by_group else len(self.split)
 
+    def rows(self, units: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+        """The rows of the split that the given units stand for."""
+        if not self.task.drawn_by_group:
+            return units
+        first, size = self._starts[units], np.diff(self._starts)[units]
+        return first + (seeds % size.astype(np.uint64)).astype(np.int64)
+
     def draw(self, units: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """x (B, *shape) and y (B, …) of the given units, augmented and assembled."""
-        index = units
-        if self.task.drawn_by_group:
-            first, size = self._starts[units], np.diff(self._starts)[units]
-            index = first + (seeds % size.astype(np.uint64)).astype(np.int64)
+        index = self.rows(units, seeds)
         # Copied out of the map, which is read-only, before anything changes it.
         x, y = self.task.augment(np.array(self.split.x[index]), np.array(self.split.y[index]), seeds)
         return self.task.assemble(x), y
@@ -53,36 +76,101 @@ class TrainSet:
         group = self.split.group
         return np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1], [True]]))
 
+    def send(self, units: np.ndarray, seeds: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+        """As `draw`, on the device."""
+        x, y = self.draw(units, seeds)
+        return _send(x, device), _send(y, device)
+
+
+class DeviceSet:
+    """A training split that stays on the device, and is gathered there."""
+
+    def __init__(self, side: TrainSet, device: torch.device) -> None:
+        self._side = side
+        # Copied out of the map, which is read-only.
+        self._x, self._y = (torch.from_numpy(np.array(part)).to(device) for part in (side.split.x, side.split.y))
+
+    def send(self, units: np.ndarray, seeds: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
+        """x (B, *shape) and y (B, …) of the given units."""
+        rows = _send(self._side.rows(units, seeds), device)
+        return self._x.index_select(0, rows).float(), self._y.index_select(0, rows)
+
+
+def place(side: TrainSet, device: torch.device) -> Side:
+    """The side on the device, where that is a GPU with room for it, and nothing but a gather is to be done."""
+    task = type(side.task)
+    if device.type != "cuda" or (task.augment, task.assemble) != (Task.augment, Task.assemble):
+        return side
+    free, _ = torch.cuda.mem_get_info(device)
+    size = side.split.x.nbytes + side.split.y.nbytes
+    return DeviceSet(side, device) if size <= min(_SHARE * free, _BYTES) else side
+
 
 def epoch(
-    order: Order, number: int, target: TrainSet, source: TrainSet | None, device: torch.device, first: int = 0
+    order: Order, number: int, target: Side, source: Side | None, device: torch.device, first: int = 0
 ) -> Iterator[list[tuple[Part, Batch]]]:
     """For each update of an epoch, from the `first` on, its parts with their batches on the device.
 
-    One thread prepares the next update's batches while the device works on this one; on a CPU too, where gathering and
-    augmentation leave the interpreter most of the time.
+    A thread prepares the batches of the next updates while the device works on this one; on a CPU too, where gathering
+    and augmentation leave the interpreter most of the time.
     """
+    stream = _Stream(device)
 
-    def load(parts: list[Part]) -> list[tuple[Part, Batch]]:
-        return [(part, _load(order, number, part, target, source, device)) for part in parts]
+    def load(parts: list[Part]) -> _Loaded:
+        with stream.beside():
+            made = [(part, _load(order, number, part, target, source, device)) for part in parts]
+            return _Loaded(made, stream.mark())
 
     with ThreadPoolExecutor(1, thread_name_prefix="feed") as pool:
-        steps = islice(order.epoch(number), first, None)
-        ahead = pool.submit(load, next(steps))
-        for parts in steps:
-            ready, ahead = ahead, pool.submit(load, parts)
-            yield ready.result()
-        yield ahead.result()
+        ahead: deque[Future[_Loaded]] = deque()
+        for parts in islice(order.epoch(number), first, None):
+            ahead.append(pool.submit(load, parts))
+            if len(ahead) > _AHEAD:
+                yield stream.joined(ahead.popleft().result())
+        while ahead:
+            yield stream.joined(ahead.popleft().result())
 
 
-def _load(
-    order: Order, number: int, part: Part, target: TrainSet, source: TrainSet | None, device: torch.device
-) -> Batch:
-    x, y = target.draw(part.target, order.sample_seeds(number, part.target))
+class _Loaded(NamedTuple):
+    """The parts of an update, and when they are there."""
+
+    parts: list[tuple[Part, Batch]]
+    done: torch.cuda.Event | None
+
+
+class _Stream:
+    """Batches travel and are gathered on a stream of their own, beside the step; on a CPU there is none."""
+
+    def __init__(self, device: torch.device) -> None:
+        self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
+        if self._stream is not None:
+            self._stream.wait_stream(torch.cuda.current_stream(device))
+
+    def beside(self) -> contextlib.AbstractContextManager[object]:
+        """The context in which batches are made."""
+        return contextlib.nullcontext() if self._stream is None else torch.cuda.stream(self._stream)
+
+    def mark(self) -> torch.cuda.Event | None:
+        """The moment at which all that was asked for so far is done."""
+        return None if self._stream is None else self._stream.record_event()
+
+    def joined(self, loaded: _Loaded) -> list[tuple[Part, Batch]]:
+        """The parts, for which what follows on the current stream waits."""
+        if loaded.done is not None:
+            current = torch.cuda.current_stream()
+            current.wait_event(loaded.done)
+            for _, batch in loaded.parts:
+                for tensor in batch:
+                    if tensor is not None:
+                        tensor.record_stream(current)
+        return loaded.parts
+
+
+def _load(order: Order, number: int, part: Part, target: Side, source: Side | None, device: torch.device) -> Batch:
+    x, y = target.send(part.target, order.sample_seeds(number, part.target), device)
     if source is None:
-        return Batch(_send(x, device), _send(y, device), None, None)
-    source_x, source_y = source.draw(part.source, order.sample_seeds(number, part.source))
-    return Batch(_send(x, device), _send(y, device), _send(source_x, device), _send(source_y, device))
+        return Batch(x, y, None, None)
+    return Batch(x, y, *source.send(part.source, order.sample_seeds(number, part.source), device))
 
 
 def _send(array: np.ndarray, device: torch.device) -> Tensor:

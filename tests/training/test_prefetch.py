@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from pare import tasks
+from pare.data import store
 from pare.data.task import Split
 from pare.training import prefetch
 from pare.training.sampling import Order
@@ -73,3 +75,35 @@ def test_an_error_while_loading_reaches_the_loop():
     target = side(range(8), False, broken)
     with pytest.raises(ValueError, match="no such file"):
         list(prefetch.epoch(order(target), 0, target, None, CPU))
+
+
+def test_a_set_on_the_device_sends_what_the_set_on_the_host_sends():
+    target = side([0, 0, 0, 5, 5, 5, 7, 7, 7], True)
+    units, seeds = np.array([2, 0, 1]), np.array([7, 8, 9], dtype=np.uint64)
+    for ours, theirs in zip(
+        prefetch.DeviceSet(target, CPU).send(units, seeds, CPU), target.send(units, seeds, CPU), strict=True
+    ):
+        assert torch.equal(ours, theirs)
+        assert ours.dtype == theirs.dtype
+
+
+def test_on_a_cpu_data_stays_where_it_is():
+    target = side(range(8), False)
+    assert prefetch.place(target, CPU) is target
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+@pytest.mark.parametrize("name", ["ecg", "darcy"])
+def test_batches_on_a_gpu_are_those_on_the_host(name, make_run, root):
+    run = make_run(name)
+    task, data = tasks.get(name), store.load(root, run.data)
+    target = prefetch.TrainSet(task, data.split("train"))
+    gpu = torch.device("cuda")
+    placed = prefetch.place(target, gpu)
+    assert isinstance(placed, prefetch.DeviceSet)
+    plan = order(target)
+    there, here = (prefetch.epoch(plan, 1, on, None, at) for on, at in ((placed, gpu), (target, CPU)))
+    for theirs, ours in zip(there, here, strict=True):
+        assert torch.equal(theirs[0][1].x.cpu(), ours[0][1].x)
+        assert torch.equal(theirs[0][1].y.cpu(), ours[0][1].y)
