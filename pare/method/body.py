@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from transformers import (
-    AutoConfig,
-    AutoModel,
     BertConfig,
     BertModel,
     PreTrainedConfig,
@@ -27,7 +25,7 @@ from transformers import (
 )
 
 from pare.errors import RequestError
-from pare.method import bundled, swin
+from pare.method import bundled, hub_models, swin
 from pare.method.embedder import PatchEmbedder, TextEmbedder, adapt
 
 # Small bodies, for machines without a GPU or a download; `pare.pretraining` makes their weights.
@@ -233,18 +231,11 @@ def load(name: str, *, pretrained: bool = True, drop_path: float = 0.0) -> Body:
         if pretrained and bundled.is_bundled(name):
             bundled.read(body, bundled.folder(name))
         return body
-    config = _hub(name, lambda: AutoConfig.from_pretrained(name))
+    config = hub_models.read_config(name, _SMALL)
     if not pretrained:
         return from_config(config.to_dict(), drop_path=drop_path)
     _regularise(config, drop_path)
-    return _wrap(
-        _hub(
-            name,
-            lambda: AutoModel.from_pretrained(
-                name, config=config, add_pooling_layer=False, use_safetensors=True, dtype="float32"
-            ),
-        )
-    )
+    return _wrap(hub_models.read_model(name, config, _SMALL))
 
 
 def from_config(config: Mapping[str, Any], *, drop_path: float = 0.0) -> Body:
@@ -255,8 +246,7 @@ def from_config(config: Mapping[str, Any], *, drop_path: float = 0.0) -> Body:
         "bert": (BertConfig, BertModel),
     }
     kind = str(config.get("model_type"))
-    if kind not in kinds:
-        raise RequestError(f"body of type {kind!r}: choose a Swin (2D) or a RoBERTa or BERT (1D)")
+    hub_models.check_kind(kind, kind)
     make_config, make_model = kinds[kind]
     made = make_config(**config)
     _regularise(made, drop_path)
@@ -303,16 +293,6 @@ def _wrap(model: nn.Module) -> Body:
     if isinstance(model, RobertaModel | BertModel):
         return RobertaBody(model)
     raise RequestError(f"body of type {type(model).__name__}: choose a Swin (2D) or a RoBERTa or BERT (1D)")
-
-
-def _hub(name: str, fetch: Callable[[], Any]) -> Any:
-    try:
-        return fetch()
-    except OSError as error:
-        raise RequestError(
-            f"body {name!r} is neither a directory, nor in the Hugging Face cache, nor can the hub be reached: "
-            f"download it once with `hf download {name}`, or use one of {', '.join(_SMALL)}"
-        ) from error
 
 
 def _pair(value: int | Sequence[int]) -> tuple[int, int]:
