@@ -10,7 +10,11 @@ from typing import Any, Literal, get_args, get_type_hints
 from pare.errors import RequestError
 
 Family = Literal["linear", "cosine", "exponential", "step", "constant"]
-MethodName = Literal["pare", "nft", "fpt", "orca", "scratch"]
+MethodName = Literal["pare", "nft", "fpt", "orca", "scratch", "cutmix", "pare-random", "nft-random-embedder"]
+Selector = Literal["gate", "random", "saliency"]
+Side = Literal["target", "source"]
+PositionOrder = Literal["before_norm", "after_norm"]
+Stem = Literal["cycle", "sum"]
 OptimizerName = Literal["adamw", "adam", "sgd"]
 Precision = Literal["auto", "fp32", "bf16"]
 Scope = Literal["all", "norms", "no_query_key", "lora"]
@@ -37,9 +41,12 @@ class Curriculum:
     until: float = 1.0
     plateaus: int = 4
     """Number of equal steps down; `step` only."""
+    counts: Side = "target"
+    """Whose patches ρ is a share of: k = round(ρ·N), or round(ρ·N_s) as when whole source samples should enter."""
 
     def __post_init__(self) -> None:
         _require_choice("curriculum.family", self.family, Family)
+        _require_choice("curriculum.counts", self.counts, Side)
         _require(0 <= self.end <= self.start <= 1, "curriculum", (self.start, self.end), "need 0 ≤ end ≤ start ≤ 1")
         _require(0 < self.until <= 1, "curriculum.until", self.until, "give a progress in (0, 1]")
         _require(self.plateaus >= 2, "curriculum.plateaus", self.plateaus, "give 2 or more")
@@ -47,8 +54,10 @@ class Curriculum:
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """How patches are chosen from their scores."""
+    """How patches are chosen."""
 
+    select: Selector = "gate"
+    """By the gate's scores; at random; or by saliency, the loss's own first-order preference for each target patch."""
     threshold: float = 0.0
     """τ: a source patch enters only if its score is at least this; 0 is the paper's rule."""
     temperature: float = 0.1
@@ -58,7 +67,12 @@ class Gate:
     noise_until: float = 1 / 6
     """Progress at which the noisy phase ends."""
 
+    hidden: int = 0
+    """Units of a hidden layer; 0 is the paper's single linear map."""
+
     def __post_init__(self) -> None:
+        _require_choice("gate.select", self.select, Selector)
+        _require(self.hidden >= 0, "gate.hidden", self.hidden, "give 0 or more")
         _require(0 <= self.threshold < 1, "gate.threshold", self.threshold, "give a score in [0, 1)")
         _require(self.temperature > 0, "gate.temperature", self.temperature, "give a positive number")
         _require(self.noise >= 0, "gate.noise", self.noise, "give 0 or more")
@@ -96,6 +110,8 @@ class Optimizer:
     """Largest global gradient norm; 0 clips nothing."""
     warmup: float = 0.08
     """Progress over which the rate rises linearly."""
+    decay_positions: bool = True
+    """Whether weight decay applies to tables of positions."""
     decay_until: float = 1.0
     """Progress at which the linear decay would reach 0; above 1 the run ends before it does."""
 
@@ -152,6 +168,41 @@ class Alignment:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Initialisation:
+    """What new parameters start from, and how the target embedder takes over the body's own."""
+
+    stem: Stem = "cycle"
+    """Filters of a target of fewer channels than the source's: repeated cyclically, or their `sum` (one channel)."""
+    positions: PositionOrder = "before_norm"
+    """Where a sequence's positions are added: before LayerNorm as BERT-like bodies do, or after it as released."""
+    heads: float = 1.0
+    """Scale of the predictors' last layer, in units of Xavier's; 0 starts from uniform predictions."""
+    gate: float = 1.0
+    """Scale of the gate's weights, in units of Xavier's; 0 starts from equal scores, so that noise alone selects."""
+
+    def __post_init__(self) -> None:
+        _require_choice("init.stem", self.stem, Stem)
+        _require_choice("init.positions", self.positions, PositionOrder)
+        _require(self.heads >= 0, "init.heads", self.heads, "give 0 or more")
+        _require(self.gate >= 0, "init.gate", self.gate, "give 0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceHead:
+    """The fit of the source predictor alone, on features of whole source samples, before the first step."""
+
+    steps: int = 0
+    """0 fits nothing."""
+    lr: float = 1e-2
+    batch: int = 128
+
+    def __post_init__(self) -> None:
+        _require(self.steps >= 0, "source_head.steps", self.steps, "give 0 (no fit) or more")
+        _require(self.lr > 0, "source_head.lr", self.lr, "give a positive learning rate")
+        _require(self.batch >= 1, "source_head.batch", self.batch, "give 1 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """One reproducible trial: task, data, method, body, and every number that someone may tune."""
 
@@ -170,6 +221,8 @@ class Run:
     """Samples per token of a sequence (1D); an image's patch is the body's own."""
     mix_weight: float = 1.0
     """w: weight of the mixed pass in the objective."""
+    mix_share: float = 1.0
+    """Share of a batch that the mixed pass sees: an update costs about 1 + share times one of `nft`."""
     precision: Precision = "auto"
     """auto: bf16 on a GPU that has it, fp32 elsewhere: on most CPUs bf16 is ten times slower, not faster."""
     compile: bool = False
@@ -177,6 +230,8 @@ class Run:
     curriculum: Curriculum = field(default_factory=Curriculum)
     gate: Gate = field(default_factory=Gate)
     alignment: Alignment = field(default_factory=Alignment)
+    init: Initialisation = field(default_factory=Initialisation)
+    source_head: SourceHead = field(default_factory=SourceHead)
     tuning: Tuning = field(default_factory=Tuning)
     optimizer: Optimizer = field(default_factory=Optimizer)
 
@@ -186,6 +241,7 @@ class Run:
         _require(self.epochs >= 1, "epochs", self.epochs, "give 1 or more")
         _require(self.patch >= 1, "patch", self.patch, "give 1 or more")
         _require(self.mix_weight >= 0, "mix_weight", self.mix_weight, "give 0 or more")
+        _require(0 < self.mix_share <= 1, "mix_share", self.mix_share, "give a share in (0, 1]")
 
     def replace(self, values: Mapping[str, Any]) -> Run:
         """This run with some values changed, by dotted name.

@@ -31,3 +31,16 @@ def squared_error(predictions: Tensor, targets: Tensor) -> Tensor:
 def relative_l2(predictions: Tensor, targets: Tensor) -> Tensor:
     """‖predictions - targets‖₂ / ‖targets‖₂ within a sample; both (B, …)."""
     return (predictions - targets).flatten(1).norm(dim=1) / targets.flatten(1).norm(dim=1)
+
+
+def hits(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Share of each sample's decisions that are right (B,): its class by logits (B, K), or every pixel of its mask.
+
+    A mask of another size than the logits is read at the nearest pixels.
+    """
+    if not targets.is_floating_point():
+        return (predictions.argmax(1) == targets).float()
+    truth = targets
+    if targets.shape != predictions.shape:
+        truth = F.interpolate(targets[:, None], predictions.shape[1:], mode="nearest-exact")[:, 0]
+    return ((predictions > 0) == (truth > 0.5)).float().flatten(1).mean(1)

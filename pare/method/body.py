@@ -108,6 +108,10 @@ class SwinBody(nn.Module):
         """S for a source sample of `spatial_shape` (H, W)."""
         return self.tokens(spatial_shape, 1)
 
+    def grid_in(self, tokens: int) -> tuple[int, ...]:  # noqa: ARG002
+        """Height and width of the patch grid."""
+        return self.grid
+
     def grid_out(self, tokens: int) -> tuple[int, ...]:  # noqa: ARG002
         """Height and width of the feature map: each stage but the last halves the patch grid."""
         halvings = 2 ** (len(self.config.depths) - 1)
@@ -183,6 +187,10 @@ class RobertaBody(nn.Module):
     def source_tokens(self, spatial_shape: Sequence[int]) -> int:
         """S for a source sample of `spatial_shape` (L,), in samples of a signal or tokens of a text."""
         return self.tokens(spatial_shape, self.signal_patch or 1)
+
+    def grid_in(self, tokens: int) -> tuple[int, ...]:
+        """Tokens in a row."""
+        return (tokens,)
 
     def grid_out(self, tokens: int) -> tuple[int, ...]:
         """One feature vector per token."""

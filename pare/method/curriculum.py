@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 
-from pare.config import Curriculum, Family
+from pare.config import Curriculum, Family, Side
 
 # Each family falls from 1 at t = 0 to 0 at t = 1; ρ is start and end blended by it.
 _FALL: dict[Family, Callable[[float, int], float]] = {
@@ -26,8 +26,12 @@ def share(curriculum: Curriculum, progress: float) -> float:
     return curriculum.end + (curriculum.start - curriculum.end) * fall
 
 
-def patches(rho: float, target_tokens: int, source_tokens: int) -> int:
-    """k = round(N·ρ), at least 1 while ρ > 0, at most min(N, N_s); 0 exactly when ρ = 0."""
+def patches(rho: float, target_tokens: int, source_tokens: int, counts: Side = "target") -> int:
+    """k = round(N·ρ), at least 1 while ρ > 0, at most min(N, N_s); 0 exactly when ρ = 0.
+
+    With `counts="source"` ρ is a share of the source's patches: k = round(N_s·ρ), within the same limits.
+    """
     if rho <= 0:
         return 0
-    return min(max(round(target_tokens * rho), 1), target_tokens, source_tokens)
+    counted = target_tokens if counts == "target" else source_tokens
+    return min(max(round(counted * rho), 1), target_tokens, source_tokens)

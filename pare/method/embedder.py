@@ -7,13 +7,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pare.config import PositionOrder, Stem
+
 
 class PatchEmbedder(nn.Module):
     """Samples (B, C, L) or (B, C, H, W) → tokens (B, N, D): resize, strided convolution, positions, LayerNorm.
 
-    Positions, if the body has them, are added before the norm, as BERT-like bodies do themselves. `size` is the height
-    and width that images are resized to (bilinear), None for sequences.
+    Positions, if the body has them, are added before the norm, as BERT-like bodies do themselves, or after it, as the
+    released code does (`position_order`). `size` is the height and width that images are resized to (bilinear), None
+    for sequences.
     """
+
+    position_order: PositionOrder = "before_norm"
 
     def __init__(
         self,
@@ -34,9 +39,22 @@ class PatchEmbedder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         tokens_BND = self.projection(self.resize(x)).flatten(2).transpose(1, 2)
+        if self.positions is None:
+            return self.norm(tokens_BND)
+        positions_ND = self.positions[: tokens_BND.shape[1]]
+        if self.position_order == "after_norm":
+            return self.norm(tokens_BND) + positions_ND
+        return self.norm(tokens_BND + positions_ND)
+
+    @torch.no_grad()
+    def randomise(self) -> None:
+        """Forget what was taken over from the body: Xavier's projection, a plain norm, positions of 1/√width."""
+        nn.init.xavier_uniform_(self.projection.weight)
+        if self.projection.bias is not None:
+            nn.init.zeros_(self.projection.bias)
+        self.norm.reset_parameters()
         if self.positions is not None:
-            tokens_BND = tokens_BND + self.positions[: tokens_BND.shape[1]]
-        return self.norm(tokens_BND)
+            self.positions.normal_(std=self.positions.shape[1] ** -0.5)
 
 
 def resize(images: Tensor, size: Sequence[int]) -> Tensor:
@@ -64,17 +82,26 @@ class TextEmbedder(nn.Module):
         self.embeddings.token_type_embeddings.weight.zero_()
         self.embeddings.position_embeddings.weight[-len(positions_ND) :] = positions_ND
 
+    def real(self, ids: Tensor) -> Tensor:
+        """Which tokens (B, L) are no padding."""
+        return ids.flatten(1).long() != self.embeddings.word_embeddings.padding_idx
+
     def forward(self, ids: Tensor) -> Tensor:
         return self.embeddings(ids.flatten(1).long())
 
 
 @torch.no_grad()
-def adapt(source: nn.Conv1d | nn.Conv2d, channels: int, patch: Sequence[int]) -> nn.Conv1d | nn.Conv2d:
+def adapt(
+    source: nn.Conv1d | nn.Conv2d, channels: int, patch: Sequence[int], stem: Stem = "cycle"
+) -> nn.Conv1d | nn.Conv2d:
     """A convolution for `channels` channels and patches of size `patch`, initialised from the body's own.
 
     The source filters are repeated cyclically over the channels and scaled by C_source / C_target, so that the response
     keeps its size whatever the number of channels (the released code leaves the scale out: with 57 channels its tokens
     are 19 times too large before the norm). A patch of another size resamples the filters, again keeping their sum.
+
+    With the stem "sum" a single channel meets the sum of the source's filters: its response is exactly that to a grey
+    image, where the cycle would answer with three times the first filter.
     """
     weight = source.weight
     if tuple(patch) != source.kernel_size:
@@ -84,7 +111,10 @@ def adapt(source: nn.Conv1d | nn.Conv2d, channels: int, patch: Sequence[int]) ->
         weight = weight * (area / weight[0, 0].numel())
     cycle = torch.arange(channels, device=weight.device) % source.in_channels
     target = type(source)(channels, source.out_channels, tuple(patch), tuple(patch), bias=source.bias is not None)  # type: ignore[arg-type]
-    target.weight.copy_(weight[:, cycle] * (source.in_channels / channels))
+    if stem == "sum" and channels == 1:
+        target.weight.copy_(weight.sum(1, keepdim=True))
+    else:
+        target.weight.copy_(weight[:, cycle] * (source.in_channels / channels))
     if source.bias is not None and target.bias is not None:
         target.bias.copy_(source.bias)
     return target

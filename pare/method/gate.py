@@ -8,14 +8,18 @@ from torch import Tensor, nn
 
 
 class PatchGate(nn.Module):
-    """g: tokens (B, N, D) → scores (B, N) in (0, 1), one Linear(D → 1) and a sigmoid."""
+    """g: tokens (B, N, D) → scores (B, N) in (0, 1), one Linear(D → 1) and a sigmoid.
 
-    def __init__(self, width: int) -> None:
+    With `hidden` units there is a layer of them before it.
+    """
+
+    def __init__(self, width: int, hidden: int = 0) -> None:
         super().__init__()
-        self.score = nn.Linear(width, 1)
+        self.features = nn.Sequential(nn.Linear(width, hidden), nn.GELU()) if hidden else nn.Identity()
+        self.score = nn.Linear(hidden or width, 1)
 
     def forward(self, tokens_BND: Tensor) -> Tensor:
-        return self.score(tokens_BND).squeeze(-1).sigmoid()
+        return self.score(self.features(tokens_BND)).squeeze(-1).sigmoid()
 
 
 def straight_through(keys_BN: Tensor, threshold_B1: Tensor, temperature: float) -> Tensor:

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
-from pare.config import MethodName, Run
+from pare.config import MethodName, Run, Selector
 from pare.errors import RequestError
 from pare.losses import cross_entropy
 from pare.method import body as bodies
 from pare.method import tuning
+from pare.method.cutmix import TokenCutMix
 from pare.method.embedder import TextEmbedder
 from pare.method.model import CrossModalModel, Interface
 from pare.method.objective import Criterion, FineTuning, PatchReplacement
@@ -17,15 +19,41 @@ from pare.method.objective import Criterion, FineTuning, PatchReplacement
 
 @dataclass(frozen=True)
 class Method:
-    """What sets a method apart. `mixes`: source patches replace target patches. `pretrained`: the body's weights are.
-    `trains_body`: all of the body, or (False) its norms only. `aligns`: the embedder is aligned to the source first.
-    """
+    """What sets a method apart: by default nothing but that everything trains from the pretrained weights."""
 
     title: str
-    mixes: bool = False
+    partner: Literal["source", "target"] | None = None
+    """Whose samples lend patches to a second, mixed pass; None: there is no such pass."""
+    select: Selector | None = None
+    """How patches are selected whatever `gate.select` says."""
     pretrained: bool = True
+    """Whether the body's weights are."""
+    takes_embedder: bool = True
+    """Whether the target embedder starts from the body's own."""
     trains_body: bool = True
-    aligns: bool = False
+    """Whether all of the body trains; else only its norms do."""
+    stage: Literal["otdd", "mona"] | None = None
+    """The stage before fine-tuning, in which the target embedder alone learns."""
+
+    @property
+    def mixes(self) -> bool:
+        """Whether it has a curriculum of replaced patches."""
+        return self.partner is not None
+
+    @property
+    def gates(self) -> bool:
+        """Whether it may learn a gate."""
+        return self.partner == "source" and self.select is None
+
+    @property
+    def aligns(self) -> bool:
+        """Whether it has a stage before fine-tuning."""
+        return self.stage is not None
+
+    @property
+    def reads_source(self) -> bool:
+        """Whether it needs samples of the source."""
+        return self.partner == "source" or self.aligns
 
     @property
     def adapts(self) -> bool:
@@ -34,11 +62,14 @@ class Method:
 
 
 METHODS: Mapping[MethodName, Method] = {
-    "pare": Method("gradual patch replacement (PaRe)", mixes=True),
+    "pare": Method("gradual patch replacement (PaRe)", partner="source"),
     "nft": Method("naive fine-tuning of everything"),
     "fpt": Method("frozen body: embedder, norms and head train", trains_body=False),
-    "orca": Method("features aligned to the source's, then naive fine-tuning (ORCA)", aligns=True),
+    "orca": Method("features aligned to the source's, then naive fine-tuning (ORCA)", stage="otdd"),
     "scratch": Method("the same architecture from random weights", pretrained=False),
+    "cutmix": Method("patches of another target sample, without a source (CutMix on tokens)", partner="target"),
+    "pare-random": Method("PaRe with patches selected at random, without a gate", partner="source", select="random"),
+    "nft-random-embedder": Method("naive fine-tuning with a new target embedder", takes_embedder=False),
 }
 
 
@@ -58,12 +89,17 @@ def build(
     """
     method = METHODS[run.method]
     body = bodies.load(run.body, pretrained=method.pretrained, drop_path=run.tuning.drop_path)
-    model = CrossModalModel(target, body, run.patch, statistics)
-    if method.mixes or method.aligns:
+    model = CrossModalModel(target, body, run.patch, statistics, run.init)
+    if not method.takes_embedder:
+        model.embedder.randomise()
+    if method.reads_source:
         _check_source(run, body, source, source_statistics)
     tuning.restrict(body, run.tuning.body if method.trains_body else "norms", run.tuning.lora_rank)
-    if method.mixes:
-        return PatchReplacement(model, criterion, run.gate, run.mix_weight, source, source_criterion, source_statistics)
+    if method.partner == "target":
+        return TokenCutMix(model, criterion, run.mix_weight, dense=target.kind == "dense")
+    if method.partner == "source":
+        select = method.select or run.gate.select
+        return PatchReplacement(model, criterion, run, select, source, source_criterion, source_statistics)
     return FineTuning(model, criterion)
 
 

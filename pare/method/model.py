@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pare.config import Initialisation
 from pare.method.body import Body, initialise
+from pare.method.embedder import adapt
 from pare.method.predictor import ClassPredictor, DensePredictor
 
 
@@ -27,25 +29,40 @@ class Interface(Protocol):
     def output_shape(self) -> tuple[int, ...]: ...
 
 
-def predictor(interface: Interface, body: Body, tokens: int, spatial_shape: tuple[int, ...] | None = None) -> nn.Module:
+def predictor(
+    interface: Interface,
+    body: Body,
+    tokens: int,
+    spatial_shape: tuple[int, ...] | None = None,
+    scale: float = 1.0,
+) -> nn.Module:
     """A new predictor of an interface's outputs from the features that a body makes of so many tokens.
 
-    Dense outputs are predicted at another `spatial_shape` than their own where one is given.
+    Dense outputs are predicted at another `spatial_shape` than their own where one is given. `scale` multiplies the
+    initial weights of the last layer.
     """
-    head: nn.Module
+    head: ClassPredictor | DensePredictor
     if interface.kind == "dense":
         head = DensePredictor(body.features, body.grid_out(tokens), spatial_shape or interface.output_shape)
     else:
         head = ClassPredictor(body.features, interface.output_shape[0])
     initialise(head)
+    scale_weights(head.last, scale)
     return head
+
+
+@torch.no_grad()
+def scale_weights(layer: nn.Module, scale: float) -> None:
+    """Multiply the initial weights of a layer, whose bias is 0, in place."""
+    layer.weight.mul_(scale)  # type: ignore[operator] # a linear map or a convolution
 
 
 class CrossModalModel(nn.Module):
     """Inputs of a target modality (B, *shape) → predictions in the task's own units (B, *output_shape).
 
     `statistics` may hold `input_mean`, `input_std`, `output_mean` and `output_std`: inputs are normalised and outputs
-    decoded inside, so that losses and metrics see the task's own units. `patch` is for sequences, see `Run.patch`.
+    decoded inside, so that losses and metrics see the task's own units. `patch` is for sequences, see `Run.patch`;
+    `init` says what new parameters start from.
 
     Raises:
         RequestError: the body cannot take the task's modality, or the patch does not fit.
@@ -57,14 +74,25 @@ class CrossModalModel(nn.Module):
     output_std: Tensor
 
     def __init__(
-        self, interface: Interface, body: Body, patch: int, statistics: Mapping[str, np.ndarray] | None = None
+        self,
+        interface: Interface,
+        body: Body,
+        patch: int,
+        statistics: Mapping[str, np.ndarray] | None = None,
+        init: Initialisation | None = None,
     ) -> None:
         super().__init__()
         channels, *spatial_shape = interface.shape
         self.body = body
         self.tokens = body.tokens(spatial_shape, patch)
+        init = init or Initialisation()
         self.embedder = body.embedder(channels, spatial_shape, patch)
-        self.head = predictor(interface, body, self.tokens)
+        self.embedder.position_order = init.positions
+        own = getattr(body.source_embedder, "projection", None)
+        if init.stem == "sum" and channels == 1 and own is not None:
+            summed = adapt(own, channels, self.embedder.projection.kernel_size, init.stem)
+            self.embedder.projection.load_state_dict(summed.state_dict())
+        self.head = predictor(interface, body, self.tokens, scale=init.heads)
         for name, default in (("input_mean", 0.0), ("input_std", 1.0), ("output_mean", 0.0), ("output_std", 1.0)):
             array = np.asarray((statistics or {}).get(name, default), dtype=np.float32)
             self.register_buffer(name, torch.from_numpy(array.copy()))

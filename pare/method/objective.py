@@ -6,6 +6,7 @@ of a part of the batch, one body pass per call, and returns it per sample.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -13,31 +14,37 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from pare.config import Gate
+from pare.config import Gate, Run, Selector
+from pare.losses import hits
 from pare.method import replacement
 from pare.method.body import initialise
+from pare.method.embedder import TextEmbedder
 from pare.method.gate import PatchGate
-from pare.method.model import CrossModalModel, Interface, predictor
+from pare.method.model import CrossModalModel, Interface, predictor, scale_weights
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
 """(predictions (B, …), targets (B, …)) → loss per sample (B,)."""
 
 
 class Mixing(NamedTuple):
-    """The source side of a step: a batch as large as the target's, how many patches to replace, and the noise.
+    """The other side of a step: a sample for each that is mixed, how many patches to replace, and the noise.
 
-    `k` is an integer tensor without dimensions; `noise` is standard Gumbel, (B, N) for the target, (B, S) for the
-    source, or None outside the noisy phase.
+    `k` is an integer tensor without dimensions; `noise` is standard Gumbel, (M, N) for the target, (M, S) for the
+    source, or None outside the noisy phase. `rows` (M,) are the rows of the batch that are mixed, None for all.
     """
 
     source_x: Tensor
     source_y: Tensor
     k: Tensor
     noise: tuple[Tensor, Tensor] | None
+    rows: Tensor | None = None
 
 
 class Losses(NamedTuple):
-    """Loss per sample (B,): the total and, detached, its parts and the figures worth watching, by name."""
+    """Loss per sample (B,): the total and, detached, its parts and the figures worth watching, by name.
+
+    Of a batch that is mixed in part, what concerns the source is of the mixed samples alone (M,).
+    """
 
     total: Tensor
     watched: dict[str, Tensor]
@@ -62,8 +69,68 @@ class FineTuning(nn.Module):
         return self.criterion(predictions, y)
 
 
-class PatchReplacement(FineTuning):
-    """L = ℓ_t(h_tar(T), y_t) + w·[(1 - λ)·ℓ_t(h_tar(M), y_t) + λ·ℓ_s(h_src(M), y_s)], λ per sample (PaRe)."""
+class Mixed(NamedTuple):
+    """The intermediate modality: tokens M (M, N, D), the share λ (M,) of replaced places, which ones they are (M, N)
+    where the loss needs to know, and figures to watch."""
+
+    tokens_MND: Tensor
+    lambda_M: Tensor
+    replaced_MN: Tensor | None
+    watched: dict[str, Tensor]
+
+
+class MixedFineTuning(FineTuning, ABC):
+    """L = ℓ_t(h_tar(T), y) + w·ℓ_mixed(M, …): fine-tuning with a second pass over tokens of two samples."""
+
+    noisy_throughout = True
+    """Whether the selection needs noise in every step, not in an early phase only."""
+
+    def __init__(self, model: CrossModalModel, criterion: Criterion, mix_weight: float) -> None:
+        super().__init__(model, criterion)
+        self.mix_weight = mix_weight
+
+    @abstractmethod
+    def mix(self, target_MND: Tensor, y: Tensor, mixing: Mixing) -> Mixed:
+        """Replace patches of the target tokens of the samples that are mixed; y (M, …) are their targets."""
+
+    @abstractmethod
+    def mixed_loss(
+        self, predictions: Tensor, features_MLF: Tensor, y: Tensor, mixing: Mixing, mixed: Mixed
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Loss (M,) of the mixed samples, by the target's predictions and the features, and figures to watch."""
+
+    def forward(self, x: Tensor, y: Tensor, mixing: Mixing | None) -> Losses:
+        """Loss per sample; where nothing is mixed (k = 0) M would be T itself, so one pass over T serves for both."""
+        w = self.mix_weight
+        if mixing is None:
+            target_B = self._target_loss(self.model(x), y)
+            still_B = target_B.detach()
+            watched = {"loss_target": still_B, "loss_mixed": still_B, "lambda": torch.zeros_like(still_B)}
+            return Losses((1 + w) * target_B, watched)
+
+        rows = mixing.rows
+        target_BND = self.model.embed(x)
+        y_M = y if rows is None else y[rows]
+        mixed = self.mix(target_BND if rows is None else target_BND[rows], y_M, mixing)
+        features = self.model.body(torch.cat([target_BND, mixed.tokens_MND]))
+        predictions = self.model.decode(features)
+        target_B = self._target_loss(predictions[: len(x)], y)
+        mixed_M, watched = self.mixed_loss(predictions[len(x) :], features[len(x) :], y_M, mixing, mixed)
+        mixed_B, lambda_B = mixed_M, mixed.lambda_M
+        if rows is not None:
+            # The others are at k = 0, where M is T.
+            mixed_B = target_B.index_copy(0, rows, mixed_M)
+            lambda_B = torch.zeros_like(target_B).index_copy(0, rows, mixed.lambda_M.to(target_B.dtype))
+        shown = {"loss_target": target_B.detach(), **watched, "lambda": lambda_B, **mixed.watched}
+        return Losses(target_B + w * mixed_B, shown)
+
+
+class PatchReplacement(MixedFineTuning):
+    """L = ℓ_t(h_tar(T), y_t) + w·[(1 - λ)·ℓ_t(h_tar(M), y_t) + λ·ℓ_s(h_src(M), y_s)], λ per sample (PaRe).
+
+    Patches are selected by the gate; or at random, by noise alone, without a gate; or the target's by saliency, the
+    source's at random.
+    """
 
     source_mean: Tensor
     source_std: Tensor
@@ -72,67 +139,95 @@ class PatchReplacement(FineTuning):
         self,
         model: CrossModalModel,
         criterion: Criterion,
-        gate: Gate,
-        mix_weight: float,
+        run: Run,
+        select: Selector,
         source: Interface,
         source_criterion: Criterion,
         source_statistics: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        super().__init__(model, criterion)
-        self.settings = gate
-        self.mix_weight = mix_weight
+        super().__init__(model, criterion, run.mix_weight)
+        self.settings: Gate = run.gate
+        self.select = select
+        self.noisy_throughout = select != "gate"
         for name, default in (("mean", 0.0), ("std", 1.0)):
             array = np.asarray((source_statistics or {}).get(f"input_{name}", default), dtype=np.float32)
             self.register_buffer(f"source_{name}", torch.from_numpy(array.copy()))
-        self.gate = PatchGate(model.body.width)
-        initialise(self.gate)
+        self.gate: PatchGate | None = None
+        if select == "gate":
+            self.gate = PatchGate(model.body.width, run.gate.hidden)
+            initialise(self.gate)
+            scale_weights(self.gate.score, run.init.gate)
         # The source's own task, its class or its mask, never the target's head on decoded values. A mask is predicted
         # at the size of a target that is dense too.
-        self.source_head = predictor(source, model.body, model.tokens, getattr(model.head, "outputs", None))
+        outputs = getattr(model.head, "outputs", None)
+        self.source_head = predictor(source, model.body, model.tokens, outputs, scale=run.init.heads)
         self.source_criterion = source_criterion
 
-    def forward(self, x: Tensor, y: Tensor, mixing: Mixing | None) -> Losses:
-        """Loss per sample; without `mixing` (k = 0) M would be T itself, so one pass over T serves for both."""
-        w = self.mix_weight
-        if mixing is None:
-            target_B = self._target_loss(self.model(x), y)
-            still_B = target_B.detach()
-            watched = {"loss_target": still_B, "loss_mixed": still_B, "lambda": torch.zeros_like(still_B)}
-            return Losses((1 + w) * target_B, watched)
-
-        target_BND = self.model.embed(x)
+    def embed_source(self, source_x: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Source samples → tokens (M, S, D), without a gradient, and which of them (M, S) are no padding, if any is."""
+        embedder = self.model.body.source_embedder
+        normalised = (source_x - self.source_mean) / self.source_std
         with torch.no_grad():
-            source_BSD = self.model.body.source_embedder((mixing.source_x - self.source_mean) / self.source_std)
-        target_scores_BN, source_scores_BS = self.gate(target_BND), self.gate(source_BSD)
-        noise = None if mixing.noise is None else tuple(self.settings.noise * part for part in mixing.noise)
-        mixed_BND, lambda_B = replacement.mix(
-            target_BND,
-            source_BSD,
-            target_scores_BN,
-            source_scores_BS,
-            noise,  # type: ignore[arg-type] # mypy loses the length of a generated tuple
-            mixing.k,
-            self.settings.threshold,
-            self.settings.temperature,
-        )
+            return embedder(normalised), embedder.real(normalised) if isinstance(embedder, TextEmbedder) else None
 
-        features_2BMF = self.model.body(torch.cat([target_BND, mixed_BND]))
-        predictions = self.model.decode(features_2BMF)
-        source_predictions = self.source_head(features_2BMF[len(x) :])
-        target_B = self._target_loss(predictions[: len(x)], y)
-        mixed_B = self._target_loss(predictions[len(x) :], y)
-        source_B = self.source_criterion(source_predictions.float(), mixing.source_y)
-        total_B = target_B + w * ((1 - lambda_B) * mixed_B + lambda_B * source_B)
-        scores = torch.cat([target_scores_BN, source_scores_BS], dim=1).detach()
-        return Losses(
-            total_B,
-            {
-                "loss_target": target_B.detach(),
-                "loss_mixed": mixed_B.detach(),
-                "loss_source": source_B.detach(),
-                "lambda": lambda_B,
-                "gate_mean": scores.mean(1),
-                "gate_spread": scores.std(1),
-                "gate_above_threshold": (source_scores_BS.detach() >= self.settings.threshold).float().mean(1),
-            },
+    def scores(self, target_MND: Tensor, source_MSD: Tensor) -> tuple[Tensor, Tensor]:
+        """The gate's scores (M, N) and (M, S); without a gate all are alike."""
+        if self.gate is None:
+            return target_MND.new_zeros(target_MND.shape[:2]), source_MSD.new_zeros(source_MSD.shape[:2])
+        return self.gate(target_MND), self.gate(source_MSD)
+
+    def mix(self, target_MND: Tensor, y: Tensor, mixing: Mixing) -> Mixed:
+        source_MSD, real_MS = self.embed_source(mixing.source_x)
+        target_scores_MN, source_scores_MS = self.scores(target_MND, source_MSD)
+        noise, scale = mixing.noise, 1.0 if self.gate is None else self.settings.noise
+        if noise is not None:
+            noise = scale * noise[0], scale * noise[1]
+        if self.select == "saliency":
+            if noise is None:
+                raise ValueError("selection by saliency takes source patches at random: it needs noise")
+            target_scores_MN, noise = self._saliency(target_MND, y), (torch.zeros_like(noise[0]), noise[1])
+        tokens_MND, lambda_M = replacement.mix(
+            target_MND,
+            source_MSD,
+            target_scores_MN,
+            source_scores_MS,
+            noise,
+            mixing.k,
+            self.settings.threshold if self.gate is not None else 0.0,
+            self.settings.temperature,
+            real_MS,
         )
+        if self.gate is None:
+            return Mixed(tokens_MND, lambda_M, None, {})
+        scores = torch.cat([target_scores_MN, source_scores_MS], dim=1).detach()
+        above_MS = source_scores_MS.detach() >= self.settings.threshold
+        watched = {
+            "gate_mean": scores.mean(1),
+            "gate_spread": scores.std(1),
+            "gate_above_threshold": above_MS.float().mean(1),
+        }
+        return Mixed(tokens_MND, lambda_M, None, watched)
+
+    def mixed_loss(
+        self, predictions: Tensor, features_MLF: Tensor, y: Tensor, mixing: Mixing, mixed: Mixed
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        source_predictions = self.source_head(features_MLF).float()
+        mixed_M = self._target_loss(predictions, y)
+        source_M = self.source_criterion(source_predictions, mixing.source_y)
+        loss_M = (1 - mixed.lambda_M) * mixed_M + mixed.lambda_M * source_M
+        return loss_M, {
+            "loss_mixed": mixed_M.detach(),
+            "loss_source": source_M.detach(),
+            "source_accuracy": hits(source_predictions.detach(), mixing.source_y),
+        }
+
+    def _saliency(self, target_MND: Tensor, y: Tensor) -> Tensor:
+        """How much the target's loss wants each patch kept (M, N): -⟨∂ℓ_t/∂T, T⟩, to first order what it is worth.
+
+        It is the straight-through gradient that a gate would receive at M = T, here of every sample and patch itself.
+        """
+        tokens = target_MND.detach().requires_grad_()
+        with torch.enable_grad():
+            loss = self._target_loss(self.model.decode(self.model.body(tokens)), y).sum()
+            (gradient_MND,) = torch.autograd.grad(loss, tokens)
+        return -(gradient_MND * tokens.detach()).sum(-1)

@@ -18,6 +18,11 @@ class ClassPredictor(nn.Module):
         super().__init__()
         self.linear = nn.Linear(features, classes)
 
+    @property
+    def last(self) -> nn.Linear:
+        """The layer that makes the outputs."""
+        return self.linear
+
     def forward(self, features_BMF: Tensor) -> Tensor:
         return self.linear(features_BMF.mean(1))
 
@@ -44,6 +49,11 @@ class DensePredictor(nn.Module):
             nn.GELU(),
             conv(self.channels, math.prod(self.fields), 3, padding=1),
         )
+
+    @property
+    def last(self) -> nn.Module:
+        """The layer that makes the outputs."""
+        return self.smooth[-1]
 
     def forward(self, features_BMF: Tensor) -> Tensor:
         cells = self.unfold(features_BMF)

@@ -39,6 +39,11 @@ def _best(keys_BN: Tensor, count_B1: Tensor) -> tuple[Tensor, Tensor]:
     return chosen_BN, sorted_BN.gather(1, (count_B1 - 1).clamp_min(0))
 
 
+def first(keys_BN: Tensor, k: Tensor) -> Tensor:
+    """Mask (B, N) of each row's k largest keys."""
+    return _best(keys_BN, k.expand(len(keys_BN), 1))[0]
+
+
 def select(
     target_scores_BN: Tensor,
     source_scores_BS: Tensor,
@@ -46,13 +51,19 @@ def select(
     source_keys_BS: Tensor,
     k: Tensor,
     threshold: float,
+    real_BS: Tensor | None = None,
 ) -> Selection:
     """Choose the k source patches of highest key whose *score* reaches `threshold`, and as many worst target patches.
+
+    Of a source with padding only the `real_BS` patches are chosen, fewer than k where there are fewer.
 
     Keys are the scores, perturbed by noise in the early phase (a Gumbel-top-k) and equal to them afterwards. `k` is an
     integer tensor without dimensions, at most min(N, S). τ = 0 is the paper's rule: k_b = k for every sample.
     """
     k_B1 = k.expand(target_scores_BN.shape[0], 1)
+    if real_BS is not None:
+        k_B1 = torch.minimum(k_B1, real_BS.sum(1, keepdim=True))
+        source_keys_BS = source_keys_BS.masked_fill(~real_BS, -torch.inf)
     ranked_BS, source_edge_B1 = _best(source_keys_BS, k_B1)
     source_BS = ranked_BS & (source_scores_BS >= threshold)
     count_B = source_BS.sum(1)
@@ -79,16 +90,18 @@ def mix(
     k: Tensor,
     threshold: float,
     temperature: float,
+    real_BS: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The intermediate modality M (B, N, D) and each sample's share of replaced patches λ_b = k_b / N (B,).
 
     `noise`, already scaled, is added to the target (B, N) and source (B, S) scores in the early phase. The gate gets
     its gradient in every phase: kept patches are multiplied by a straight-through factor whose forward value is 1.
+    `real_BS` tells the source's patches from its padding, which never enters.
     """
     target_keys_BN, source_keys_BS = target_scores_BN, source_scores_BS
     if noise is not None:
         target_keys_BN, source_keys_BS = target_keys_BN + noise[0], source_keys_BS + noise[1]
-    selection = select(target_scores_BN, source_scores_BS, target_keys_BN, source_keys_BS, k, threshold)
+    selection = select(target_scores_BN, source_scores_BS, target_keys_BN, source_keys_BS, k, threshold, real_BS)
     kept_BN = straight_through(target_keys_BN, selection.target_edge_B1, temperature)
     entered_BS = straight_through(source_keys_BS, selection.source_edge_B1, temperature)
     mixed_BND = replace(target_BND * kept_BN[:, :, None], source_BSD * entered_BS[:, :, None], selection)

@@ -52,7 +52,7 @@ class TrainedModel(
         self.run = Run.from_flat(run)
         self.task = OwnTask(Specification.of(own)) if own else tasks.get(self.run.task)
         shapes = {name: np.zeros(statistics[name], dtype=np.float32) for name in _STATISTICS}
-        self.model = CrossModalModel(self.task, bodies.from_config(body), self.run.patch, shapes)
+        self.model = CrossModalModel(self.task, bodies.from_config(body), self.run.patch, shapes, self.run.init)
         self.card: ModelCard | None = None
 
     def forward(self, x: Tensor) -> Tensor:

@@ -27,6 +27,15 @@ FIGURES: Mapping[str, Figure] = {
     "loss_target": Figure("Training loss of the unmixed target", "", "loss/target"),
     "loss_mixed": Figure("Training loss of the target where patches are replaced", "", "loss/mixed"),
     "loss_source": Figure("Training loss of the source where patches are replaced", "", "loss/source"),
+    "source_accuracy": Figure(
+        "Decisions of the source head that are right where patches are replaced, in training",
+        "share of decisions",
+        "source/accuracy",
+    ),
+    "source_chance": Figure(
+        "The same of whoever knows the source's labels alone", "share of decisions", "source/chance"
+    ),
+    "source_chance_loss": Figure("Training loss of whoever knows the source's labels alone", "", "source/chance_loss"),
     "lambda": Figure("λ: weight of the source in the mixed loss", "share", "replacement/lambda"),
     "replaced": Figure("Patches replaced by the curriculum", "share of target patches", "replacement/share"),
     "gate_mean": Figure("Mean of the gate's scores", "score in (0, 1)", "gate/mean"),

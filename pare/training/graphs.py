@@ -84,7 +84,8 @@ class _Graph:
 def passes(objective: FineTuning, run: Run, world: DistributedContext, batch: int) -> Passes:
     """The passes of a run with so many samples an update: as graphs on one GPU, else kernel by kernel."""
     # A step without replacement leaves the gate and the source head without a gradient.
-    module = world.wrap(objective, some_unused=METHODS[run.method].mixes and run.curriculum.end == 0)
+    may_rest = run.curriculum.end == 0 or run.mix_share < 1
+    module = world.wrap(objective, some_unused=METHODS[run.method].mixes and may_rest)
     # The sum over parts and the mean over workers make the mean over the batch.
     scale = world.size / batch
     eager = EagerPasses(module, objective.model.tokens, scale, run.precision, world)

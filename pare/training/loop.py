@@ -27,6 +27,7 @@ from pare.errors import Preempted, Stopped, TrainingError
 from pare.method import methods, tuning
 from pare.method.curriculum import patches, share
 from pare.method.model import CrossModalModel
+from pare.method.objective import MixedFineTuning
 from pare.training import graphs, optim, prefetch
 from pare.training.align import align
 from pare.training.checkpoint import Best, Checkpoints, TrainingState
@@ -115,20 +116,27 @@ def fit(
         statistics = source_data.statistics
         figures = align(objective.model, target_side, source_side, statistics, run.alignment, run.seed, world.device)
         spent = time.perf_counter() - began
-    mixes = methods.METHODS[run.method].mixes
-    inspector = Inspector(task, validation, source, source_data.split("val") if mixes else None)
+    method = methods.METHODS[run.method]
+    mixes = method.mixes
+    inspector = Inspector(task, validation, source, source_data.split("val") if method.partner == "source" else None)
+    # CutMix is lent patches by other samples of the target.
+    partner = {"source": source_side, "target": target_side, None: None}[method.partner]
+    always_noisy = isinstance(objective, MixedFineTuning) and objective.noisy_throughout
     order = Order(
         seed=run.seed,
         samples=len(target_side),
-        sources=len(source_side),
+        sources=len(partner or source_side),
         batch=run.optimizer.batch,
         accumulate=run.optimizer.accumulate,
         rank=world.rank,
         workers=world.size,
+        mix_share=run.mix_share,
     )
-    tokens = (objective.model.tokens, objective.model.body.source_tokens(source.spatial_shape))
+    own = objective.model.tokens
+    tokens = (own, own if partner is target_side else objective.model.body.source_tokens(source.spatial_shape))
     steps = order.steps * run.epochs
-    sides = prefetch.place(target_side, world.device), prefetch.place(source_side, world.device) if mixes else None
+    placed = {id(side): prefetch.place(side, world.device) for side in (target_side, partner) if side is not None}
+    sides = placed[id(target_side)], placed.get(id(partner))
     passes = graphs.passes(objective, run, world, order.size)
     if restored.epoch and not world.broadcast(not world.is_main or report(figures)):
         raise Stopped
@@ -148,13 +156,13 @@ def fit(
                 raise Preempted
             torch.manual_seed(order.dropout_seed(step))
             progress = step / steps
-            k = patches(share(run.curriculum, progress), *tokens) if mixes else 0
-            noisy = run.gate.noise > 0 and progress < run.gate.noise_until
+            k = patches(share(run.curriculum, progress), *tokens, run.curriculum.counts) if mixes else 0
+            noisy = always_noisy or (run.gate.noise > 0 and progress < run.gate.noise_until)
             optim.schedule(optimizer, run.optimizer, step, steps)
             optimizer.zero_grad()
             for index, (part, batch) in enumerate(parts):
                 noise = order.noise(step, part.rows, tokens, world.device) if noisy and k else None
-                found = passes(Inputs.of(batch, k, noise), index == len(parts) - 1)
+                found = passes(Inputs.of(batch, k, noise, part.mixed), index == len(parts) - 1)
                 for name, total in found.items():
                     watched[name] = watched[name] + total if name in watched else total.clone()
             if run.optimizer.clip:

@@ -31,7 +31,8 @@ def groups(objective: FineTuning, layer_decay: float = 1.0) -> Iterator[tuple[st
     yield "body", 1.0, trained(model.body)
     yield "embedder", 1.0, trained(model.embedder)
     if isinstance(objective, PatchReplacement):
-        yield "gate", 1.0, trained(objective.gate)
+        if objective.gate is not None:
+            yield "gate", 1.0, trained(objective.gate)
         yield "heads", 1.0, trained(objective.source_head)
     yield "heads", 1.0, trained(model.head)
 
@@ -39,9 +40,11 @@ def groups(objective: FineTuning, layer_decay: float = 1.0) -> Iterator[tuple[st
 def build(objective: FineTuning, config: Optimizer, layer_decay: float = 1.0) -> torch.optim.Optimizer:
     """The optimiser of a run, fused; biases, norms and other vectors do not decay."""
     gathered: dict[tuple[str, float, bool], list[nn.Parameter]] = {}
+    positions = None if config.decay_positions else objective.model.embedder.positions
     for name, factor, members in groups(objective, layer_decay):
         for parameter in members:
-            gathered.setdefault((name, factor, parameter.ndim > 1), []).append(parameter)
+            decays = parameter.ndim > 1 and parameter is not positions
+            gathered.setdefault((name, factor, decays), []).append(parameter)
     rates = vars(config.lr)
     parameters = [
         {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import NamedTuple, Protocol
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -18,7 +19,10 @@ Sums = dict[str, Tensor]
 
 
 class Inputs(NamedTuple):
-    """What a pass computes with, on the device: samples and, where patches are replaced, the source's, k, and noise."""
+    """What a pass computes with, on the device: samples and, where patches are replaced, the source's, k, and noise.
+
+    `rows` are those that are mixed, where not all are.
+    """
 
     x: Tensor
     y: Tensor
@@ -27,15 +31,23 @@ class Inputs(NamedTuple):
     k: Tensor | None = None
     noise_target: Tensor | None = None
     noise_source: Tensor | None = None
+    rows: Tensor | None = None
 
     @classmethod
-    def of(cls, batch: Batch, k: int, noise: tuple[Tensor, Tensor] | None) -> Inputs:
-        """The part in which `k` patches are replaced; with k = 0 the source has no part in it."""
-        if k == 0 or batch.source_x is None:
+    def of(cls, batch: Batch, k: int, noise: tuple[Tensor, Tensor] | None, mixed: np.ndarray | None = None) -> Inputs:
+        """The part in which `k` patches are replaced, in the rows `mixed` (all, if None); with k = 0 the source has no
+        part in it.
+        """
+        if k == 0 or batch.source_x is None or not len(batch.source_x):
             return cls(batch.x, batch.y)
+        rows = None
+        if mixed is not None and len(mixed) < len(batch.x):
+            rows = torch.from_numpy(mixed).to(batch.x.device, non_blocking=True)
+            noise = None if noise is None else (noise[0][rows], noise[1][rows])
         # Filled on the device: nothing waits for it, and a k that is data does not recompile.
         k_on_device = torch.full((), k, device=batch.x.device)
-        return cls(*batch, k_on_device, *(noise or (None, None)))
+        target, source = noise or (None, None)
+        return cls(*batch, k_on_device, target, source, rows)
 
     @property
     def mixing(self) -> Mixing | None:
@@ -44,7 +56,7 @@ class Inputs(NamedTuple):
         noise = None
         if self.noise_target is not None and self.noise_source is not None:
             noise = (self.noise_target, self.noise_source)
-        return Mixing(self.source_x, self.source_y, self.k, noise)
+        return Mixing(self.source_x, self.source_y, self.k, noise, self.rows)
 
 
 class Passes(Protocol):

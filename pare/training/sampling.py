@@ -33,11 +33,15 @@ def alignment(seed: int) -> np.random.Generator:
 
 
 class Part(NamedTuple):
-    """One forward pass: this worker's rows of the global batch, and which rows of it they are."""
+    """One forward pass: this worker's rows of the global batch, and which rows of it they are.
+
+    `mixed` are those of them, counted within the part, that the mixed pass sees; each has its sample of the source.
+    """
 
     target: np.ndarray
     source: np.ndarray
     rows: slice
+    mixed: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,8 @@ class Order:
     accumulate: int = 1
     rank: int = 0
     workers: int = 1
+    mix_share: float = 1.0
+    """Share of each batch that the mixed pass sees."""
 
     def __post_init__(self) -> None:
         if self.size < self.workers * self.accumulate:
@@ -78,8 +84,14 @@ class Order:
             parts = []
             for rows in self._rows():
                 where = slice(first + rows.start, first + rows.stop)
-                parts.append(Part(target[where], source[where], rows))
+                mixed = self._mixed(rows)
+                parts.append(Part(target[where], source[where][mixed], rows, mixed))
             yield parts
+
+    def _mixed(self, rows: slice) -> np.ndarray:
+        """Which of a part's rows are mixed: spread evenly over the batch, however it is split, and at least one."""
+        seen = np.ceil(np.arange(rows.start, rows.stop + 1) * self.mix_share)
+        return np.flatnonzero(seen[1:] > seen[:-1])
 
     def _rows(self) -> list[slice]:
         """This worker's rows of a batch, in `accumulate` parts as even as can be."""

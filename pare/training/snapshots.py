@@ -78,18 +78,17 @@ class Inspector:
             raise ValueError("an objective that replaces patches is looked at through samples of the source")
         device = objective.source_mean.device
         x, source_x = (torch.from_numpy(array).to(device) for array in (self._x, self._source_x))
-        target_scores = objective.gate(objective.model.embed(x))
-        source_scores = objective.gate(
-            objective.model.body.source_embedder((source_x - objective.source_mean) / objective.source_std)
-        )
-        selection = select(
-            target_scores,
-            source_scores,
-            target_scores,
-            source_scores,
-            torch.full((), k, device=device),
-            objective.settings.threshold,
-        )
+        source_tokens, real = objective.embed_source(source_x)
+        target_scores, source_scores = objective.scores(objective.model.embed(x), source_tokens)
+        if objective.gate is None:
+            # There is nothing to score by: a selection as random as any, which stays the same.
+            generator = torch.Generator().manual_seed(0)
+            target_scores, source_scores = (
+                torch.rand(part.shape, generator=generator).to(device) for part in (target_scores, source_scores)
+            )
+        threshold = objective.settings.threshold if objective.gate is not None else 0.0
+        shared = torch.full((), k, device=device), threshold, real
+        selection = select(target_scores, source_scores, target_scores, source_scores, *shared)
         body = objective.model.body
         if isinstance(body, SwinBody):
             grid = source_grid = body.grid

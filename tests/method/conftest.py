@@ -8,6 +8,7 @@ import torch
 from pare import losses
 from pare.config import Gate, Run
 from pare.method import methods
+from pare.method.cutmix import TokenCutMix
 from pare.method.objective import Mixing
 
 TARGETS = {
@@ -54,10 +55,14 @@ class Case:
         return x, torch.randint(self.target.output_shape[0], (size,), generator=generator)
 
     def mixing(self, objective, k, size=4, noisy=False, seed=2):
+        """The other side of a step: source samples, or for `cutmix` other ones of the target."""
         generator = torch.Generator().manual_seed(seed)
-        x = torch.randn(size, *self.source.shape, generator=generator)
-        y = torch.randint(self.source.output_shape[0], (size,), generator=generator)
-        shape = objective.model.tokens, objective.model.body.source_tokens(self.source.shape[1:])
+        if isinstance(objective, TokenCutMix):
+            (x, y), shape = self.batch(size, seed), (objective.model.tokens,) * 2
+        else:
+            x = torch.randn(size, *self.source.shape, generator=generator)
+            y = torch.randint(self.source.output_shape[0], (size,), generator=generator)
+            shape = objective.model.tokens, objective.model.body.source_tokens(self.source.shape[1:])
         noise = tuple(torch.randn(size, n, generator=generator) for n in shape) if noisy else None
         return Mixing(x, y, torch.tensor(k), noise)
 

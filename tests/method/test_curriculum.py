@@ -57,3 +57,13 @@ def test_number_of_patches_keeps_its_bounds(rho, n, s):
     assert k <= min(n, s)
     if rho > 0 and round(n * rho) in range(1, min(n, s) + 1):
         assert k == round(n * rho)
+
+
+def test_the_share_may_count_the_sources_patches():
+    assert patches(0.5, 25, 50, "source") == 25
+    assert patches(0.5, 25, 50) == 12
+    assert patches(0.5, 500, 32, "source") == 16
+    assert patches(0.5, 500, 32) == 32
+    assert patches(1.0, 25, 50, "source") == 25, "never more than the target has places"
+    assert patches(0.001, 25, 50, "source") == 1
+    assert patches(0.0, 25, 50, "source") == 0

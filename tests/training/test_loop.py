@@ -37,10 +37,12 @@ def timeless(reports):
 
 
 @pytest.mark.parametrize("task", TASKS)
-@pytest.mark.parametrize("method", ["pare", "nft", "orca"])
+@pytest.mark.parametrize("method", ["pare", "nft", "orca", "cutmix", "pare-random"])
 def test_interrupted_and_resumed_equals_uninterrupted(task, method, make_run, root, tmp_path):
     # Noise ends and the curriculum reaches 0 within these epochs.
     settings = {"curriculum.end": 0.0, "curriculum.until": 0.7, "gate.noise_until": 0.5, "alignment.steps": 5}
+    if method == "pare-random":
+        settings |= {"mix_share": 0.5, "optimizer.accumulate": 2}
     run = make_run(task, method=method, epochs=3, **settings)
     whole, expected = follow(run, root, tmp_path / "whole")
     _, first = follow(run, root, tmp_path / "cut", stop_after=2)

@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import numpy as np
 import pytest
@@ -68,3 +69,29 @@ def test_more_parts_than_samples_are_refused():
 def test_workers_drop_out_differently():
     assert whole(rank=0, workers=2).dropout_seed(1) != whole(rank=1, workers=2).dropout_seed(1)
     assert whole().dropout_seed(1) == whole().dropout_seed(1) != whole().dropout_seed(2)
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.5, 1.0])
+def test_the_same_rows_are_mixed_however_a_batch_is_split(share):
+    def mixed(workers, accumulate):
+        rows, sources = [], []
+        for rank in range(workers):
+            order = Order(
+                seed=1,
+                samples=24,
+                sources=99,
+                batch=24,
+                accumulate=accumulate,
+                rank=rank,
+                workers=workers,
+                mix_share=share,
+            )
+            for part in next(order.epoch(0)):
+                rows += (part.mixed + part.rows.start).tolist()
+                sources += part.source.tolist()
+        return rows, sources
+
+    whole = mixed(1, 1)
+    assert whole == mixed(1, 4) == mixed(3, 2)
+    assert len(whole[0]) == max(1, math.ceil(24 * share)) == len(whole[1])
+    assert max(np.diff([*whole[0], 24])) <= math.ceil(1 / share) + 1 or share < 0.1, "spread evenly"

@@ -28,8 +28,8 @@ class Dimension:
 
     name: str
     values: BaseDistribution
-    needs: Literal["mixes", "aligns", "adapts"] | None = None
-    """What a method must do to have it: replace patches, align features, or adapt a pretrained body."""
+    needs: Literal["mixes", "gates", "aligns", "adapts"] | None = None
+    """What a method must do to have it: replace patches, learn a gate, align features, or adapt a pretrained body."""
     when: tuple[str, tuple[Any, ...]] | None = None
 
     def applies(self, method: MethodName, chosen: Mapping[str, Any]) -> bool:
@@ -97,7 +97,7 @@ def for_run(base: Run, modality: str) -> Space:
         # Learning rates by group: a decade around the published one.
         *(
             Dimension(
-                f"optimizer.lr.{group}", _around(getattr(rate, group), 10), needs="mixes" if group == "gate" else None
+                f"optimizer.lr.{group}", _around(getattr(rate, group), 10), needs="gates" if group == "gate" else None
             )
             for group in ("embedder", "body", "heads", "gate")
         ),
@@ -140,13 +140,13 @@ def for_run(base: Run, modality: str) -> Space:
             when=("curriculum.family", ("step",)),
         ),
         # The gate. The noisy phase may be absent; its scale matters only where it is not.
-        Dimension("gate.threshold", FloatDistribution(0.0, 0.6), needs="mixes"),
-        Dimension("gate.temperature", FloatDistribution(0.02, 1.0, log=True), needs="mixes"),
-        Dimension("gate.noise_until", CategoricalDistribution((0.0, 1 / 6, 1 / 3)), needs="mixes"),
+        Dimension("gate.threshold", FloatDistribution(0.0, 0.6), needs="gates"),
+        Dimension("gate.temperature", FloatDistribution(0.02, 1.0, log=True), needs="gates"),
+        Dimension("gate.noise_until", CategoricalDistribution((0.0, 1 / 6, 1 / 3)), needs="gates"),
         Dimension(
             "gate.noise",
             FloatDistribution(0.01, 1.0, log=True),
-            needs="mixes",
+            needs="gates",
             when=("gate.noise_until", (1 / 6, 1 / 3)),
         ),
         # In sequences the published weight of the mixed pass is ten times smaller than in images.
