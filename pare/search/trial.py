@@ -67,7 +67,7 @@ def carry_out(spec: TrialSpec, should_preempt: Callable[[], bool], report: Repor
             return
         task, data = tasks.get(spec.run.task), store.load(root, spec.run.data)
         split, alone = data.split("test"), DistributedContext(0, 1, DistributedContext.current().device)
-        predictions = predict(trained.model, task, split.x, alone, run.precision)
+        predictions = predict(trained.model, task, split.x, alone, spec.run.precision)
         assert predictions is not None  # noqa: S101 - a world of one leads
         test = task.score(task.metric, predictions, split)
         facts = {"validation": trained.best.metric, "test": test, "provenance": data.provenance}
