@@ -19,11 +19,12 @@ def execute(
 ) -> None:
     """Carry out the jobs that are left, until there are none, a cap is reached, or Ctrl-C."""
     sweep, out, plans = resolved.sweep, resolved.out, resolved.plans
+    written = tables.Tables(out)  # what a killed driver left in parts becomes whole, also where no job is left
     if sweep.finished:
         return
     board = TensorBoard(out, {plan.task.name: plan.study.space.domains() for plan in plans})
     # The page is made of the tables, and comes after their writer.
-    sweep.observers += [tables.Tables(out), board, progress, PageWriter(out, resolved.name, plans)]
+    sweep.observers += [written, board, progress, PageWriter(out, resolved.name, plans)]
     if resolved.request.track:
         sweep.observers.append(tracker(resolved.request.track, f"{resolved.name}-{resolved.id}"))
     if mirror:
@@ -36,4 +37,5 @@ def execute(
     finally:
         resolved.budget.persist()
         board.flush()
+        written.close()
     shutil.rmtree(storage, ignore_errors=True)

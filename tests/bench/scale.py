@@ -112,8 +112,7 @@ def populate(out, count):
         record.ended = trial.datetime_complete.replace(tzinfo=UTC)
         tables.end(record)
     database.settle()
-    if hasattr(tables, "close"):
-        tables.close()
+    tables.close()
 
 
 def url(out):
@@ -220,11 +219,15 @@ def written():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", nargs="+", type=int, default=[100, 1000, 10_000], help="trials that have ended")
+    parser.add_argument("--no-page", dest="page", action="store_false", help="leave report.html out")
     parser.add_argument("--sampler", default="tpe")
     parser.add_argument("--scheduler", default="asha")
     arguments = parser.parse_args()
-    measure(20)  # what is loaded once is not of a trial
-    found = {n: measure(n, sampler=arguments.sampler, scheduler=arguments.scheduler) for n in arguments.trials}
+    measure(20, arguments.page)  # what is loaded once is not of a trial
+    found = {
+        n: measure(n, arguments.page, sampler=arguments.sampler, scheduler=arguments.scheduler)
+        for n in arguments.trials
+    }
     first, last = min(found), max(found)
     table = Table(title=f"the driver beside {TASK}, {EPOCHS} reports a trial, nothing trained")
     table.add_column("after so many trials")

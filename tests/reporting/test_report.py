@@ -16,7 +16,8 @@ IMPORTANCE = {"ecg": Importance({"optimizer.lr.body": 0.7, "gate.threshold": 0.3
 
 
 def finished(out: Path) -> str:
-    sweep(Tables(out))
+    sweep(tables := Tables(out))
+    tables.close()
     leaderboard.write(out, {"ecg": (0.9, 0.95), "darcy": (0.24, 0.25)})
     return render(out, Context("python sweeps/nas360.py --tasks ecg darcy", 0, IMPORTANCE))
 

@@ -10,10 +10,17 @@ from pare.reporting.tables import Tables
 from tests.reporting.fakes import figures, record, run
 
 
+def finished(out):
+    tables = Tables(out)
+    run(tables, record())
+    tables.close()
+
+
 def test_every_column_says_what_it_means(tmp_path):
     tables = Tables(tmp_path)
     run(tables, record())
     run(tables, record("confirm-pare-0", purpose="confirm", test=0.4))
+    tables.close()
     for table in ("trials", "curves", "confirm"):
         schema = pq.read_schema(tmp_path / "ecg" / f"{table}.parquet")
         assert all(field.metadata[b"description"] and b"unit" in field.metadata for field in schema)
@@ -21,7 +28,7 @@ def test_every_column_says_what_it_means(tmp_path):
 
 
 def test_settings_keep_their_types(tmp_path):
-    run(Tables(tmp_path), record())
+    finished(tmp_path)
     schema = pq.read_schema(tmp_path / "ecg" / "trials.parquet")
     names = {name.removeprefix("config.") for name in schema.names if name.startswith("config.")}
     assert names == set(Run.from_flat(record().config).flat())
@@ -95,23 +102,13 @@ def test_a_trial_that_begins_again_replaces_its_row_and_goes_on_from_its_epoch(t
     assert study.curves.val_metric.tolist() == [0.5, 0.5, 0.25]
 
 
-def test_curves_are_written_now_and_then(tmp_path):
-    tables, one = Tables(tmp_path, interval=3600.0), record()
-    tables.begin(one)
-    for epoch in (1, 2, 3):
-        tables.epoch(one, figures(epoch))
-    assert len(read(tmp_path).curves) == 1
-    tables.end(one)
-    assert len(read(tmp_path).curves) == 3
-
-
-def test_nothing_half_written_is_left(tmp_path):
-    run(Tables(tmp_path), record())
+def test_a_sweep_that_ended_leaves_a_file_a_table(tmp_path):
+    finished(tmp_path)
     assert sorted(path.name for path in (tmp_path / "ecg").iterdir()) == ["curves.parquet", "trials.parquet"]
 
 
 def test_a_damaged_table_is_named(tmp_path):
-    run(Tables(tmp_path), record())
+    finished(tmp_path)
     path = tmp_path / "ecg" / "curves.parquet"
     path.write_bytes(path.read_bytes()[:100])
     for attempt in (lambda: Tables(tmp_path), lambda: read(tmp_path)):

@@ -185,7 +185,7 @@ def test_ctrl_c_loses_nothing(root, tmp_path, capsys):
     out = tmp_path / "out"
     long = ["--trials", "3", "--epochs", "6", "--seeds", "1", "--preset", "laptop"]
     arguments = ["--tasks", "darcy", *long, "--out", out, "--data-root", root]
-    code, said, errors = interrupted(arguments, after=out / "darcy" / "curves.parquet")
+    code, said, errors = interrupted(arguments, after=out / "darcy" / "parts" / "curves-000001.jsonl")
     assert (code, errors) == (130, "")
     assert said.splitlines()[-1] == "interrupted: the same command goes on from here"
     assert "a sweep is at work there (process" in told(capsys)

@@ -34,7 +34,7 @@ METHOD = "method"
 """The user attribute of a trial that names its method."""
 
 
-WINDOW = 500
+WINDOW = 300
 """Ended trials that a proposal is made from: the best quarter of a method's and, for the rest, its latest."""
 
 _RUNNING = 250

@@ -1,0 +1,204 @@
+"""A table that grows: its file, parts that were sealed since, and a journal of the latest rows.
+
+While a sweep runs, `OUT/<task>/<table>.parquet` holds what was there when its session began. Rows since then lie in
+`OUT/<task>/parts/`, numbered from 1: `trials-000001.parquet` and so on, each of `ROWS` rows, and under the next number
+a journal of JSON lines. So telling of a trial costs the same however many there are. At the end they become one file.
+
+Rows are read in the order in which they were written, and a later one replaces what it repeats: reading some of them
+twice, after a process that died while it made one file of them, changes nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pare.errors import DataError
+
+ROWS = 256
+"""Rows of a part."""
+
+FOLDER = "parts"
+_JOURNAL = ".jsonl"
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class GrowingTable:
+    """The rows that are added to the table `name` of a task's `folder`; `columns` is its schema.
+
+    Raises:
+        DataError: what an earlier session left is damaged; names the file.
+    """
+
+    def __init__(self, folder: Path, name: str, columns: Any) -> None:
+        self._folder, self._name, self._columns = folder, name, columns
+        self._lines: list[bytes] = []
+        self._number = 1
+        compact(folder, name, columns)
+
+    def append(self, row: Mapping[str, Any]) -> Path:
+        """Add a row, of which columns that it lacks are null; returns the file that has changed."""
+        one = {name: row[name] for name in self._columns.names if row.get(name) is not None}
+        line = json.dumps(one, default=_plain).encode()
+        journal = self._path(_JOURNAL)
+        journal.parent.mkdir(parents=True, exist_ok=True)
+        with journal.open("ab", buffering=0) as file:
+            file.write(line + b"\n")
+        self._lines.append(line)
+        if len(self._lines) < ROWS:
+            return journal
+        part = self._path(".parquet")
+        write(_table(self._lines, self._columns), part)
+        journal.unlink()
+        self._number += 1
+        self._lines.clear()
+        return part
+
+    def close(self) -> None:
+        """Make one file of all rows."""
+        compact(self._folder, self._name, self._columns)
+        self._number = 1
+        self._lines.clear()
+
+    def _path(self, suffix: str) -> Path:
+        return self._folder / FOLDER / f"{self._name}-{self._number:06d}{suffix}"
+
+
+def folders(out: Path, name: str) -> list[Path]:
+    """The folders below `out` in which there is a table of this name, by their names."""
+    whole, grown = out.glob(f"*/{name}.parquet"), out.glob(f"*/{FOLDER}/{name}-*")
+    return sorted({path.parent for path in whole} | {path.parent.parent for path in grown})
+
+
+def read(folder: Path, name: str, columns: Any) -> Any:
+    """The whole table of a folder as it is now, also while a sweep adds to it: columns that a file lacks are null.
+
+    Raises:
+        DataError: a file is damaged; names it.
+    """
+    while True:
+        try:
+            path, parts = folder / f"{name}.parquet", _parts(folder, name)
+            pieces = [_conform(read_parquet(path), columns)] if path.exists() else []
+            for part in parts:
+                piece = _read_journal(part, columns) if part.suffix == _JOURNAL else read_parquet(part)
+                pieces.append(_conform(piece, columns))
+        except FileNotFoundError:
+            continue  # sealed, or made one file of, while we looked
+        if not pieces:
+            return columns.empty_table()
+        return _latest(pa.concat_tables(pieces)) if parts else pieces[0]
+
+
+def compact(folder: Path, name: str, columns: Any) -> None:
+    """Make one file of all that there is of a table, and check that it can be read.
+
+    Raises:
+        DataError: a file is damaged; names it.
+    """
+    path, parts = folder / f"{name}.parquet", _parts(folder, name)
+    if not parts:
+        if path.exists():
+            with _named(path):
+                pq.read_metadata(path)
+        return
+    write(read(folder, name, columns), path)
+    for part in parts:  # the earliest first: what is left of them can be read again
+        part.unlink()
+        part.with_suffix(_JOURNAL).unlink(missing_ok=True)
+    with contextlib.suppress(OSError):  # another table's lie there
+        (folder / FOLDER).rmdir()
+
+
+def write(table: Any, path: Path) -> None:
+    """Write a Parquet file under a temporary name and rename it: there is a whole file at `path`, or the old one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        pq.write_table(table, temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _parts(folder: Path, name: str) -> list[Path]:
+    """The parts of a table in order; of a number the sealed one, whose journal may not be gone yet."""
+    found = {path.stem: path for path in sorted((folder / FOLDER).glob(f"{name}-*"), key=lambda path: path.suffix)}
+    return [found[stem] for stem in sorted(found)]
+
+
+def read_parquet(path: Path) -> Any:
+    """The table of a Parquet file.
+
+    Raises:
+        DataError: it is damaged; names it.
+    """
+    with _named(path), pq.ParquetFile(path) as file:
+        return file.read()
+
+
+def _read_journal(path: Path, columns: Any) -> Any:
+    lines = path.read_bytes().split(b"\n")[:-1]  # the last one is empty, or was not written to its end
+    with _named(path):
+        return _table(lines, columns)
+
+
+def _table(lines: Sequence[bytes], columns: Any) -> Any:
+    return pa.Table.from_pylist([json.loads(line) for line in lines], columns)
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError:
+        raise
+    except (OSError, ValueError, pa.ArrowException) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} is damaged ({reason}): restore it, or start anew with --fresh") from error
+
+
+def _conform(table: Any, columns: Any) -> Any:
+    """A table with the columns of a schema, those that it lacks null."""
+    there = set(table.column_names)
+    found = [
+        table[field.name].cast(field.type) if field.name in there else pa.nulls(len(table), field.type)
+        for field in columns
+    ]
+    return pa.table(found, schema=columns)
+
+
+def _latest(table: Any) -> Any:
+    """The last row of every trial; of curves, of every epoch that the trial has not gone back behind.
+
+    Trials stand in the order of their first rows, epochs in their own.
+    """
+    trials = pd.factorize(table["trial"].to_numpy(zero_copy_only=False))[0]
+    rows = pd.DataFrame({"trial": trials, "row": np.arange(len(table))})
+    if "epoch" in table.column_names:
+        rows["epoch"] = table["epoch"].to_numpy(zero_copy_only=False)
+        rows = rows.drop_duplicates(["trial", "epoch"], keep="last")
+        # A trial that goes on from an epoch leaves what it had reported beyond.
+        backwards = rows[::-1]
+        rows = rows[(backwards.groupby("trial")["epoch"].cummin() == backwards["epoch"])[::-1]]
+        rows = rows.sort_values(["trial", "epoch"])
+    else:
+        rows = rows.drop_duplicates("trial", keep="last").sort_values("trial")
+    return table.take(pa.array(rows["row"].to_numpy()))
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: moments as microseconds since 1970, as the tables have them."""
+    if isinstance(value, datetime):
+        return (value - _EPOCH) // timedelta(microseconds=1)
+    return value.item()
