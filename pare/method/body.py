@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -129,6 +129,13 @@ class SwinBody(nn.Module):
         """Its parts from the first to the last, patch merging among them."""
         return [part for stage in self.encoder.layers for part in (*stage.blocks, stage.downsample) if part is not None]
 
+    def compile_blocks(self) -> bool:
+        """Train with compiled blocks from now on; returns whether that is possible."""
+        if self.windowed is None or self.config.drop_path_rate:
+            return False
+        self.windowed.block = torch.compile(swin.block, dynamic=False)
+        return True
+
     def forward(self, tokens_BND: Tensor) -> Tensor:
         if self.windowed is None:  # a grid that needs padding
             return self.norm(self.encoder(tokens_BND, self.grid).last_hidden_state)
@@ -157,6 +164,7 @@ class RobertaBody(nn.Module):
         # RoBERTa's first position is padding_idx + 1, BERT's is 0; every token of a signal is of type 0.
         first = embeddings.padding_idx + 1 if isinstance(model, RobertaModel) else 0
         positions = embeddings.position_embeddings.weight.detach()[first:]
+        self._layer: Callable[[Any, Tensor], Tensor] | None = None
         self.register_buffer("positions", positions + embeddings.token_type_embeddings.weight.detach()[0])
         self.positions: Tensor
         self.signal_patch: int | None = getattr(config, "signal_patch", None)
@@ -218,8 +226,23 @@ class RobertaBody(nn.Module):
         """Its layers from the first to the last."""
         return list(self.encoder.layer)
 
+    def compile_blocks(self) -> bool:
+        """Train with compiled blocks from now on; returns whether that is possible."""
+        self._layer = torch.compile(_layer, dynamic=False)
+        return True
+
     def forward(self, tokens_BND: Tensor) -> Tensor:
-        return self.encoder(tokens_BND).last_hidden_state
+        if self._layer is None or not self.training:
+            return self.encoder(tokens_BND).last_hidden_state
+        for layer in self.encoder.layer:
+            tokens_BND = self._layer(layer, tokens_BND)
+        return tokens_BND
+
+
+def _layer(layer: Any, tokens_BND: Tensor) -> Tensor:
+    """One block, compiled once for all of them."""
+    out = layer(tokens_BND)
+    return out[0] if isinstance(out, tuple) else out
 
 
 Body = SwinBody | RobertaBody

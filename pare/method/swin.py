@@ -89,6 +89,7 @@ class Encoder(nn.Module):
             for shift in (0, window // 2)
         )
         self.window = window
+        self.block = block
         self.register_buffer("pairs", _pairs(window), persistent=False)
 
     @classmethod
@@ -105,10 +106,11 @@ class Encoder(nn.Module):
         biases = iter(self._biases(encoder, working_type(tokens_BND)))
         plain: Any
         shifted: Any
+        run = self.block if self.training else block
         for stage, plain, shifted in zip(encoder.layers, self.plain, self.shifted, strict=True):
             for layer in stage.blocks:
                 windows = shifted if layer.shift_size else plain
-                tokens_BND = block(layer, tokens_BND, windows, next(biases))
+                tokens_BND = run(layer, tokens_BND, windows, next(biases))
             if stage.downsample is not None:
                 tokens_BND = _merge(stage.downsample, tokens_BND, stage.blocks[0].input_resolution)
         return tokens_BND

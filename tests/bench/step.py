@@ -1,149 +1,225 @@
-"""What a step of PaRe costs beside one of naive fine-tuning: `python -m tests.bench.step [--rounds N]`.
+"""What a step costs: PaRe beside naive fine-tuning, eager, as a CUDA graph, and with compiled blocks.
 
-Bodies at the paper's size (Swin-B at 224², N = 3136; RoBERTa-B, N = 50), random weights: the arithmetic is the same.
-On a CPU in fp32 with an eighth of the paper's batch; with CUDA at the paper's batch in fp32, bf16 and bf16 compiled,
-with the share of the card's peak that the step's own operations reach. Steps of all kinds alternate, so that the ratio
-holds where the machine's speed drifts; medians are printed.
+`python -m tests.bench.step [--bodies …] [--batches …] [--modes …] [--json FILE]`. Bodies at the paper's size (Swin-B at
+224², N = 3136; RoBERTa-B, N = 50) or a small one's, with random weights: the arithmetic is the same. With CUDA in bf16
+(`--precision` for another) at three batches, beside timm's and plain Hugging Face's training step where they are
+installed; on a CPU in fp32, eager, at the smallest. Medians; `peak` is the share of the card's dense bf16 operations
+that the step's own reach, `first` the seconds until the first two updates are done (what is recorded or compiled is by
+then), `GiB` the most that was reserved.
 """
 
 import argparse
+import importlib
+import json
 import statistics
 import time
 from types import SimpleNamespace
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import RobertaConfig, SwinConfig
+from transformers import RobertaConfig, RobertaModel, SwinConfig, SwinForImageClassification
 
 from pare.config import Gate, Optimizer, Run
 from pare.losses import cross_entropy
 from pare.method import body as bodies
 from pare.method import methods, replacement
-from pare.method.objective import Mixing
-from pare.training import optim
+from pare.training import graphs, optim
+from pare.training.distributed import DistributedContext
+from pare.training.passes import EagerPasses, Inputs, autocast
+from pare.training.prefetch import Batch
 
 PEAK_BF16 = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
 """Dense bf16 operations per second by the cards' data sheets."""
 
+ROBERTA = {"vocab_size": 8, "max_position_embeddings": 514, "type_vocab_size": 1, "signal_patch": 20}
+MINILM = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
+SWIN = {"image_size": 224, "embed_dim": 128, "depths": [2, 2, 18, 2], "num_heads": [4, 8, 16, 32], "window_size": 7}
 CONFIGS = {
-    "swin-base": SwinConfig(
-        image_size=224, patch_size=4, embed_dim=128, depths=[2, 2, 18, 2], num_heads=[4, 8, 16, 32], window_size=7
-    ),
-    "roberta-base": RobertaConfig(vocab_size=8, max_position_embeddings=514, type_vocab_size=1, signal_patch=20),
+    "swin-base": SwinConfig(**SWIN, drop_path_rate=0.0),
+    "roberta-base": RobertaConfig(**ROBERTA),
+    "minilm": RobertaConfig(**ROBERTA, **MINILM),
 }
-TARGETS = {"swin-base": (3, 224, 224), "roberta-base": (1, 1000)}
-SOURCES = {"swin-base": (3, 224, 224), "roberta-base": (1, 1000)}
-BATCHES = {"cpu": {"swin-base": 4, "roberta-base": 8}, "cuda": {"swin-base": 32, "roberta-base": 64}}
+SHAPES = {"swin": (3, 224, 224), "roberta": (1, 1000)}
+BATCHES = {"swin": (4, 32, 128), "roberta": (8, 64, 512)}
+CLASSES = 10
 
 
 class Step:
     """One update of a method, ready to be repeated."""
 
-    def __init__(self, name, method, batch, phase, device, precision, compiled):
+    def __init__(self, name, kind, batch, mode, precision, device):
+        shape = SHAPES[CONFIGS[name].model_type]
+        method = kind.partition(",")[0]
         run = Run(
             task="t", data="", body=name, source="s", source_data="", method=method, patch=20, gate=Gate(noise=0.1)
         )
-        target, source = (
-            SimpleNamespace(kind="classification", shape=shape, output_shape=(10,))
-            for shape in (TARGETS[name], SOURCES[name])
-        )
+        side = SimpleNamespace(kind="classification", shape=shape, output_shape=(CLASSES,))
         torch.manual_seed(0)
         bodies._SMALL[name] = {"model_type": CONFIGS[name].model_type, **CONFIGS[name].to_diff_dict()}
-        self.objective = methods.build(run, target, cross_entropy, {}, source, {}).to(device)
+        self.objective = methods.build(run, side, cross_entropy, {}, side, {}).to(device).train()
         self.optimizer = optim.build(self.objective, Optimizer())
-        self.device, self.precision = device, precision
-        if compiled:
-            self.objective.compile(dynamic=False)
-        self.x, self.y = torch.randn(batch, *target.shape, device=device), torch.randint(10, (batch,), device=device)
-        n, s = self.objective.model.tokens, self.objective.model.body.source_tokens(source.shape[1:])
-        self.source_tokens = s
-        self.mixing = None
-        if method == "pare":
-            noise = tuple(replacement.gumbel(torch.rand(batch, m, device=device)) for m in (n, s))
-            self.mixing = Mixing(
-                torch.randn(batch, *source.shape, device=device),
-                torch.randint(10, (batch,), device=device),
-                torch.tensor(int(0.6 * n), device=device),
-                noise if phase == "noisy" else None,
-            )
+        if mode == "compiled":
+            self.objective.model.body.compile_blocks()
+        tokens = self.objective.model.tokens
+        world = DistributedContext(0, 1, device)
+        eager = EagerPasses(self.objective, tokens, 1 / batch, precision, world)
+        graph = mode in ("graph", "compiled")
+        self.passes = graphs.GraphPasses(self.objective, tokens, 1 / batch, precision, eager) if graph else eager
+        x, y = torch.randn(batch, *shape, device=device), torch.randint(CLASSES, (batch,), device=device)
+        source = (x.flip(0), y.flip(0)) if method == "pare" else (None, None)
+        noise = None
+        if kind == "pare, noisy":
+            noise = tuple(replacement.gumbel(torch.rand(batch, tokens, device=device)) for _ in range(2))
+        self.inputs = Inputs.of(Batch(x, y, *source), int(0.6 * tokens), noise)
 
     def __call__(self):
         self.optimizer.zero_grad()
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.precision == "bf16"):
-            self.objective(self.x, self.y, self.mixing).total.mean().backward()
+        self.passes(self.inputs, last=True)
         self.optimizer.step()
 
 
-def seconds(action, device):
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    began = time.perf_counter()
-    action()
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - began
+class Plain:
+    """The same update by a library alone: its model, autocast, cross-entropy, fused AdamW."""
+
+    def __init__(self, name, kind, batch, precision, device):
+        config = CONFIGS[name]
+        if kind == "timm":
+            timm = importlib.import_module("timm")
+            self.model = timm.create_model("swin_base_patch4_window7_224", num_classes=CLASSES)
+        elif config.model_type == "swin":
+            classes = SwinConfig(**config.to_diff_dict(), num_labels=CLASSES)
+            self.model = SwinForImageClassification(classes)
+        else:
+            self.model = _Classifier(config)
+        self.model.to(device).train()
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-4, fused=True)
+        self.device, self.precision = device, precision
+        shape = SHAPES["swin"] if config.model_type == "swin" else (50, config.hidden_size)
+        self.x, self.y = torch.randn(batch, *shape, device=device), torch.randint(CLASSES, (batch,), device=device)
+
+    def __call__(self):
+        self.optimizer.zero_grad()
+        with autocast(self.precision, self.device):
+            out = self.model(self.x)
+            torch.nn.functional.cross_entropy(getattr(out, "logits", out), self.y).backward()
+        self.optimizer.step()
 
 
-def replace_alone(step):
-    """Selection, replacement and their gradient on the step's own shapes, without embedder or body."""
-    objective, mixing = step.objective, step.mixing
-    batch, n = len(step.x), objective.model.tokens
-    target, source = (
-        torch.randn(batch, m, objective.model.body.width, device=step.device, requires_grad=grad)
-        for m, grad in ((n, True), (step.source_tokens, False))
+class _Classifier(torch.nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.model = RobertaModel(config, add_pooling_layer=False)
+        self.head = torch.nn.Linear(config.hidden_size, CLASSES)
+
+    def forward(self, x):
+        return self.head(self.model(inputs_embeds=x).last_hidden_state.mean(1))
+
+
+def seconds(step, device, budget):
+    """(median of an update, until the second update was done): at least five batches of updates within the budget."""
+
+    def run(times):
+        began = time.perf_counter()
+        for _ in range(times):
+            step()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        return time.perf_counter() - began
+
+    first = run(2)
+    run(1)
+    once = run(2) / 2
+    times = max(1, int(budget / 5 / once))
+    return statistics.median(run(times) / times for _ in range(5)), first
+
+
+def measure(name, kind, batch, mode, precision, device, budget):
+    """A row of the table, or why there is none."""
+    row = {"body": name, "batch": batch, "precision": precision, "mode": mode, "kind": kind}
+    step = None
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
+    try:
+        began = time.perf_counter()
+        if mode == "plain":
+            step = Plain(name, kind, batch, precision, device)
+        else:
+            step = Step(name, kind, batch, mode, precision, device)
+        made = time.perf_counter() - began
+        row["seconds"], row["first"] = seconds(step, device, budget)
+    except (RuntimeError, ImportError) as error:
+        return row | {"failed": f"{type(error).__name__}: {str(error).splitlines()[0][:80]}"}
+    row |= {"made": made, "per_second": batch / row["seconds"]}
+    if device.type == "cuda":
+        row["GiB"] = torch.cuda.max_memory_reserved() / 2**30
+        row["fell_back"] = getattr(getattr(step, "passes", None), "_failed", False)
+    return row
+
+
+def operations(name, kind):
+    """Floating-point operations of a sample's forward and backward."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    step, counter = Step(name, kind, 2, "eager", "fp32", device), FlopCounterMode(display=False)
+    with counter:
+        step.passes(step.inputs, last=True)
+    return counter.get_total_flops() / 2
+
+
+def shown(rows):
+    """The rows as a table, with what is derived from several."""
+    naive = {(r["body"], r["batch"], r["mode"]): r.get("seconds") for r in rows if r["kind"] == "nft"}
+    peak = None
+    if torch.cuda.is_available():
+        peak = next((peak for card, peak in PEAK_BF16.items() if card in torch.cuda.get_device_name()), None)
+    flops = {}
+    print(
+        f"{'body':13}{'batch':>6} {'mode':9}{'kind':12}{'ms':>9}{'/s':>9}{'x nft':>7}{'peak':>7}{'first':>7}{'GiB':>6}"
     )
-
-    def action():
-        scores = objective.gate(target), objective.gate(source)
-        noise = mixing.noise and tuple(0.1 * part for part in mixing.noise)
-        mixed, _ = replacement.mix(target, source, *scores, noise, mixing.k, 0.0, 0.1)
-        mixed.sum().backward()
-
-    return action
-
-
-def measure(name, device, precision, compiled, rounds):
-    batch = BATCHES[device.type][name]
-    made = {
-        "nft": Step(name, "nft", batch, "", device, precision, compiled),
-        "pare, noisy phase": Step(name, "pare", batch, "noisy", device, precision, compiled),
-        "pare, after it": Step(name, "pare", batch, "after", device, precision, compiled),
-    }
-    actions = {**made, "selection and replacement alone": replace_alone(made["pare, noisy phase"])}
-    times = {kind: [] for kind in actions}
-    for turn in range(rounds + 1):
-        for kind, action in actions.items():
-            spent = seconds(action, device)
-            if turn:  # the first warms up
-                times[kind].append(spent)
-    medians = {kind: statistics.median(values) for kind, values in times.items()}
-    print(f"\n{name}, batch {batch}, {device.type}, {precision}{', compiled' if compiled else ''}")
-    for kind, value in medians.items():
-        share = value / medians["pare, noisy phase"] if "alone" in kind else value / medians["nft"]
-        of = "of a pare step" if "alone" in kind else "x nft"
-        extra = f"  {utilisation(made[kind], value):.0%} of peak" if device.type == "cuda" and kind in made else ""
-        print(f"  {kind:32} {1000 * value:9.1f} ms  {share:7.3f} {of}{extra}")
-
-
-def utilisation(step, spent):
-    """Share of the card's dense bf16 peak, counting the operations of the model's forward and backward only."""
-    counter = FlopCounterMode(display=False)
-    with counter, torch.compiler.set_stance("force_eager"):
-        step()
-    peak = next((peak for card, peak in PEAK_BF16.items() if card in torch.cuda.get_device_name()), float("nan"))
-    return counter.get_total_flops() / spent / peak
+    for r in rows:
+        start = f"{r['body']:13}{r['batch']:6} {r['mode']:9}{r['kind']:12}"
+        if "failed" in r:
+            print(start, r["failed"])
+            continue
+        own = r["kind"] if r["mode"] != "plain" else "nft"
+        if (r["body"], own) not in flops:
+            flops[r["body"], own] = operations(r["body"], own)
+        r["flops"] = flops[r["body"], own]
+        r["utilisation"] = peak and r["flops"] * r["per_second"] / peak
+        base = naive.get((r["body"], r["batch"], r["mode"]))
+        ratio = f"{r['seconds'] / base:7.2f}" if base and r["kind"].startswith("pare") else " " * 7
+        used = f"{r['utilisation']:7.1%}" if r["utilisation"] else " " * 7
+        room = f"{r['GiB']:6.1f}" if "GiB" in r else ""
+        note = "  not recorded" if r.get("fell_back") else ""
+        print(f"{start}{1000 * r['seconds']:9.2f}{r['per_second']:9.0f}{ratio}{used}{r['first']:7.1f}{room}{note}")
 
 
 def main():
+    cuda = torch.cuda.is_available()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=7, help="counted rounds; each runs every kind of step once")
-    parser.add_argument("--bodies", nargs="+", default=list(CONFIGS), choices=list(CONFIGS))
+    parser.add_argument("--bodies", nargs="+", default=["swin-base", "roberta-base"], choices=list(CONFIGS))
+    parser.add_argument("--batches", nargs="+", type=int, help="instead of three by the kind of body")
+    parser.add_argument("--kinds", nargs="+", default=["nft", "pare"], choices=["nft", "pare", "pare, noisy"])
+    modes = ["plain", "eager", "graph", "compiled"]
+    parser.add_argument("--modes", nargs="+", default=modes if cuda else ["eager"], choices=modes)
+    parser.add_argument("--precision", default="bf16" if cuda else "fp32", choices=["bf16", "fp32"])
+    parser.add_argument("--budget", type=float, default=1.0, help="seconds of measured updates a row, about")
+    parser.add_argument("--json", help="a file for the rows")
     arguments = parser.parse_args()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    modes = [("fp32", False)] if device.type == "cpu" else [("fp32", False), ("bf16", False), ("bf16", True)]
+    device, rows = torch.device("cuda" if cuda else "cpu"), []
+    print(torch.cuda.get_device_name() if cuda else "CPU", arguments.precision, torch.__version__, flush=True)
     for name in arguments.bodies:
-        for precision, compiled in modes:
-            measure(name, device, precision, compiled, arguments.rounds)
+        kind = CONFIGS[name].model_type
+        for mode in arguments.modes:
+            for batch in arguments.batches or (BATCHES[kind] if cuda else BATCHES[kind][:1]):
+                names = arguments.kinds if mode != "plain" else ["timm", "transformers"][kind != "swin" :]
+                for what in names:
+                    rows.append(measure(name, what, batch, mode, arguments.precision, device, arguments.budget))
+                    print(*(f"{k}={v:.4g}" if isinstance(v, float) else v for k, v in rows[-1].items()), flush=True)
+    shown(rows)
+    if arguments.json:
+        with open(arguments.json, "w", encoding="utf-8") as file:  # noqa: PTH123
+            json.dump(rows, file, indent=1)
 
 
 if __name__ == "__main__":
