@@ -9,7 +9,8 @@ then), `GiB` the most that was reserved.
 """
 
 import argparse
-import importlib
+import importlib.util
+import itertools
 import json
 import statistics
 import time
@@ -45,30 +46,34 @@ CLASSES = 10
 
 
 class Step:
-    """One update of a method, ready to be repeated."""
+    """Updates of a method, whose model is made once."""
 
-    def __init__(self, name, kind, batch, mode, precision, device):
-        shape = SHAPES[CONFIGS[name].model_type]
-        method = kind.partition(",")[0]
+    def __init__(self, name, kind, precision, device):
+        self.shape, self.kind, self.precision, self.device = SHAPES[CONFIGS[name].model_type], kind, precision, device
+        self.method = kind.partition(",")[0]
         run = Run(
-            task="t", data="", body=name, source="s", source_data="", method=method, patch=20, gate=Gate(noise=0.1)
+            task="t", data="", body=name, source="s", source_data="", method=self.method, patch=20, gate=Gate(noise=0.1)
         )
-        side = SimpleNamespace(kind="classification", shape=shape, output_shape=(CLASSES,))
+        side = SimpleNamespace(kind="classification", shape=self.shape, output_shape=(CLASSES,))
         torch.manual_seed(0)
         bodies._SMALL[name] = {"model_type": CONFIGS[name].model_type, **CONFIGS[name].to_diff_dict()}
         self.objective = methods.build(run, side, cross_entropy, {}, side, {}).to(device).train()
         self.optimizer = optim.build(self.objective, Optimizer())
+        self.passes = self.inputs = None
+
+    def prepare(self, batch, mode):
+        """Repeat updates of so many samples, in a mode."""
         if mode == "compiled":
             self.objective.model.body.compile_blocks()
-        tokens = self.objective.model.tokens
-        world = DistributedContext(0, 1, device)
-        eager = EagerPasses(self.objective, tokens, 1 / batch, precision, world)
+        self.optimizer.zero_grad()
+        tokens, device = self.objective.model.tokens, self.device
+        eager = EagerPasses(self.objective, tokens, 1 / batch, self.precision, DistributedContext(0, 1, device))
         graph = mode in ("graph", "compiled")
-        self.passes = graphs.GraphPasses(self.objective, tokens, 1 / batch, precision, eager) if graph else eager
-        x, y = torch.randn(batch, *shape, device=device), torch.randint(CLASSES, (batch,), device=device)
-        source = (x.flip(0), y.flip(0)) if method == "pare" else (None, None)
+        self.passes = graphs.GraphPasses(self.objective, tokens, 1 / batch, self.precision, eager) if graph else eager
+        x, y = torch.randn(batch, *self.shape, device=device), torch.randint(CLASSES, (batch,), device=device)
+        source = (x.flip(0), y.flip(0)) if self.method == "pare" else (None, None)
         noise = None
-        if kind == "pare, noisy":
+        if self.kind == "pare, noisy":
             noise = tuple(replacement.gumbel(torch.rand(batch, tokens, device=device)) for _ in range(2))
         self.inputs = Inputs.of(Batch(x, y, *source), int(0.6 * tokens), noise)
 
@@ -81,7 +86,7 @@ class Step:
 class Plain:
     """The same update by a library alone: its model, autocast, cross-entropy, fused AdamW."""
 
-    def __init__(self, name, kind, batch, precision, device):
+    def __init__(self, name, kind, precision, device):
         config = CONFIGS[name]
         if kind == "timm":
             timm = importlib.import_module("timm")
@@ -94,8 +99,13 @@ class Plain:
         self.model.to(device).train()
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-4, fused=True)
         self.device, self.precision = device, precision
-        shape = SHAPES["swin"] if config.model_type == "swin" else (50, config.hidden_size)
-        self.x, self.y = torch.randn(batch, *shape, device=device), torch.randint(CLASSES, (batch,), device=device)
+        self.shape = SHAPES["swin"] if config.model_type == "swin" else (50, config.hidden_size)
+        self.x = self.y = None
+
+    def prepare(self, batch, _mode):
+        """Repeat updates of so many samples."""
+        self.x = torch.randn(batch, *self.shape, device=self.device)
+        self.y = torch.randint(CLASSES, (batch,), device=self.device)
 
     def __call__(self):
         self.optimizer.zero_grad()
@@ -133,24 +143,17 @@ def seconds(step, device, budget):
     return statistics.median(run(times) / times for _ in range(5)), first
 
 
-def measure(name, kind, batch, mode, precision, device, budget):
+def measure(step, row, device, budget):
     """A row of the table, or why there is none."""
-    row = {"body": name, "batch": batch, "precision": precision, "mode": mode, "kind": kind}
-    step = None
     if device.type == "cuda":
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
     try:
-        began = time.perf_counter()
-        if mode == "plain":
-            step = Plain(name, kind, batch, precision, device)
-        else:
-            step = Step(name, kind, batch, mode, precision, device)
-        made = time.perf_counter() - began
+        step.prepare(row["batch"], row["mode"])
         row["seconds"], row["first"] = seconds(step, device, budget)
-    except (RuntimeError, ImportError) as error:
+    except RuntimeError as error:
         return row | {"failed": f"{type(error).__name__}: {str(error).splitlines()[0][:80]}"}
-    row |= {"made": made, "per_second": batch / row["seconds"]}
+    row["per_second"] = row["batch"] / row["seconds"]
     if device.type == "cuda":
         row["GiB"] = torch.cuda.max_memory_reserved() / 2**30
         row["fell_back"] = getattr(getattr(step, "passes", None), "_failed", False)
@@ -160,7 +163,8 @@ def measure(name, kind, batch, mode, precision, device, budget):
 def operations(name, kind):
     """Floating-point operations of a sample's forward and backward."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    step, counter = Step(name, kind, 2, "eager", "fp32", device), FlopCounterMode(display=False)
+    step, counter = Step(name, kind, "fp32", device), FlopCounterMode(display=False)
+    step.prepare(2, "eager")
     with counter:
         step.passes(step.inputs, last=True)
     return counter.get_total_flops() / 2
@@ -209,13 +213,19 @@ def main():
     device, rows = torch.device("cuda" if cuda else "cpu"), []
     print(torch.cuda.get_device_name() if cuda else "CPU", arguments.precision, torch.__version__, flush=True)
     for name in arguments.bodies:
-        kind = CONFIGS[name].model_type
-        for mode in arguments.modes:
-            for batch in arguments.batches or (BATCHES[kind] if cuda else BATCHES[kind][:1]):
-                names = arguments.kinds if mode != "plain" else ["timm", "transformers"][kind != "swin" :]
-                for what in names:
-                    rows.append(measure(name, what, batch, mode, arguments.precision, device, arguments.budget))
-                    print(*(f"{k}={v:.4g}" if isinstance(v, float) else v for k, v in rows[-1].items()), flush=True)
+        family = CONFIGS[name].model_type
+        batches = arguments.batches or (BATCHES[family] if cuda else BATCHES[family][:1])
+        own = [(kind, [mode for mode in arguments.modes if mode != "plain"]) for kind in arguments.kinds]
+        others = [(kind, ["plain"]) for kind in ("timm", "transformers") if family == "swin" or kind != "timm"]
+        for kind, tried in own + (others if "plain" in arguments.modes else []):
+            if kind == "timm" and importlib.util.find_spec("timm") is None:
+                continue
+            step = (Plain if tried == ["plain"] else Step)(name, kind, arguments.precision, device)
+            for mode, batch in itertools.product(tried, batches):
+                row = {"body": name, "batch": batch, "precision": arguments.precision, "mode": mode, "kind": kind}
+                rows.append(measure(step, row, device, arguments.budget))
+                print(*(f"{k}={v:.4g}" if isinstance(v, float) else v for k, v in rows[-1].items()), flush=True)
+            del step
     shown(rows)
     if arguments.json:
         with open(arguments.json, "w", encoding="utf-8") as file:  # noqa: PTH123
