@@ -14,7 +14,7 @@ from pare import bucket, tasks
 from pare.config import Run
 from pare.data import store
 
-OPT_IN = ("browser", "faults")
+OPT_IN = ("browser", "faults", "fuzz")
 """Marks of tests that take minutes, or more than a bare machine has: they run where `-m` asks for them."""
 
 

@@ -64,7 +64,9 @@ def _read(texts: pd.Series) -> Numbers | None:
     for pattern in (_ISO, _SLASHED):
         if _hold(texts, pattern):
             dates = pd.to_datetime(texts.str.replace("/", "-"), format="ISO8601", utc=True, errors="coerce")
-            return Numbers(_days(dates), "dates, as days since 1970") if dates.notna().all() else None
+            if dates.isna().any():
+                raise AmbiguousTextError(f"dates and {texts[dates.isna()].iloc[0]!r}, which is none: mend it")
+            return Numbers(_days(dates), "dates, as days since 1970")
     if _hold(texts, _DAY_OR_MONTH_FIRST):
         raise AmbiguousTextError(f"dates such as {texts.iloc[0]!r}, day or month first: write them as 2024-12-31")
     if _hold(texts, _CLOCK):
@@ -105,8 +107,12 @@ def _refuse_strays(texts: pd.Series) -> None:
     different = pd.Series(texts.unique())
     numbers = different.str.fullmatch(rf"{_PLAIN}|{_COMMA}|{_ISO}")
     if numbers.sum() > max(_CATEGORIES, 0.8 * len(different)):
-        stray = different[~numbers].iloc[0]
-        raise AmbiguousTextError(f"numbers or dates, and texts such as {stray!r}: fill these cells or drop their rows")
+        others = different[~numbers]
+        if others.empty:
+            raise AmbiguousTextError("numbers in several notations, or numbers and dates: write all cells alike")
+        raise AmbiguousTextError(
+            f"numbers or dates, and texts such as {others.iloc[0]!r}: fill these cells or drop their rows"
+        )
 
 
 def _hold(texts: pd.Series, pattern: str, any_of_them: bool = False) -> bool:
@@ -115,5 +121,5 @@ def _hold(texts: pd.Series, pattern: str, any_of_them: bool = False) -> bool:
 
 
 def _days(dates: pd.Series) -> np.ndarray:
-    utc = pd.to_datetime(dates, utc=True)
-    return ((utc - pd.Timestamp(0, tz="UTC")) / pd.Timedelta(days=1)).to_numpy(float)
+    utc = pd.to_datetime(dates, utc=True).dt.tz_localize(None).to_numpy().astype("datetime64[us]")
+    return np.where(np.isnat(utc), np.nan, utc.astype(np.int64) / 86_400e6)

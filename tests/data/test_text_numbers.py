@@ -46,6 +46,8 @@ def test_categories_stay_texts(texts):
     ("texts", "words"),
     [
         (["01/02/2024", "03/04/2024"], "day or month first"),
+        (["2024-02-29", "2023-02-29"], "dates and .2023-02-29., which is none"),
+        ([f"{n}.5" for n in range(40)] + ["1,5"], "several notations"),
         (["1.2.24"], "day or month first"),
         (["1,234", "2,345"], "thousands or a fraction"),
         ([*map(str, range(30)), "unknown"], "such as 'unknown'"),

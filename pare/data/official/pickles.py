@@ -140,7 +140,10 @@ def load_npy(path: Path, opened: Callable[[Path], AbstractContextManager[Stream]
                 raise ValueError(f"an array {shape} of {dtype} is announced and another follows")
             return array
         file.seek(0)
-        return np.lib.format.read_array(file, allow_pickle=False)
+        array = np.lib.format.read_array(file, allow_pickle=False)
+        if file.read(1):
+            raise ValueError(f"more follows than the array {shape} of {dtype} that its header announces")
+        return array
 
 
 def _load(file: Stream) -> Any:

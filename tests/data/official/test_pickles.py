@@ -226,3 +226,11 @@ def test_forged_npy_files_are_refused(tmp_path):
     _npy_refusal(tmp_path / "a.npy", objects[:128] + pickle.dumps([1, 2]))
     _npy_refusal(tmp_path / "a.npy", _npy(np.zeros(2, dtype=[("number", "f8"), ("thing", "O")])))
     _npy_refusal(tmp_path / "a.npy", _npy(np.zeros(2)).replace(b"(2,)", b"(9,)"))
+
+
+def test_an_array_shorter_than_its_file_is_refused(tmp_path):
+    with (tmp_path / "a.npy").open("wb") as file:
+        np.save(file, np.arange(4))
+        np.save(file, np.arange(4))
+    with pytest.raises(DataError, match="more follows"):
+        load_npy(tmp_path / "a.npy")
