@@ -25,42 +25,8 @@ from transformers import (
 )
 
 from pare.errors import RequestError
-from pare.method import bundled, hub_models, swin
+from pare.method import bundled, catalogue, hub_models, swin
 from pare.method.embedder import PatchEmbedder, TextEmbedder, adapt
-
-# Small bodies, for machines without a GPU or a download; `pare.pretraining` makes their weights.
-_SMALL: Mapping[str, Mapping[str, Any]] = {
-    "swin-mini": {
-        "model_type": "swin",
-        "image_size": 64,
-        "patch_size": 4,
-        "embed_dim": 32,
-        "depths": [2, 2, 2],
-        "num_heads": [2, 4, 8],
-        "window_size": 4,
-    },
-    "roberta-mini": {
-        "model_type": "roberta",
-        "vocab_size": 8,
-        "hidden_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "intermediate_size": 256,
-        "max_position_embeddings": 514,
-        "type_vocab_size": 1,
-        "signal_patch": 20,
-    },
-    "roberta-mini-text": {
-        "model_type": "roberta",
-        "vocab_size": 2048,
-        "hidden_size": 64,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 4,
-        "intermediate_size": 256,
-        "max_position_embeddings": 514,
-        "type_vocab_size": 1,
-    },
-}
 
 
 def _take_former_names(module: nn.Module, state: dict[str, torch.Tensor], prefix: str, *_: Any) -> None:  # noqa: ARG001
@@ -257,16 +223,16 @@ def load(name: str, *, pretrained: bool = True, drop_path: float = 0.0) -> Body:
     Raises:
         RequestError: no such body, one that is neither Swin- nor RoBERTa-like, or the hub cannot be reached.
     """
-    if name in _SMALL:
-        body = from_config(_SMALL[name], drop_path=drop_path)
-        if pretrained and bundled.is_bundled(name):
-            bundled.read(body, bundled.folder(name))
+    if name in catalogue.SMALL:
+        body = from_config(catalogue.SMALL[name], drop_path=drop_path)
+        if pretrained and catalogue.is_bundled(name):
+            bundled.read(body, catalogue.folder(name))
         return body
-    config = hub_models.read_config(name, _SMALL)
+    config = hub_models.read_config(name)
     if not pretrained:
         return from_config(config.to_dict(), drop_path=drop_path)
     _regularise(config, drop_path)
-    return _wrap(hub_models.read_model(name, config, _SMALL))
+    return _wrap(hub_models.read_model(name, config))
 
 
 def from_config(config: Mapping[str, Any], *, drop_path: float = 0.0) -> Body:
@@ -284,11 +250,6 @@ def from_config(config: Mapping[str, Any], *, drop_path: float = 0.0) -> Body:
     body = _wrap(make_model(made, add_pooling_layer=False))
     initialise(body)
     return body
-
-
-def is_pretrained(name: str) -> bool:
-    """Whether `load(name)` gives pretrained weights; tables say `random` otherwise."""
-    return name not in _SMALL or bundled.is_bundled(name)
 
 
 @torch.no_grad()

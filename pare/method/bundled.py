@@ -16,24 +16,15 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from pare.method.catalogue import CONFIG, WEIGHTS
 from pare.method.embedder import PatchEmbedder, TextEmbedder
 
 if TYPE_CHECKING:
     from pare.method.body import Body
 
-CONFIG, WEIGHTS, EMBEDDER = "config.json", "model.safetensors", "embedder.safetensors"
+EMBEDDER = "embedder.safetensors"
 _POSITIONS, _TYPES = "embeddings.position_embeddings.weight", "embeddings.token_type_embeddings.weight"
 _WORDS = "embeddings.word_embeddings.weight"
-
-
-def folder(name: str) -> Path:
-    """Where the body called `name` lies in this package, if it does."""
-    return Path(__file__).parent / "weights" / name
-
-
-def is_bundled(name: str) -> bool:
-    """Whether the package has weights of the body called `name`."""
-    return (folder(name) / WEIGHTS).is_file()
 
 
 def write(body: Body, own: PatchEmbedder | TextEmbedder, to: Path) -> None:

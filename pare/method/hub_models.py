@@ -12,24 +12,26 @@ from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedMode
 from transformers.utils import logging
 
 from pare.errors import RequestError
+from pare.method import catalogue
+from pare.method.catalogue import WEIGHTS
 
 KINDS = ("swin", "roberta", "bert")
 """Values of `model_type` that a body may have."""
 
-_WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
+_INDEX = "model.safetensors.index.json"
 _POINTER = b"version https://git-lfs"
 _SHOWN = 5
 
 
-def read_config(name: str, others: Mapping[str, Any]) -> PreTrainedConfig:
-    """The configuration of the model called `name`: a folder, or a model of the hub; `others` may be had besides.
+def read_config(name: str) -> PreTrainedConfig:
+    """The configuration of the model called `name`: a folder, or a model of the hub.
 
     Raises:
         RequestError: there is none, it cannot be read, or its type is not supported.
     """
     if Path(name).is_dir():
-        _check_folder(Path(name))
-    with _as_request_error(name, others), _quiet():
+        catalogue.check_folder(Path(name))
+    with _as_request_error(name), _quiet():
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
     check_kind(name, str(config.model_type))
     return config
@@ -41,7 +43,7 @@ def check_kind(name: str, kind: str) -> None:
         raise RequestError(f"body {name!r} is of type {kind!r}: choose a Swin (2D) or a RoBERTa or BERT (1D)")
 
 
-def read_model(name: str, config: PreTrainedConfig, others: Mapping[str, Any]) -> PreTrainedModel:
+def read_model(name: str, config: PreTrainedConfig) -> PreTrainedModel:
     """The model with its weights, float32, from safetensors only.
 
     Raises:
@@ -49,7 +51,7 @@ def read_model(name: str, config: PreTrainedConfig, others: Mapping[str, Any]) -
     """
     if Path(name).is_dir():
         _check_weights(Path(name))
-    with _as_request_error(name, others), _quiet():
+    with _as_request_error(name), _quiet():
         model, found = AutoModel.from_pretrained(
             name,
             config=config,
@@ -85,19 +87,11 @@ def _check_loaded(name: str, model: PreTrainedModel, found: Mapping[str, Any]) -
             raise RequestError(f"body {name!r} {what}, {', '.join(keys[:_SHOWN])}{more}: get it anew")
 
 
-def _check_folder(folder: Path) -> None:
-    if not (folder / "config.json").is_file():
-        held = "is empty" if not any(folder.iterdir()) else "holds no config.json"
-        raise RequestError(
-            f"body {str(folder)!r} {held}: give a folder that save_pretrained wrote, with config.json and {_WEIGHTS}"
-        )
-
-
 def _check_weights(folder: Path) -> None:
-    if not (folder / _WEIGHTS).is_file() and not (folder / _INDEX).is_file():
+    if not (folder / WEIGHTS).is_file() and not (folder / _INDEX).is_file():
         others = sorted(path.name for path in folder.glob("*.bin"))
         held = f"holds {others[0]} only, a pickle" if others else "holds no weights"
-        raise RequestError(f"body {str(folder)!r} {held}: give {_WEIGHTS}, as save_pretrained writes it")
+        raise RequestError(f"body {str(folder)!r} {held}: give {WEIGHTS}, as save_pretrained writes it")
     for path in folder.glob("*.safetensors"):
         with path.open("rb") as file:
             if file.read(len(_POINTER)) == _POINTER:
@@ -105,17 +99,14 @@ def _check_weights(folder: Path) -> None:
 
 
 @contextmanager
-def _as_request_error(name: str, others: Mapping[str, Any]) -> Iterator[None]:
+def _as_request_error(name: str) -> Iterator[None]:
     try:
         yield
     except RequestError:
         raise
     except Exception as error:  # damaged files raise whatever their first wrong byte happens to mean
         if isinstance(error, OSError) and not Path(name).is_dir():
-            raise RequestError(
-                f"body {name!r} is neither a directory, nor in the Hugging Face cache, nor can the hub be reached: "
-                f"download it once with `hf download {name}`, or use one of {', '.join(others)}"
-            ) from error
+            raise catalogue.unavailable(name) from error
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise RequestError(f"body {name!r} cannot be loaded ({reason}): get it anew") from error
 

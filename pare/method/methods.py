@@ -1,76 +1,19 @@
 """PaRe and the baselines it is compared with, as data: what differs between them, behind one interface."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
-from pare.config import MethodName, Run, Selector
+from pare.config import Run
 from pare.errors import RequestError
 from pare.losses import cross_entropy
 from pare.method import body as bodies
 from pare.method import tuning
+from pare.method.catalogue import METHODS
 from pare.method.cutmix import TokenCutMix
 from pare.method.embedder import TextEmbedder
 from pare.method.model import CrossModalModel, Interface
 from pare.method.objective import Criterion, FineTuning, PatchReplacement
-
-
-@dataclass(frozen=True)
-class Method:
-    """What sets a method apart: by default nothing but that everything trains from the pretrained weights."""
-
-    title: str
-    partner: Literal["source", "target"] | None = None
-    """Whose samples lend patches to a second, mixed pass; None: there is no such pass."""
-    select: Selector | None = None
-    """How patches are selected whatever `gate.select` says."""
-    pretrained: bool = True
-    """Whether the body's weights are."""
-    takes_embedder: bool = True
-    """Whether the target embedder starts from the body's own."""
-    trains_body: bool = True
-    """Whether all of the body trains; else only its norms do."""
-    stage: Literal["otdd", "mona"] | None = None
-    """The stage before fine-tuning, in which the target embedder alone learns."""
-
-    @property
-    def mixes(self) -> bool:
-        """Whether it has a curriculum of replaced patches."""
-        return self.partner is not None
-
-    @property
-    def gates(self) -> bool:
-        """Whether it may learn a gate."""
-        return self.partner == "source" and self.select is None
-
-    @property
-    def aligns(self) -> bool:
-        """Whether it has a stage before fine-tuning."""
-        return self.stage is not None
-
-    @property
-    def reads_source(self) -> bool:
-        """Whether it needs samples of the source."""
-        return self.partner == "source" or self.aligns
-
-    @property
-    def adapts(self) -> bool:
-        """Whether it fine-tunes the body of a pretrained model, of which it may train parts only."""
-        return self.pretrained and self.trains_body
-
-
-METHODS: Mapping[MethodName, Method] = {
-    "pare": Method("gradual patch replacement (PaRe)", partner="source"),
-    "nft": Method("naive fine-tuning of everything"),
-    "fpt": Method("frozen body: embedder, norms and head train", trains_body=False),
-    "orca": Method("features aligned to the source's, then naive fine-tuning (ORCA)", stage="otdd"),
-    "scratch": Method("the same architecture from random weights", pretrained=False),
-    "cutmix": Method("patches of another target sample, without a source (CutMix on tokens)", partner="target"),
-    "pare-random": Method("PaRe with patches selected at random, without a gate", partner="source", select="random"),
-    "nft-random-embedder": Method("naive fine-tuning with a new target embedder", takes_embedder=False),
-}
 
 
 def build(

@@ -11,7 +11,7 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from pare.method import bundled
+from pare.method import bundled, catalogue
 from pare.method.body import Body
 from pare.method.embedder import PatchEmbedder, TextEmbedder
 from pare.pretraining import masked_text
@@ -48,7 +48,7 @@ def leave(
     bundled.write(body, own, out)
     if words is not None:
         (out / tokenizer.FILE).write_text(words, encoding="utf-8")
-    files = [out / name for name in (bundled.WEIGHTS, bundled.EMBEDDER, tokenizer.FILE)]
+    files = [out / name for name in (catalogue.WEIGHTS, bundled.EMBEDDER, tokenizer.FILE)]
     checksums = {path.name: sha256(path) for path in files if path.is_file()}
     python = {} if words is None else {"python": platform.python_version()}
     facts = {"recipe": dict(recipe), **python, "seconds": round(state["seconds"]), "sha256": checksums}

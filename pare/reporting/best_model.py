@@ -13,11 +13,14 @@ import numpy as np
 from pare.bucket import Folder
 from pare.config import Run
 from pare.data.task import Task
-from pare.reporting import card, export, tables
+from pare.reporting import tables
 from pare.reporting.schema import CONFIRM
 
 RUNNING = "running"
 """The folder of a task in which its runs leave checkpoints and models, each in one of its own."""
+
+RUN = "run.json"
+"""What a model's folder says of the run that made it."""
 
 MODEL = "model"
 """Where a confirmation leaves its model, in its folder."""
@@ -33,13 +36,15 @@ def keep_best(out: Path, task: Task, remote: Folder | None = None) -> None:
 
     `remote` is the bucket's folder that holds the models, if one does: only the best is brought here.
     """
+    from pare.reporting import card, export  # with torch and transformers
+
     best, running = out / task.name / "best", out / task.name / RUNNING
     rows = [row for row in tables.load(out, CONFIRM).to_pylist(maps_as_pydicts="strict") if row["task"] == task.name]
     kept = _run(best)
     models: list[tuple[Path, dict[str, Any]]] = []
     for row in rows:
         fresh = running / row["trial"] / MODEL
-        if fresh.is_dir() or (remote and (remote / task.name / RUNNING / row["trial"] / MODEL).holds(export.RUN)):
+        if fresh.is_dir() or (remote and (remote / task.name / RUNNING / row["trial"] / MODEL).holds(RUN)):
             models.append((fresh, row))
         elif kept is not None and kept == run_of(row):
             models.append((best, row))
@@ -68,6 +73,6 @@ def keep_best(out: Path, task: Task, remote: Folder | None = None) -> None:
 def _run(folder: Path) -> Run | None:
     """The run whose model lies in a folder."""
     try:
-        return Run.from_flat(json.loads((folder / export.RUN).read_text())["run"])
+        return Run.from_flat(json.loads((folder / RUN).read_text())["run"])
     except (OSError, ValueError, KeyError):
         return None

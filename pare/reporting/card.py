@@ -9,8 +9,7 @@ from huggingface_hub import ModelCard, ModelCardData
 
 from pare import tasks
 from pare.config import Run
-from pare.method.body import is_pretrained
-from pare.method.methods import METHODS
+from pare.method.catalogue import METHODS, is_pretrained
 from pare.reporting.records import PROVENANCE, describe
 
 

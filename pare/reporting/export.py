@@ -22,10 +22,11 @@ from pare.config import Run
 from pare.errors import DataError
 from pare.method import body as bodies
 from pare.method.model import CrossModalModel
+from pare.reporting.best_model import RUN
 from pare.reporting.card import card
 from pare.tasks.own.task import OwnTask, Specification
 
-CONFIG, WEIGHTS, CARD, RUN = "config.json", "model.safetensors", "README.md", "run.json"
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 _STATISTICS = ("input_mean", "input_std", "output_mean", "output_std")
 
 

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import ray
 from rich.console import Console
 
 from pare import bucket, tasks
 from pare.errors import BucketError, ClusterError, RequestError, is_disk_full
-from pare.reporting.progress import SweepProgress
-from pare.search import estimate, tune
-from pare.search.execute import execute
-from pare.search.executor import Executor, InlineExecutor
+from pare.method import catalogue
 from pare.search.output import directory
-from pare.search.output.bucket_sync import BucketSync
-from pare.search.publish import publish, write_page
 from pare.search.request import Preset, PresetName, Request, parse
-from pare.search.resolve import resolve
+
+if TYPE_CHECKING:
+    from pare.search.output.bucket_sync import BucketSync
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
@@ -55,19 +52,42 @@ def main(
             raise
         print(f"{name}: {error}", file=sys.stderr)
         return 2 if isinstance(error, RequestError) else 1
-    finally:
-        ray.shutdown()
 
 
 def _sweep(name: str, request: Request, presets: Mapping[PresetName, Preset]) -> int:
     console = Console()
     for task in request.tasks:
-        tasks.get(task)
-    with _output(name, request, console) as (out, mirror), _executor(request, console) as executor:
+        tasks.require(task)
+    if request.body:
+        catalogue.require_body(request.body)
+    if request.data_root and bucket.is_url(request.data_root):
+        bucket.reach(request.data_root, "--data-root")
+    with _output(name, request, console) as (out, mirror):
+        return _in_steps(name, request, presets, out, mirror, console)
+
+
+def _in_steps(
+    name: str,
+    request: Request,
+    presets: Mapping[PresetName, Preset],
+    out: Path,
+    mirror: BucketSync | None,
+    console: Console,
+) -> int:
+    # Imported now only: with torch, Optuna and Ray they take seconds, which no refusal above should wait for.
+    from pare.reporting.progress import SweepProgress
+    from pare.search.execute import execute
+    from pare.search.executor import executor_of
+    from pare.search.publish import publish, write_page
+    from pare.search.resolve import resolve
+
+    with executor_of(request, console) as executor:
         with SweepProgress(console=console) as progress:
             remote = mirror.remote if mirror else None
             resolved = resolve(name, request, presets, out, remote, executor, progress)
             if request.plan:
+                from pare.search import estimate
+
                 estimate.tell(resolved, executor, progress)
                 return 0
             execute(resolved, executor, progress, mirror)
@@ -89,6 +109,8 @@ def _output(name: str, request: Request, console: Console) -> Iterator[tuple[Pat
 
     given = request.out or f"runs/{name}"
     if bucket.is_url(given):
+        from pare.search.output.bucket_sync import BucketSync
+
         remote = bucket.reach(given, "--out")
         out = directory.writable(remote.workspace)
         with directory.lock(out), BucketSync(remote, out, request.fresh, say) as mirror:
@@ -99,8 +121,3 @@ def _output(name: str, request: Request, console: Console) -> Iterator[tuple[Pat
             say(f"the earlier sweep now lies in {aside}")
         with directory.lock(out):
             yield out, None
-
-
-def _executor(request: Request, console: Console) -> AbstractContextManager[Executor]:
-    """What carries out the jobs, for as long as the context lasts; refuses what the machines cannot hold."""
-    return nullcontext(InlineExecutor(request)) if request.executor == "inline" else tune.executor(request, console)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from typing import TYPE_CHECKING
 
 from pare.reporting import tables
 from pare.reporting.progress import SweepProgress
-from pare.reporting.tensorboard import TensorBoard
 from pare.reporting.tracking import tracker
 from pare.search.executor import Executor
-from pare.search.output.bucket_sync import BucketSync
-from pare.search.page import PageWriter
 from pare.search.resolve import ResolvedSweep
+
+if TYPE_CHECKING:
+    from pare.search.output.bucket_sync import BucketSync
 
 
 def execute(
@@ -22,6 +23,9 @@ def execute(
     written = tables.Tables(out)  # what a killed driver left in parts becomes whole, also where no job is left
     if sweep.finished:
         return
+    from pare.reporting.tensorboard import TensorBoard
+    from pare.search.page import PageWriter
+
     board = TensorBoard(out, {plan.task.name: plan.study.space.domains() for plan in plans})
     # The page is made of the tables, and comes after their writer.
     sweep.observers += [written, board, progress, PageWriter(out, resolved.name, plans)]

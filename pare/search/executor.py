@@ -1,15 +1,20 @@
-"""What carries out the jobs of a sweep: Ray Tune on a cluster (`pare.search.tune`), or this process, one by one."""
+"""What carries out the jobs of a sweep: Ray Tune, on this machine or a cluster, or this process, one by one.
+
+What trials import (torch, transformers, Ray Tune) is imported when the first is carried out: a request that is refused,
+or a sweep that is over, need not wait for it.
+"""
 
 from __future__ import annotations
 
 import errno
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import torch
+from rich.console import Console
 
 from pare.bucket import Folder
 from pare.data.provider import DataProvider
@@ -20,11 +25,34 @@ from pare.search.cluster import connection, machine
 from pare.search.cluster.connection import Slots
 from pare.search.request import Request
 from pare.search.sweep import Sweep
-from pare.search.trial import TrialSpec, carry_out
-from pare.training.launch import as_data_error
+
+if TYPE_CHECKING:
+    from pare.search.trial import TrialSpec
 
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
+
+
+@contextmanager
+def executor_of(request: Request, console: Console) -> Iterator[Executor]:
+    """The executor of a request; of one with an address, once its cluster has places for trials.
+
+    Raises:
+        RequestError: the machines could never hold what is asked for, or nothing answers at the address.
+    """
+    try:
+        if request.executor == "inline":
+            yield InlineExecutor(request)
+        elif request.address in (None, "local"):
+            yield TuneExecutor(connection.slots(request, [machine.node()["Resources"]]), connected=False)
+        else:
+            from pare.search.cluster.workers import gathered
+
+            connection.connect(request.address)
+            with gathered(request, console) as (slots, places):
+                yield TuneExecutor(slots, connected=True, places=places)
+    finally:
+        connection.disconnect()
 
 
 class Executor(ABC):
@@ -84,6 +112,10 @@ class InlineExecutor(Executor):
         return results
 
     def run(self, sweep: Sweep, provider: DataProvider, storage: Path, remote: Folder | None = None) -> None:
+        import torch
+
+        from pare.search.trial import TrialSpec
+
         os.environ |= connection.ENVIRONMENT
         if not torch.cuda.is_available() and "OMP_NUM_THREADS" not in os.environ:
             torch.set_num_threads(max(1, int(self.slots.workers.cpus)))
@@ -98,6 +130,9 @@ class InlineExecutor(Executor):
 
 def _carry_out(sweep: Sweep, spec: TrialSpec) -> str:
     """Carry out a job, reporting to the sweep; returns why it failed, empty if it did not."""
+    from pare.search.trial import carry_out
+    from pare.training.launch import as_data_error
+
     broken: list[Exception] = []
 
     def report(figures: Mapping[str, Any]) -> bool:
@@ -119,3 +154,54 @@ def _carry_out(sweep: Sweep, spec: TrialSpec) -> str:
     if broken:
         raise broken[0]
     return why
+
+
+class TuneExecutor(Executor):
+    """Runs jobs under Ray Tune: on a Ray of this machine's own, started when first needed, or on a connected cluster.
+
+    `places` says how many trials a cluster that scales holds now.
+    """
+
+    def __init__(self, slots: Slots, connected: bool, places: Callable[[], int] | None = None) -> None:
+        self.slots, self._connected, self._places = slots, connected, places
+
+    def nodes(self) -> Sequence[Mapping[str, Any]]:
+        return connection.nodes() if self._connected else super().nodes()
+
+    def require_shared(self, out: Path) -> None:
+        if self._connected:
+            from pare.search.output import visibility
+
+            visibility.require_shared(out)
+
+    def require_data(self, provider: DataProvider, data: Mapping[str, Prepared]) -> None:
+        if self._connected:
+            from pare.search.output import visibility
+
+            visibility.require_data(provider, data)
+
+    def map(
+        self, function: Callable[[Argument], Result], arguments: Sequence[Argument], progress: ProgressCallback
+    ) -> list[Result]:
+        import ray
+
+        self._start()
+        workers = self.slots.workers
+        remote = ray.remote(num_cpus=workers.cpus, num_gpus=workers.gpus)(lambda argument: function(argument))
+        asked = [remote.remote(argument) for argument in arguments]
+        waiting = list(asked)
+        while waiting:
+            _, waiting = ray.wait(waiting)
+            progress(len(asked) - len(waiting), len(asked))
+        return ray.get(asked)
+
+    def run(self, sweep: Sweep, provider: DataProvider, storage: Path, remote: Folder | None = None) -> None:
+        from pare.search import tune
+
+        self._start()
+        tune.run(sweep, self.slots.workers, provider, storage, self._places, remote)
+
+    def _start(self) -> None:
+        if not self._connected:
+            connection.connect(None)
+            self._connected = True

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from rich.console import Console
 
 from pare.data import baselines
 from pare.reporting import best_model, leaderboard
-from pare.search.output.bucket_sync import BucketSync
-from pare.search.page import PageWriter
 from pare.search.resolve import ResolvedSweep
 from pare.search.sweep import TaskPlan
+
+if TYPE_CHECKING:
+    from pare.search.output.bucket_sync import BucketSync
 
 
 def publish(resolved: ResolvedSweep, mirror: BucketSync | None, console: Console) -> None:
@@ -33,6 +36,8 @@ def publish(resolved: ResolvedSweep, mirror: BucketSync | None, console: Console
 
 def write_page(resolved: ResolvedSweep) -> None:
     """Write `report.html` as things stand now."""
+    from pare.search.page import PageWriter  # with Plotly and scikit-learn
+
     PageWriter(resolved.out, resolved.name, resolved.plans).write()
 
 

@@ -14,7 +14,7 @@ from pare.errors import RequestError
 from pare.reporting import tracking
 from pare.reporting.tracking import Tracker
 from pare.search.budget import UNLIMITED, Amounts
-from pare.search.study.samplers import SamplerName, SchedulerName
+from pare.search.study import SamplerName, SchedulerName
 
 ExecutorName = Literal["tune", "inline"]
 PresetName = Literal["laptop", "paper"]

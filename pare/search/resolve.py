@@ -13,7 +13,7 @@ from pare.config import Run
 from pare.data.provider import DataProvider
 from pare.data.store import Prepared
 from pare.data.task import Task
-from pare.method import methods
+from pare.method import catalogue
 from pare.reporting import best_model, schema, tables
 from pare.reporting.progress import SweepProgress
 from pare.reporting.records import Purpose
@@ -68,16 +68,19 @@ def resolve(
     budget = Budget(out / "spent.json", request.caps, connection.price(request, executor.nodes))
     progress.console.print(f"preset {preset_name}: {why}", highlight=False)
 
+    settings = {task.name: _settings(task, preset_name, request) for task in chosen}
+    for body in dict.fromkeys(each["body"] for each in settings.values()):
+        catalogue.require_body(body)
     data: dict[str, Prepared] = {}
-    bases = {}
+    bases, earlier = {}, directory.earlier_bases(out)
     for task in chosen:
-        settings = _settings(task, preset_name, request)
-        for needed in (task.name, settings["source"]):
+        for needed in (task.name, settings[task.name]["source"]):
             if needed not in data:
                 with progress.preparing(needed) as show:
                     data[needed] = provider.prepare(tasks.get(needed), show)
-        bases[task.name] = _base(task, settings, data, request)
-        _require_model(bases[task.name], data)
+        bases[task.name] = _base(task, settings[task.name], data, request)
+        if bases[task.name] != earlier.get(task.name):
+            _require_model(bases[task.name], data)
     executor.require_data(provider, data)
 
     machine = {
@@ -89,6 +92,10 @@ def resolve(
     slots = executor.slots
     gpus = slots.workers.gpus * slots.workers.count
     sweep = Sweep(plans, out, [], slots.concurrent, gpus, budget, request.warm_start)
+    if not sweep.finished:
+        for base in bases.values():
+            if base == earlier.get(base.task):  # built by an earlier session, but perhaps not on this machine
+                _require_model(base, data)
     return ResolvedSweep(name, sweep_id, request, out, remote, provider, plans, budget, sweep)
 
 
@@ -127,6 +134,8 @@ def _require_model(run: Run, data: Mapping[str, Prepared]) -> None:
     Raises:
         RequestError: the body cannot be loaded, or body, task and source do not fit together.
     """
+    from pare.method import methods  # with torch and transformers
+
     task, source = tasks.get(run.task), tasks.get(run.source)
     methods.build(run, task, task.criterion, data[task.name].statistics, source, data[source.name].statistics)
 

@@ -22,8 +22,7 @@ from typing import Any
 from pare.config import MethodName, Run
 from pare.data.store import Prepared
 from pare.data.task import Task
-from pare.method.body import is_pretrained
-from pare.method.methods import METHODS
+from pare.method.catalogue import METHODS, is_pretrained
 from pare.reporting.best_model import RUNNING
 from pare.reporting.records import ALSO, Observer, Purpose, Record
 from pare.search.budget import NOTHING, Amounts, Budget

@@ -19,8 +19,8 @@ from pare.reporting.best_model import MODEL, RUNNING
 from pare.reporting.records import ALSO, Purpose
 from pare.training.distributed import DistributedContext
 from pare.training.evaluate import predict
-from pare.training.launch import Workers
 from pare.training.loop import ReportCallback, train
+from pare.training.workers import Workers
 
 if TYPE_CHECKING:
     from pare.search.sweep import Job

@@ -9,36 +9,26 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import ray
 from ray import tune
 from ray.tune.execution.placement_groups import PlacementGroupFactory
 from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from ray.tune.search import Searcher
-from rich.console import Console
 
 from pare.bucket import Folder
 from pare.data.provider import DataProvider
-from pare.data.store import Prepared
-from pare.data.task import ProgressCallback
 from pare.reporting.scalars import PICTURES
 from pare.search.actor import TrialActor
-from pare.search.cluster import connection, machine
 from pare.search.cluster.autoscaler import HEAD
-from pare.search.cluster.connection import Slots
 from pare.search.cluster.placement_groups import OrphanedPlacementGroups
-from pare.search.cluster.workers import Places, gathered
-from pare.search.executor import Argument, Executor, Result
-from pare.search.output import visibility
-from pare.search.request import Request
+from pare.search.cluster.workers import Places
 from pare.search.sweep import Job, Sweep
 from pare.search.trial import TrialSpec
-from pare.training.launch import Workers
+from pare.training.workers import Workers
 
 RETRIES = 3
 """How often a trial whose actor or node died starts again, from its last checkpoint."""
@@ -184,64 +174,6 @@ class DropImages(tune.Callback):
     ) -> None:
         for name in [name for name in result if name.startswith(PICTURES)]:
             del result[name]
-
-
-class TuneExecutor(Executor):
-    """Runs jobs under Ray Tune: on a Ray of this machine's own, started when first needed, or on a connected cluster.
-
-    `places` says how many trials a cluster that scales holds now.
-    """
-
-    def __init__(self, slots: Slots, connected: bool, places: Places | None = None) -> None:
-        self.slots, self._connected, self._places = slots, connected, places
-
-    def nodes(self) -> Sequence[Mapping[str, Any]]:
-        return ray.nodes() if self._connected else super().nodes()
-
-    def require_shared(self, out: Path) -> None:
-        if self._connected:
-            visibility.require_shared(out)
-
-    def require_data(self, provider: DataProvider, data: Mapping[str, Prepared]) -> None:
-        if self._connected:
-            visibility.require_data(provider, data)
-
-    def map(
-        self, function: Callable[[Argument], Result], arguments: Sequence[Argument], progress: ProgressCallback
-    ) -> list[Result]:
-        self._start()
-        workers = self.slots.workers
-        remote = ray.remote(num_cpus=workers.cpus, num_gpus=workers.gpus)(lambda argument: function(argument))
-        asked = [remote.remote(argument) for argument in arguments]
-        waiting = list(asked)
-        while waiting:
-            _, waiting = ray.wait(waiting)
-            progress(len(asked) - len(waiting), len(asked))
-        return ray.get(asked)
-
-    def run(self, sweep: Sweep, provider: DataProvider, storage: Path, remote: Folder | None = None) -> None:
-        self._start()
-        run(sweep, self.slots.workers, provider, storage, self._places, remote)
-
-    def _start(self) -> None:
-        if not self._connected:
-            connection.connect(None)
-            self._connected = True
-
-
-@contextmanager
-def executor(request: Request, console: Console) -> Iterator[TuneExecutor]:
-    """The executor of a request; of one with an address, once its cluster has places for trials.
-
-    Raises:
-        RequestError: the machines could never hold what is asked for, or nothing answers at the address.
-    """
-    if request.address in (None, "local"):
-        yield TuneExecutor(connection.slots(request, [machine.node()["Resources"]]), connected=False)
-    else:
-        connection.connect(request.address)
-        with gathered(request, console) as (slots, places):
-            yield TuneExecutor(slots, connected=True, places=places)
 
 
 def _folder(trial: Trial) -> str:

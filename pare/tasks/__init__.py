@@ -84,6 +84,16 @@ def get(name: str) -> Task:
     return task
 
 
+def require(name: str) -> None:
+    """See that there is a task of that name; one of this package is not imported for it.
+
+    Raises:
+        RequestError: as `get` does.
+    """
+    if name not in _MODULES:
+        get(name)
+
+
 def environment() -> dict[str, str]:
     """The environment variables by which other processes find the same tasks."""
     return {OWN: os.environ[OWN]} if OWN in os.environ else {}

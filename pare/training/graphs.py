@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from pare.config import Precision, Run
-from pare.method.methods import METHODS
+from pare.method.catalogue import METHODS
 from pare.method.objective import FineTuning, Losses
 from pare.training.distributed import DistributedContext
 from pare.training.passes import EagerPasses, Inputs, Passes, Sums, autocast, sums, working_type

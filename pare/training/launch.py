@@ -16,7 +16,6 @@ import re
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import psutil
@@ -28,6 +27,7 @@ from ray.train.torch import TorchConfig, TorchTrainer
 
 from pare.errors import DiskFull, RequestError, Stopped, TrainingError, is_disk_full
 from pare.training.loop import ReportCallback
+from pare.training.workers import Workers
 
 Program = Callable[[ReportCallback], None]
 Figures = Mapping[str, Any]
@@ -37,15 +37,6 @@ RESTARTS = 3
 
 _LARGE = 2**30
 """Bytes of a process that are worth the 40 ms it takes to give some back."""
-
-
-@dataclass(frozen=True)
-class Workers:
-    """What a run computes on: `count` workers with so many CPUs and GPUs each; GPUs may be a fraction."""
-
-    count: int = 1
-    cpus: float = 1.0
-    gpus: float = 0.0
 
 
 class Mailbox:

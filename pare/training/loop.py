@@ -25,6 +25,7 @@ from pare.data import store
 from pare.data.task import Split
 from pare.errors import Preempted, Stopped, TrainingError
 from pare.method import methods, tuning
+from pare.method.catalogue import METHODS
 from pare.method.curriculum import patches, share
 from pare.method.model import CrossModalModel
 from pare.method.objective import MixedFineTuning
@@ -111,12 +112,12 @@ def fit(
     checkpoints = Checkpoints(folder, remote)
     restored = checkpoints.restore(objective, optimizer)
     best, spent, figures = restored.best, restored.seconds, dict(restored.report)
-    if methods.METHODS[run.method].aligns and not restored.epoch and not restored.step:
+    if METHODS[run.method].aligns and not restored.epoch and not restored.step:
         began = time.perf_counter()
         statistics = source_data.statistics
         figures = align(objective.model, target_side, source_side, statistics, run.alignment, run.seed, world.device)
         spent = time.perf_counter() - began
-    method = methods.METHODS[run.method]
+    method = METHODS[run.method]
     mixes = method.mixes
     inspector = Inspector(task, validation, source, source_data.split("val") if method.partner == "source" else None)
     # CutMix is lent patches by other samples of the target.

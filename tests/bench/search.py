@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pare.errors import DataError
-from pare.search.study.samplers import SamplerName, SchedulerName
+from pare.search.study import SamplerName, SchedulerName
 from pare.search.study.study import Study
 from tests.bench import record
 from tests.bench.record import METHOD

@@ -22,8 +22,7 @@ from transformers import RobertaConfig, RobertaModel, SwinConfig, SwinForImageCl
 
 from pare.config import Gate, Optimizer, Run
 from pare.losses import cross_entropy
-from pare.method import body as bodies
-from pare.method import methods, replacement
+from pare.method import catalogue, methods, replacement
 from pare.training import graphs, optim
 from pare.training.distributed import DistributedContext
 from pare.training.passes import EagerPasses, Inputs, autocast
@@ -56,7 +55,7 @@ class Step:
         )
         side = SimpleNamespace(kind="classification", shape=self.shape, output_shape=(CLASSES,))
         torch.manual_seed(0)
-        bodies._SMALL[name] = {"model_type": CONFIGS[name].model_type, **CONFIGS[name].to_diff_dict()}
+        catalogue.SMALL[name] = {"model_type": CONFIGS[name].model_type, **CONFIGS[name].to_diff_dict()}
         self.objective = methods.build(run, side, cross_entropy, {}, side, {}).to(device).train()
         self.optimizer = optim.build(self.objective, Optimizer())
         self.passes = self.inputs = None

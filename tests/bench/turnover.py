@@ -33,8 +33,8 @@ from pare.search.cluster import connection
 from pare.search.study import space
 from pare.search.study.study import Study
 from pare.search.sweep import Sweep, TaskPlan
-from pare.training.launch import Workers
 from pare.training.loop import train
+from pare.training.workers import Workers
 from tests.conftest import RECIPES, SETTINGS, quietly
 
 TASK, TRIALS, EPOCHS = "ecg", 24, 2

@@ -5,7 +5,7 @@ from transformers import BertConfig, BertModel, RobertaConfig, RobertaModel, Swi
 
 from pare.errors import RequestError
 from pare.method import body as bodies
-from pare.method import bundled
+from pare.method import catalogue
 from pare.method.embedder import adapt
 
 
@@ -143,7 +143,7 @@ SHIPPED = ("swin-mini", "roberta-mini")
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_weights_are_loaded_unless_random_ones_are_asked_for(name):
-    assert bodies.is_pretrained(name)
+    assert catalogue.is_pretrained(name)
     first, second = bodies.load(name).state_dict(), bodies.load(name).state_dict()
     assert all(torch.equal(first[key], second[key]) for key in first)
     random = bodies.load(name, pretrained=False).state_dict()
@@ -154,20 +154,20 @@ def test_shipped_weights_are_loaded_unless_random_ones_are_asked_for(name):
 
 
 def test_a_small_body_without_weights_is_random(monkeypatch):
-    monkeypatch.setitem(bodies._SMALL, "swin-other", bodies._SMALL["swin-mini"])
-    assert not bodies.is_pretrained("swin-other")
+    monkeypatch.setitem(catalogue.SMALL, "swin-other", catalogue.SMALL["swin-mini"])
+    assert not catalogue.is_pretrained("swin-other")
     assert bodies.load("swin-other").width == 32
 
 
 def test_hugging_face_reads_the_shipped_swin():
-    model = SwinModel.from_pretrained(bundled.folder("swin-mini"), add_pooling_layer=False).eval()
+    model = SwinModel.from_pretrained(catalogue.folder("swin-mini"), add_pooling_layer=False).eval()
     body = bodies.load("swin-mini").eval()
     images = torch.rand(2, 3, 64, 64)
     assert torch.equal(body(body.source_embedder(images)), model(images).last_hidden_state)
 
 
 def test_hugging_face_reads_the_shipped_roberta():
-    model = RobertaModel.from_pretrained(bundled.folder("roberta-mini"), add_pooling_layer=False).eval()
+    model = RobertaModel.from_pretrained(catalogue.folder("roberta-mini"), add_pooling_layer=False).eval()
     body = bodies.load("roberta-mini").eval()
     signals = torch.randn(2, 1, 1000)
     embeddings = body.source_embedder.projection(signals).transpose(1, 2)
@@ -178,5 +178,5 @@ def test_hugging_face_reads_the_shipped_roberta():
 
 @pytest.mark.parametrize(("name", "make"), [("swin-mini", SwinModel), ("roberta-mini", RobertaModel)])
 def test_hugging_face_misses_no_tensor_of_the_shipped_bodies(name, make):
-    _, info = make.from_pretrained(bundled.folder(name), add_pooling_layer=False, output_loading_info=True)
+    _, info = make.from_pretrained(catalogue.folder(name), add_pooling_layer=False, output_loading_info=True)
     assert not any(info.values())

@@ -11,7 +11,7 @@ from pare.config import MethodName, Run
 from pare.errors import RequestError
 from pare.losses import cross_entropy
 from pare.method import methods
-from pare.method.methods import METHODS
+from pare.method.catalogue import METHODS
 from pare.method.objective import Mixing
 
 

@@ -11,7 +11,7 @@ from transformers import RobertaModel
 
 from pare.errors import RequestError
 from pare.method import body as bodies
-from pare.method import bundled
+from pare.method import bundled, catalogue
 from pare.pretraining import masked_text, trainer
 from pare.pretraining.__main__ import main, run
 from pare.pretraining.card import CARD, CURVE, sha256
@@ -81,7 +81,7 @@ def test_a_finished_pretraining_leaves_its_files_and_is_not_repeated(tmp_path, c
     arguments = ["roberta-mini", "--steps", "2", "--batch", "8", "--out", str(tmp_path)]
     assert main(arguments) == 0
     written = {path.name: sha256(path) for path in tmp_path.iterdir()}
-    expected = {bundled.CONFIG, bundled.WEIGHTS, bundled.EMBEDDER, CARD, CURVE}
+    expected = {catalogue.CONFIG, catalogue.WEIGHTS, bundled.EMBEDDER, CARD, CURVE}
     assert written.keys() == expected
     capsys.readouterr()
     assert main(arguments) == 0
@@ -149,7 +149,7 @@ def test_a_wrong_request_is_told_in_one_line(arguments, tmp_path, capsys):
 
 @pytest.mark.parametrize("name", BODIES)
 def test_shipped_weights_begin_as_recorded(name):
-    record = json.loads((bundled.folder(name) / CURVE).read_text())
+    record = json.loads((catalogue.folder(name) / CURVE).read_text())
     if record.get("python", platform.python_version()) != platform.python_version():
         pytest.skip(f"read the standard library of Python {record['python']}, not of {platform.python_version()}")
     work = Pretraining(name, PretrainingRecipe(**record["recipe"]))
@@ -158,7 +158,7 @@ def test_shipped_weights_begin_as_recorded(name):
 
 @pytest.mark.parametrize("name", BODIES)
 def test_card_and_record_agree_with_the_files(name):
-    folder = bundled.folder(name)
+    folder = catalogue.folder(name)
     record, card = json.loads((folder / CURVE).read_text()), (folder / CARD).read_text()
     files = [*folder.glob("*.safetensors"), *folder.glob(tokenizer.FILE)]
     assert record["sha256"] == {path.name: sha256(path) for path in files}
@@ -171,7 +171,7 @@ def test_card_and_record_agree_with_the_files(name):
 
 
 def test_hugging_face_reads_the_shipped_body_of_text():
-    folder = bundled.folder("roberta-mini-text")
+    folder = catalogue.folder("roberta-mini-text")
     model, info = RobertaModel.from_pretrained(folder, add_pooling_layer=False, output_loading_info=True)
     assert not any(info.values())
     body = bodies.load("roberta-mini-text").eval()
@@ -180,5 +180,5 @@ def test_hugging_face_reads_the_shipped_body_of_text():
 
 
 def test_shipped_weights_are_small():
-    size = sum(path.stat().st_size for name in BODIES for path in bundled.folder(name).iterdir())
+    size = sum(path.stat().st_size for name in BODIES for path in catalogue.folder(name).iterdir())
     assert size <= 12e6

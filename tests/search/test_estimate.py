@@ -9,7 +9,7 @@ from rich.console import Console
 from pare.search import estimate
 from pare.search.cluster.connection import Slots
 from pare.training.estimate_cost import MeasuredCost
-from pare.training.launch import Workers
+from pare.training.workers import Workers
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import ray
 
 from pare.errors import RequestError, TrainingError
 from pare.reporting import read
-from pare.search import command, executor, trial
+from pare.search import command, trial
 from pare.search.executor import InlineExecutor
 from pare.search.request import Request
 from sweeps import nas360
@@ -44,7 +44,7 @@ def test_a_sweep_runs_to_its_leaderboard_without_ray(sweep, capsys):
 
 def breaking(monkeypatch, at, error):
     """The `at`-th job raises an error after its first epoch."""
-    jobs = []
+    jobs, original = [], trial.carry_out
 
     def carry_out(spec, should_preempt, report):
         jobs.append(spec.id)
@@ -55,9 +55,9 @@ def breaking(monkeypatch, at, error):
                 raise error
             return go_on
 
-        trial.carry_out(spec, should_preempt, broken)
+        original(spec, should_preempt, broken)
 
-    monkeypatch.setattr(executor, "carry_out", carry_out)
+    monkeypatch.setattr(trial, "carry_out", carry_out)
     return jobs
 
 

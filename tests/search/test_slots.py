@@ -12,7 +12,7 @@ from ray.tune import Trainable
 from pare.data.provider import DataProvider
 from pare.search import tune
 from pare.search.cluster import connection
-from pare.training.launch import Workers
+from pare.training.workers import Workers
 
 SLOTS, JOBS = 4, 12
 

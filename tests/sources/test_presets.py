@@ -8,7 +8,7 @@ from pare import tasks
 from pare.config import Run
 from pare.errors import RequestError
 from pare.method import body, methods
-from pare.method.methods import METHODS
+from pare.method.catalogue import METHODS
 
 _SMALL = {
     "microsoft/swin-base-patch4-window7-224-in22k": {

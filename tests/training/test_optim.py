@@ -5,7 +5,7 @@ import torch
 
 from pare import losses
 from pare.config import LearningRates, Optimizer, Run
-from pare.method import methods
+from pare.method import catalogue, methods
 from pare.training import optim
 
 CLASSES = SimpleNamespace(kind="classification", shape=(1, 100), output_shape=(3,))
@@ -36,7 +36,7 @@ def test_a_decay_beyond_the_end_leaves_the_released_share():
     assert optim.multiplier(config, 60_000, 60_000) == pytest.approx(0.718, abs=0.001)
 
 
-@pytest.mark.parametrize("method", methods.METHODS)
+@pytest.mark.parametrize("method", catalogue.METHODS)
 def test_every_trainable_parameter_is_in_one_group(method):
     built = objective(method)
     optimizer = optim.build(built, Optimizer())

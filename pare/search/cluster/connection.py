@@ -16,7 +16,7 @@ from pare.data import parallel
 from pare.errors import ClusterError, RequestError
 from pare.search.cluster import prices
 from pare.search.request import Request
-from pare.training.launch import Workers
+from pare.training.workers import Workers
 
 # Passed to every actor: Ray reads some of them in the driver only.
 ENVIRONMENT = {
@@ -69,6 +69,17 @@ def connect(address: str | None, **resources: int) -> None:
             raise
         why = " ".join(str(error).split())
         raise ClusterError(f"Ray did not start ({why}): run this again when the machine has less to do") from error
+
+
+def disconnect() -> None:
+    """Leave the cluster, or end the Ray that `connect` started; nothing where there is none."""
+    ray.shutdown()
+
+
+def nodes() -> list[Mapping[str, Any]]:
+    """The nodes of the connected cluster, as `ray.nodes()` lists them."""
+    found: list[Mapping[str, Any]] = ray.nodes()
+    return found
 
 
 def price(request: Request, nodes: Callable[[], Sequence[Mapping[str, Any]]]) -> Callable[[], float]:

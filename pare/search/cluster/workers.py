@@ -18,7 +18,7 @@ from pare.search.cluster.connection import Slots
 from pare.search.cluster.release_on_exit import ReleaseOnExit
 from pare.search.cluster.setup_log import SetupLogMonitor
 from pare.search.request import Request
-from pare.training.launch import Workers
+from pare.training.workers import Workers
 
 LOOK = 2.0
 """Seconds between two looks at the cluster."""

@@ -18,8 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError
 
 from pare.config import Run
 from pare.errors import DataError, RequestError
@@ -130,6 +128,15 @@ def write_manifest(
     return name
 
 
+def earlier_bases(out: Path) -> dict[str, Run]:
+    """The base configuration of each task that an earlier session left in sweep.json, if that can be read."""
+    try:
+        base = json.loads((out / "sweep.json").read_text())["base"]
+        return {task: Run.from_flat(flat) for task, flat in base.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
 def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
@@ -138,6 +145,9 @@ def _storage(request: Request) -> dict[str, str]:
     """The study's URL as anyone may read it: without its password."""
     if request.study_storage is None:
         return {}
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
     try:
         return {"study_storage": make_url(request.study_storage).render_as_string(hide_password=True)}
     except ArgumentError:
@@ -148,8 +158,8 @@ def _storage(request: Request) -> dict[str, str]:
 
 
 def _extends(run: Run, earlier: Mapping[str, Any]) -> bool:
-    """Whether a run is an earlier one, or that with another number of epochs."""
-    return run.replace({"epochs": earlier["epochs"]}).flat() == earlier
+    """Whether a run is an earlier one, which may lack newer settings, or that with another number of epochs."""
+    return run.replace({"epochs": earlier["epochs"]}) == Run.from_flat(earlier)
 
 
 def _commit() -> str | None:

@@ -12,7 +12,7 @@ import warnings
 from bisect import insort
 from collections.abc import Container, Iterable, Sequence
 from itertools import count
-from typing import Any, Literal
+from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution
@@ -21,8 +21,7 @@ from optuna.samplers import BaseSampler, CmaEsSampler, GPSampler, RandomSampler,
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-SamplerName = Literal["tpe", "gp", "cmaes", "random"]
-SchedulerName = Literal["asha", "median", "hyperband", "none"]
+from pare.search.study import SamplerName, SchedulerName
 
 REDUCTION = 3
 """Of successive halving: one trial in so many goes on to the next rung."""

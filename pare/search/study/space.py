@@ -16,7 +16,7 @@ from optuna import Trial
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from pare.config import Family, MethodName, Run
-from pare.method.methods import METHODS
+from pare.method.catalogue import METHODS
 from pare.reporting.records import Domain
 
 Values = dict[str, Any]

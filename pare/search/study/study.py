@@ -22,7 +22,8 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from pare.config import MethodName, Run
 from pare.data.task import Direction
 from pare.errors import RequestError
-from pare.search.study.samplers import METHOD, STARTUP, SamplerName, SchedulerName, TrialWindow, pruner, sampler
+from pare.search.study import SamplerName, SchedulerName
+from pare.search.study.samplers import METHOD, STARTUP, TrialWindow, pruner, sampler
 from pare.search.study.space import Space, Values, to_run
 from pare.search.study.storage import Database
 

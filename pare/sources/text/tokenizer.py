@@ -10,7 +10,7 @@ from huggingface_hub import hf_hub_download
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
 from pare.errors import DataError, RequestError
-from pare.method import bundled
+from pare.method import catalogue
 
 FILE = "tokenizer.json"
 
@@ -63,7 +63,7 @@ def place(body: str, folder: Path) -> None:
     Raises:
         RequestError: the body has none, or the hub cannot be reached.
     """
-    for home in (bundled.folder(body), Path(body)):
+    for home in (catalogue.folder(body), Path(body)):
         if (home / FILE).is_file():
             shutil.copyfile(home / FILE, folder / FILE)
             return

@@ -10,8 +10,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from pare.config import Run
-from pare.search.study import samplers, space
-from pare.search.study.samplers import SamplerName, SchedulerName
+from pare.search.study import SamplerName, SchedulerName, samplers, space
 from pare.search.study.study import Study
 
 RUN = Run(task="ecg", data="d", body="roberta-mini", source="signals", source_data="s", epochs=9)

@@ -5,7 +5,7 @@ import pytest
 
 from pare import tasks
 from pare.config import Run
-from pare.method.methods import METHODS
+from pare.method.catalogue import METHODS
 from pare.search.study import space
 
 RUN = Run(task="ecg", data="d", body="roberta-mini", source="signals", source_data="s")

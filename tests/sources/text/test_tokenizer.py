@@ -2,7 +2,7 @@ import pytest
 from tokenizers import Tokenizer, models
 
 from pare.errors import DataError, RequestError
-from pare.method import bundled
+from pare.method import catalogue
 from pare.sources.text import tokenizer
 
 TEXTS = ["def f(x):\n    return x\n", "def g(x, y):\n    return f(x) + f(y)\n"] * 5
@@ -47,7 +47,7 @@ def test_a_tokenizer_is_found_in_the_package_and_in_a_directory(tmp_path):
     folder.mkdir()
     tokenizer.place("roberta-mini-text", home)
     tokenizer.place(str(home), folder)
-    shipped_file = bundled.folder("roberta-mini-text") / tokenizer.FILE
+    shipped_file = catalogue.folder("roberta-mini-text") / tokenizer.FILE
     assert (folder / tokenizer.FILE).read_bytes() == shipped_file.read_bytes()
 
 

@@ -1,0 +1,159 @@
+"""The methods and the bodies that there are, by name. It imports neither torch nor transformers, which take seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pare.config import MethodName, Selector
+from pare.errors import RequestError
+
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+"""What a folder in Hugging Face's format holds."""
+
+_TIMEOUT = 5.0
+"""Seconds for the Hugging Face hub to answer."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """What sets a method apart: by default nothing but that everything trains from the pretrained weights."""
+
+    title: str
+    partner: Literal["source", "target"] | None = None
+    """Whose samples lend patches to a second, mixed pass; None: there is no such pass."""
+    select: Selector | None = None
+    """How patches are selected whatever `gate.select` says."""
+    pretrained: bool = True
+    """Whether the body's weights are."""
+    takes_embedder: bool = True
+    """Whether the target embedder starts from the body's own."""
+    trains_body: bool = True
+    """Whether all of the body trains; else only its norms do."""
+    stage: Literal["otdd", "mona"] | None = None
+    """The stage before fine-tuning, in which the target embedder alone learns."""
+
+    @property
+    def mixes(self) -> bool:
+        """Whether it has a curriculum of replaced patches."""
+        return self.partner is not None
+
+    @property
+    def gates(self) -> bool:
+        """Whether it may learn a gate."""
+        return self.partner == "source" and self.select is None
+
+    @property
+    def aligns(self) -> bool:
+        """Whether it has a stage before fine-tuning."""
+        return self.stage is not None
+
+    @property
+    def reads_source(self) -> bool:
+        """Whether it needs samples of the source."""
+        return self.partner == "source" or self.aligns
+
+    @property
+    def adapts(self) -> bool:
+        """Whether it fine-tunes the body of a pretrained model, of which it may train parts only."""
+        return self.pretrained and self.trains_body
+
+
+METHODS: Mapping[MethodName, Method] = {
+    "pare": Method("gradual patch replacement (PaRe)", partner="source"),
+    "nft": Method("naive fine-tuning of everything"),
+    "fpt": Method("frozen body: embedder, norms and head train", trains_body=False),
+    "orca": Method("features aligned to the source's, then naive fine-tuning (ORCA)", stage="otdd"),
+    "scratch": Method("the same architecture from random weights", pretrained=False),
+    "cutmix": Method("patches of another target sample, without a source (CutMix on tokens)", partner="target"),
+    "pare-random": Method("PaRe with patches selected at random, without a gate", partner="source", select="random"),
+    "nft-random-embedder": Method("naive fine-tuning with a new target embedder", takes_embedder=False),
+}
+
+# Small bodies, for machines without a GPU or a download; `pare.pretraining` makes their weights.
+SMALL: Mapping[str, Mapping[str, Any]] = {
+    "swin-mini": {
+        "model_type": "swin",
+        "image_size": 64,
+        "patch_size": 4,
+        "embed_dim": 32,
+        "depths": [2, 2, 2],
+        "num_heads": [2, 4, 8],
+        "window_size": 4,
+    },
+    "roberta-mini": {
+        "model_type": "roberta",
+        "vocab_size": 8,
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 256,
+        "max_position_embeddings": 514,
+        "type_vocab_size": 1,
+        "signal_patch": 20,
+    },
+    "roberta-mini-text": {
+        "model_type": "roberta",
+        "vocab_size": 2048,
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "intermediate_size": 256,
+        "max_position_embeddings": 514,
+        "type_vocab_size": 1,
+    },
+}
+
+
+def folder(name: str) -> Path:
+    """Where the body called `name` lies in this package, if it does."""
+    return Path(__file__).parent / "weights" / name
+
+
+def is_bundled(name: str) -> bool:
+    """Whether the package has weights of the body called `name`."""
+    return (folder(name) / WEIGHTS).is_file()
+
+
+def is_pretrained(name: str) -> bool:
+    """Whether `pare.method.body.load(name)` gives pretrained weights; tables say `random` otherwise."""
+    return name not in SMALL or is_bundled(name)
+
+
+def require_body(name: str) -> None:
+    """See that there is a body called `name`: in this package, in a folder, in Hugging Face's cache, or on its hub.
+
+    Raises:
+        RequestError: there is none, or the hub cannot be reached.
+    """
+    if name in SMALL:
+        return
+    if Path(name).is_dir():
+        check_folder(Path(name))
+        return
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+
+    try:
+        if not isinstance(try_to_load_from_cache(name, CONFIG), str):
+            get_hf_file_metadata(hf_hub_url(name, CONFIG), timeout=_TIMEOUT)
+    except Exception as error:  # not only OSError: the hub's client lets through what its HTTP library raises
+        raise unavailable(name) from error
+
+
+def check_folder(folder: Path) -> None:
+    """Raise a RequestError unless a folder holds a configuration in Hugging Face's format."""
+    if not (folder / CONFIG).is_file():
+        held = "is empty" if not any(folder.iterdir()) else f"holds no {CONFIG}"
+        raise RequestError(
+            f"body {str(folder)!r} {held}: give a folder that save_pretrained wrote, with {CONFIG} and {WEIGHTS}"
+        )
+
+
+def unavailable(name: str) -> RequestError:
+    """What to tell of a body that nobody has."""
+    return RequestError(
+        f"body {name!r} is neither a directory, nor in the Hugging Face cache, nor can the hub be reached: "
+        f"download it once with `hf download {name}`, or use one of {', '.join(SMALL)}"
+    )
