@@ -25,13 +25,26 @@ _SYMBOLS = {"complete": "circle", "pruned": "x-thin-open", "failed": "triangle-d
 _PER_METHOD = 3
 """Curves shown of each method."""
 
+DRAWN = 2_000
+"""Trials up to which the history shows every one; of more a browser would take its time over the page."""
+
 
 def history(task: Task, trials: Sequence[Row]) -> Chart:
-    """Every trial's objective in the order in which they began, and the best complete one so far."""
+    """Each trial's objective in the order in which they began, and the best complete one so far.
+
+    Of more than `DRAWN` trials it shows one in so many, and each that was the best so far.
+    """
     numbered = list(enumerate(sorted(trials, key=lambda row: row["started"]), start=1))
+    steps: list[tuple[int, float]] = []
+    for number, row in numbered:
+        value = row["objective"]
+        if row["state"] == "complete" and value is not None and (not steps or task.metric.better(value, steps[-1][1])):
+            steps.append((number, value))
+    every, bests = -(-len(numbered) // DRAWN), {number for number, _ in steps}
+    shown = [(number, row) for number, row in numbered if number % every == 0 or number in bests] if every else []
     traces: list[Any] = []
-    for method in dict.fromkeys(row["method"] for _, row in numbered):
-        own = [(number, row) for number, row in numbered if row["method"] == method and row["objective"] is not None]
+    for method in dict.fromkeys(row["method"] for _, row in shown):
+        own = [(number, row) for number, row in shown if row["method"] == method and row["objective"] is not None]
         traces.append(
             {
                 "type": "scatter",
@@ -49,25 +62,26 @@ def history(task: Task, trials: Sequence[Row]) -> Chart:
                 },
             }
         )
-    best: list[float] = []
-    x: list[int] = []
-    for number, row in numbered:
-        value = row["objective"]
-        if row["state"] == "complete" and value is not None:
-            best.append(value if not best or task.metric.better(value, best[-1]) else best[-1])
-            x.append(number)
-    if best:
+    if steps:
+        steps.append((len(numbered), steps[-1][1]))
         line = {"shape": "hv", "width": 1.5, "dash": "dot", "color": "#868e96"}
         name = {"name": "best complete", "hovertemplate": "best so far %{y:.4g}<extra></extra>"}
-        traces.append({"type": "scatter", "mode": "lines", "x": x, "y": best, "line": line, **name})
+        x, y = zip(*steps, strict=True)
+        traces.append({"type": "scatter", "mode": "lines", "x": x, "y": y, "line": line, **name})
     return _chart(traces, "trial", describe(task.metric), counted=len(numbered))
 
 
+def best_of_methods(task: Task, trials: Sequence[Row]) -> dict[str, list[Row]]:
+    """Each method's best trials, whose curves are shown."""
+    methods = dict.fromkeys(row["method"] for row in trials)
+    return {name: best(task, [row for row in trials if row["method"] == name])[:_PER_METHOD] for name in methods}
+
+
 def curves(task: Task, trials: Sequence[Row], points: Sequence[Row]) -> Chart:
-    """The validation metric by epoch of each method's best trials."""
+    """The validation metric by epoch of each method's best trials; `points` are rows of curves, theirs among them."""
     traces = []
-    for method in dict.fromkeys(row["method"] for row in trials):
-        for rank, row in enumerate(best(task, [row for row in trials if row["method"] == method])[:_PER_METHOD]):
+    for method, rows in best_of_methods(task, trials).items():
+        for rank, row in enumerate(rows):
             own = sorted((p for p in points if p["trial"] == row["trial"]), key=lambda p: p["epoch"])
             traces.append(
                 {
@@ -86,7 +100,7 @@ def curves(task: Task, trials: Sequence[Row], points: Sequence[Row]) -> Chart:
 
 
 def importance(shares: Mapping[str, float]) -> Chart:
-    """How much of the objective's variance each setting explains."""
+    """How much each setting matters, the shares of all together being one."""
     ranked = sorted(shares.items(), key=lambda pair: pair[1])
     bars = {
         "type": "bar",
@@ -96,7 +110,7 @@ def importance(shares: Mapping[str, float]) -> Chart:
         "marker": {"color": "#e8590c"},
         "hovertemplate": "%{y}: %{x:.1%}<extra></extra>",
     }
-    chart = _chart([bars], "share of the variance", "")
+    chart = _chart([bars], "importance", "")
     chart["layout"] |= {"height": 110 + 22 * len(ranked), "showlegend": False}
     chart["layout"]["yaxis"] |= {"automargin": True}
     return chart

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import plotly.offline
+import pyarrow as pa
+import pyarrow.compute as pc
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pare import tasks
@@ -30,7 +32,7 @@ _BEST = 10
 
 @dataclass(frozen=True)
 class Importance:
-    """How much of the objective's variance each searched setting explains, and of which trials that was measured."""
+    """How much each searched setting matters, and how and of which trials that was measured."""
 
     shares: Mapping[str, float]
     note: str
@@ -63,15 +65,18 @@ def write(out: Path, context: Context) -> Path:
 
 def render(out: Path, context: Context) -> str:
     """The page of the sweep in `out`."""
-    trials, curves, confirm = (
-        tables.load(out, name).to_pylist() for name in (schema.TRIALS, schema.CURVES, schema.CONFIRM)
-    )
+    trials, confirm = (tables.load(out, name).to_pylist() for name in (schema.TRIALS, schema.CONFIRM))
+    curves = tables.load(out, schema.CURVES).select(["task", "trial", "epoch", "val_metric"])
     rows = leaderboard.build(out, *_baselines(out))
     drawn: dict[str, charts.Chart] = {}
     sections = []
     for name in dict.fromkeys(row["task"] for row in trials + confirm):
         task = tasks.get(name)
-        own, points, runs = ([row for row in table if row["task"] == name] for table in (trials, curves, confirm))
+        own, runs = ([row for row in table if row["task"] == name] for table in (trials, confirm))
+        drawn_too = [row["trial"] for rows in charts.best_of_methods(task, own).values() for row in rows]
+        points = curves.filter(
+            (pc.field("task") == name) & pc.field("trial").isin(pa.array(drawn_too, pa.string()))
+        ).to_pylist()
         section: dict[str, Any] = {
             "task": task,
             "metric": describe(task.metric),
@@ -81,6 +86,7 @@ def render(out: Path, context: Context) -> str:
             "differences": [(row, _verdict(row)) for row in rows if row.task == name and row.difference is not None],
             "importance": context.importance.get(name),
             "best": _best(task, own),
+            "thinned": len(own) if len(own) > charts.DRAWN else 0,
             "charts": {},
         }
         made = {

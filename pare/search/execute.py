@@ -28,7 +28,8 @@ def execute(
 
     board = TensorBoard(out, {plan.task.name: plan.study.space.domains() for plan in plans})
     # The page is made of the tables, and comes after their writer.
-    sweep.observers += [written, board, progress, PageWriter(out, resolved.name, plans)]
+    page = PageWriter(out, resolved.name, plans)
+    sweep.observers += [written, board, progress, page]
     if resolved.request.track:
         sweep.observers.append(tracker(resolved.request.track, f"{resolved.name}-{resolved.id}"))
     if mirror:
@@ -41,5 +42,6 @@ def execute(
     finally:
         resolved.budget.persist()
         board.flush()
+        page.close()
         written.close()
     shutil.rmtree(storage, ignore_errors=True)

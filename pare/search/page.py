@@ -1,40 +1,62 @@
-"""The report of a sweep as it goes: what only the studies and the request know of it, and when to write it."""
+"""The report of a sweep as it goes: what only the studies and the request know of it, and when to write it.
+
+While the sweep runs, a process of its own makes the page from the files of OUT: the driver, whose slots wait for it,
+only starts one now and then. `python -m pare.search.page` is that process.
+"""
 
 from __future__ import annotations
 
 import json
+import os
 import shlex
+import subprocess
+import sys
+import tempfile
+import threading
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
-from optuna.importance import FanovaImportanceEvaluator, get_param_importances
+from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvaluator, get_param_importances
 from optuna.trial import FrozenTrial, TrialState
 
+from pare import tasks
 from pare.reporting import report
 from pare.reporting.records import Record
 from pare.reporting.report import Context, Importance
 from pare.search.request import Request
 from pare.search.study.samplers import METHOD
-from pare.search.sweep import TaskPlan
+from pare.search.study.storage import read_trials
+
+if TYPE_CHECKING:  # what it imports takes longer than a page
+    from pare.search.sweep import TaskPlan
 
 INTERVAL = 30.0
-"""Seconds between two writings, at least; and at least `_SHARE` times what a writing takes."""
+"""Seconds from the end of one writing to the next, at least; and at least `_SHARE` times what a writing takes."""
 
-_SHARE = 100
+_SHARE = 20
 _LEAST = 6
 """Trials that a measure of importance needs."""
 
+_FANOVA = 100
+"""Trials up to which fANOVA is asked. Of few it tells more than PED-ANOVA; of 1,000 it takes 40 s, and that .1."""
+
 
 class PageWriter:
-    """Writes `report.html` when a trial has ended, from the tables; comes after their writer among the observers."""
+    """Has `report.html` written when a trial has ended, from the tables; comes after their writer among the observers.
+
+    A page that cannot be written is a warning, and tried again; `write`, at the end, raises what is wrong.
+    """
 
     def __init__(self, out: Path, script: str, plans: Sequence[TaskPlan]) -> None:
         self._out, self._script, self._plans = out, script, plans
-        self._next = time.monotonic()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._began = self._next = time.monotonic()
+        self._tidy()
 
     def begin(self, record: Record) -> None:
         """Nothing: what has just begun is on the page when the next trial ends."""
@@ -43,32 +65,99 @@ class PageWriter:
         """Nothing, as above."""
 
     def end(self, record: Record) -> None:  # noqa: ARG002 - the tables hold it
-        if time.monotonic() >= self._next:
-            self.write()
+        if self._child is not None and self._child.poll() is not None:
+            self._finish()
+        if self._child is None and time.monotonic() >= self._next:
+            self._start()
 
     def write(self) -> Path:
-        """Write the page as things stand now."""
-        began = time.monotonic()
-        found = {plan.task.name: importance(plan) for plan in self._plans}
-        context = Context(
-            command(self._out, self._script),
-            sum(plan.study.left for plan in self._plans),
-            {task: each for task, each in found.items() if each is not None},
+        """Write the page as things stand now, in this process."""
+        found = {
+            plan.task.name: importance(plan.task.name, plan.study.methods[0], plan.study.ended())
+            for plan in self._plans
+        }
+        return _write(self._out, command(self._out, self._script), self._left(), found)
+
+    def close(self) -> None:
+        """End the process that writes a page, if one does."""
+        if self._child is not None:
+            self._child.kill()
+            self._child.communicate()
+            self._child = None
+            self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove what a process that was ended in the middle of a page left."""
+        for half in self._out.glob(f".{report.NAME}.*.tmp"):
+            half.unlink(missing_ok=True)
+
+    def _left(self) -> int:
+        return sum(plan.study.left for plan in self._plans)
+
+    def _start(self) -> None:
+        """Start a process that writes the page. It ends when this one does: its input is then at its end."""
+        order = {
+            "out": str(self._out),
+            "command": command(self._out, self._script),
+            "left": self._left(),
+            "studies": {p.task.name: [p.study.methods[0], p.study.name, p.study.storage] for p in self._plans},
+        }
+        self._began, self._errors = time.monotonic(), tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is read
+        self._child = subprocess.Popen(
+            [sys.executable, "-m", "pare.search.page"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=self._errors,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            start_new_session=True,  # Ctrl-C is for the driver
         )
-        path = report.write(self._out, context)
+        assert self._child.stdin is not None  # noqa: S101 - a pipe
+        self._child.stdin.write(json.dumps(order).encode() + b"\n")
+        self._child.stdin.flush()
+
+    def _finish(self) -> None:
+        """Note that the process has ended, and how."""
+        assert self._child is not None  # noqa: S101 - only called with one
+        self._errors.seek(0)
+        said = self._errors.read().decode(errors="replace").strip().splitlines()
+        self._errors.close()
+        self._child.communicate()
+        code, self._child = self._child.returncode, None
         now = time.monotonic()
-        self._next = now + max(INTERVAL, _SHARE * (now - began))
-        return path
+        self._next = now + max(INTERVAL, _SHARE * (now - self._began))
+        if code:
+            warnings.warn(f"{report.NAME} was not written: {said[-1] if said else 'its process died'}", stacklevel=2)
 
 
-def importance(plan: TaskPlan) -> Importance | None:
-    """Optuna's fANOVA over the trials of the plan's first method; None while too few can be compared.
+def main() -> None:
+    """Write the page that a line on standard input orders, unless the driver that sent it dies meanwhile."""
+    os.nice(10)  # the trials' work comes first
+    order = json.loads(sys.stdin.readline())
+    threading.Thread(target=_die_with_the_driver, daemon=True).start()
+    found = {
+        task: importance(task, method, read_trials(storage, name) if storage else [])
+        for task, (method, name, storage) in order["studies"].items()
+    }
+    _write(Path(order["out"]), order["command"], order["left"], found)
+
+
+def _die_with_the_driver() -> None:
+    os.read(sys.stdin.fileno(), 1)  # nothing more comes: it returns when the other end is closed
+    os._exit(1)
+
+
+def _write(out: Path, command_line: str, left: int, found: Mapping[str, Importance | None]) -> Path:
+    known = {task: each for task, each in found.items() if each is not None}
+    return report.write(out, Context(command_line, left, known))
+
+
+def importance(task: str, method: str, ended: Sequence[FrozenTrial]) -> Importance | None:
+    """How much each setting mattered to the ended trials of a method; None while too few can be compared.
 
     Trials that were cut short count too: every one by its value after the same epoch, the last one that half of them
     reached. Only settings that all of them have are measured.
     """
-    method = plan.study.methods[0]
-    trials = [t for t in plan.study.ended() if t.user_attrs.get(METHOD) == method and t.intermediate_values]
+    trials = [t for t in ended if t.user_attrs.get(METHOD) == method and t.intermediate_values]
     reached = sorted((max(trial.intermediate_values) for trial in trials), reverse=True)
     if len(reached) < _LEAST:
         return None
@@ -76,13 +165,16 @@ def importance(plan: TaskPlan) -> Importance | None:
     compared = [_at(trial, epoch) for trial in trials if epoch in trial.intermediate_values]
     if len({trial.value for trial in compared}) < 2 or len(compared) < _LEAST:
         return None
-    study = optuna.create_study(direction=plan.task.metric.direction)
+    study = optuna.create_study(direction=tasks.get(task).metric.direction)
     study.add_trials(compared)
-    shares = get_param_importances(study, evaluator=FanovaImportanceEvaluator(seed=0))
+    few = len(compared) <= _FANOVA
+    evaluator = FanovaImportanceEvaluator(seed=0) if few else PedAnovaImportanceEvaluator()
+    shares = get_param_importances(study, evaluator=evaluator)
     if not shares:
         return None
+    what = "fANOVA: share of the variance that each explains" if few else "PED-ANOVA: share in reaching the best tenth"
     note = (
-        f"fANOVA over {len(compared)} trials of {method}, by their best validation metric after epoch {epoch}; "
+        f"{what}; over {len(compared)} trials of {method}, by their best validation metric after epoch {epoch}; "
         "settings that only some of them have are left out."
     )
     return Importance({name: float(share) for name, share in shares.items()}, note)
@@ -113,3 +205,7 @@ def command(out: Path, script: str) -> str:
             values = value if isinstance(value, list) else [value]
             words += [f"--{option}", *map(str, values)]
     return shlex.join(words)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,13 +1,15 @@
 """Records of a sweep that never ran."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from pare.config import Run
 from pare.reporting.records import Domain, Observer, Record
+from pare.reporting.tables import Tables
 
 DOMAINS = {
     "ecg": {"curriculum.family": Domain(choices=("linear", "cosine")), "optimizer.lr.body": Domain(1e-5, 1e-3)},
@@ -93,3 +95,16 @@ def sweep(*observers: Observer) -> None:
             for seed, test in enumerate(tests, start=1):
                 name = f"confirm-{method}-{seed}"
                 run(Each(), record(name, task, method=method, purpose="confirm", test=test, seed=seed), metric=0.3)
+
+
+def many(out: Path, count: int, task: str = "ecg") -> None:
+    """The tables of a sweep of so many ended trials, two in three of which were cut after an epoch."""
+    tables, random = Tables(out), np.random.default_rng(0)
+    for number in range(count):
+        state, epochs = ("pruned", 1) if number % 3 else ("complete", 5)
+        started = datetime(2026, 1, 2, tzinfo=UTC) + timedelta(seconds=number)
+        searched = {"optimizer.lr.body": float(random.random())}
+        one = record(f"pare-{number:04}", task, searched=searched, started=started)
+        one.config = {**one.config, **searched}
+        run(tables, one, epochs, 0.9 - 0.5 * number / count + 0.1 * float(random.random()), state)
+    tables.close()

@@ -1,6 +1,7 @@
 """What a reader sees in a real browser: TensorBoard's tabs over a finished sweep, and the report from disk."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from selenium.webdriver.support.ui import WebDriverWait
 from pare.reporting import leaderboard, report, tables
 from pare.reporting.report import Context, Importance
 from pare.reporting.tensorboard import TensorBoard
-from tests.reporting.fakes import DOMAINS, sweep
+from tests.reporting.fakes import DOMAINS, many, sweep
 from tests.reporting.test_tensorboard import board
 
 BROWSER, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
@@ -182,3 +183,14 @@ def test_the_report_is_readable_in_light_and_dark(browser, out, scheme):
     )
     assert abs(ink - paper) > 0.5
     assert (paper > 0.5) == (scheme == "light")
+
+
+def test_the_report_of_ten_thousand_trials_opens_in_three_seconds(browser, tmp_path):
+    many(tmp_path, 10_000)
+    path = report.write(tmp_path, Context("python sweeps/nas360.py"))
+    assert path.stat().st_size < 10_000_000
+    browser.get("about:blank")
+    began = time.monotonic()
+    browser.get(path.as_uri())
+    wait(browser, lambda page: page.find_elements("css selector", "#ecg-history .main-svg"))
+    assert time.monotonic() - began < 3

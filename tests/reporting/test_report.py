@@ -10,7 +10,7 @@ from pare.errors import DataError
 from pare.reporting import leaderboard, report, tables
 from pare.reporting.report import Context, Importance, render, write
 from pare.reporting.tables import Tables, read
-from tests.reporting.fakes import figures, record, run, sweep
+from tests.reporting.fakes import figures, many, record, run, sweep
 
 IMPORTANCE = {"ecg": Importance({"optimizer.lr.body": 0.7, "gate.threshold": 0.3}, "fANOVA over 6 trials")}
 
@@ -166,3 +166,17 @@ def test_a_damaged_table_is_named_and_the_old_page_stays(tmp_path):
     with pytest.raises(DataError, match=r"trials\.parquet is damaged"):
         write(tmp_path, Context("python sweeps/nas360.py"))
     assert path.read_bytes() == before
+
+
+def test_a_page_of_ten_thousand_trials_stays_small_and_says_what_it_leaves_out(tmp_path):
+    many(tmp_path, 10_000)
+    html = render(tmp_path, Context("python sweeps/nas360.py"))
+    assert len(html) < 10_000_000
+    assert "Of 10,000 trials, those that were the best so far and an even sample" in words(html)
+    drawn, trials = charts(html)["ecg-history"]["data"], read(tmp_path).trials
+    points = {text.split(":")[0]: value for text, value in zip(drawn[0]["text"], drawn[0]["y"], strict=True)}
+    assert 2_000 <= len(points) <= 2_300
+    complete = trials[trials.state == "complete"].set_index("trial").objective
+    assert set(complete.index[complete == complete.cummin()]) <= set(points)
+    assert drawn[1]["y"][-1] == complete.min()
+    assert drawn[1]["x"][-1] == 10_000

@@ -1,18 +1,26 @@
 """What the studies and the request add to the page of a sweep, and when it is written."""
 
+import io
 import json
+import re
+import signal
+import time
 from dataclasses import asdict
 from types import SimpleNamespace
 
+import numpy as np
 import optuna
 import pytest
 from optuna.distributions import FloatDistribution
 from optuna.trial import TrialState
 
 from pare import tasks
-from pare.search import page as report
+from pare.reporting.tables import Tables
+from pare.search import page as module
 from pare.search.page import PageWriter, command, importance
 from pare.search.request import Request
+from pare.search.study.storage import Database
+from tests.reporting.fakes import record, run
 
 
 def trial(number, lr, values, method="pare", **more):
@@ -28,14 +36,9 @@ def trial(number, lr, values, method="pare", **more):
     )
 
 
-def plan(trials, left=0):
-    study = SimpleNamespace(methods=("pare", "nft"), ended=lambda: trials, left=left)
-    return SimpleNamespace(task=tasks.get("ecg"), study=study)
-
-
 def test_importance_finds_the_setting_that_matters():
     trials = [trial(n, lr := n / 10, [lr, lr, lr][: 1 + n % 3]) for n in range(10)]
-    found = importance(plan(trials))
+    found = importance("ecg", "pare", trials)
     assert set(found.shares) == {"lr", "warmup"}
     assert found.shares["lr"] > 0.8
     assert sum(found.shares.values()) == pytest.approx(1)
@@ -45,7 +48,7 @@ def test_importance_finds_the_setting_that_matters():
 def test_importance_compares_like_with_like():
     whole = [trial(n, n / 10, [0.9, 0.5, n / 10]) for n in range(7)]
     others = [trial(n, 0.5, [0.1], method="nft") for n in range(9)]
-    found = importance(plan([*whole, *others]))
+    found = importance("ecg", "pare", [*whole, *others])
     assert "7 trials of pare, by their best validation metric after epoch 3" in found.note
 
 
@@ -55,12 +58,14 @@ def test_importance_compares_like_with_like():
     ids=["none", "few", "all alike"],
 )
 def test_importance_is_not_made_up(trials):
-    assert importance(plan(trials)) is None
+    assert importance("ecg", "pare", trials) is None
 
 
 def asked(folder, **changes):
     request = {**asdict(Request()), **changes}
-    (folder / "sweep.json").write_text(json.dumps({"request": request}))
+    machine = {"system": "Linux", "resources": {}}
+    manifest = {"request": request, "versions": {}, "commit": None, "machine": machine}
+    (folder / "sweep.json").write_text(json.dumps(manifest))
     return command(folder, "nas360")
 
 
@@ -70,15 +75,92 @@ def test_the_command_line_has_what_was_asked_for_and_no_more(tmp_path):
     assert line == "python sweeps/nas360.py --tasks ecg darcy --trials 4 --out 'runs/a b' --fresh --no-warm-start"
 
 
+def study_of(folder, trials, left=0):
+    """A task's study in a database."""
+    url = f"sqlite:///{folder}/study.db"
+    database = Database("ecg", url, "minimize")
+    for number, each in enumerate(trials):
+        each.number = number
+        database.add(each)
+    database.settle()
+    return SimpleNamespace(methods=("pare",), name="ecg", storage=url, ended=lambda: trials, left=left)
+
+
+def swept(folder, left=0):
+    """A sweep of ten trials and the writer of its page."""
+    asked(folder)
+    trials = [trial(n, lr := n / 10, [lr, lr, lr]) for n in range(10)]
+    run(tables := Tables(folder), record())
+    tables.close()
+    return PageWriter(folder, "nas360", [SimpleNamespace(task=tasks.get("ecg"), study=study_of(folder, trials, left))])
+
+
+def wait_for(page):
+    page._child.wait(120)
+    page.end(None)
+
+
+def test_a_process_of_its_own_writes_the_page_that_this_one_would(tmp_path):
+    page = swept(tmp_path, left=3)
+    page.end(None)
+    wait_for(page)
+    theirs = (tmp_path / "report.html").read_text()
+    page.write()
+    own = (tmp_path / "report.html").read_text()
+    assert "3 search trials still to end" in theirs
+    assert "fANOVA: share of the variance" in theirs
+    assert re.sub(r"written [0-9: -]+", "", theirs) == re.sub(r"written [0-9: -]+", "", own)
+
+
+def test_the_process_of_a_page_dies_with_its_driver(tmp_path):
+    """A driver that is killed leaves nobody who writes below its OUT."""
+    page = swept(tmp_path)
+    page._start()
+    page._child.stdin.close()  # as the kernel does for the dead
+    assert page._child.wait(120) == 1
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_a_sweep_that_ends_waits_for_no_page(tmp_path):
+    page = swept(tmp_path)
+    page.end(None)
+    child = page._child
+    page.close()
+    assert child.returncode == -signal.SIGKILL
+    assert not list(tmp_path.glob(".report*"))
+
+
+def test_a_page_that_cannot_be_written_is_told(tmp_path):
+    page = swept(tmp_path)
+    (tmp_path / "ecg" / "trials.parquet").write_bytes(b"nothing")
+    page.end(None)
+    with pytest.warns(UserWarning, match=r"report\.html was not written: .*trials\.parquet is damaged"):
+        wait_for(page)
+
+
 def test_the_page_is_written_at_most_every_so_often(tmp_path, monkeypatch):
     asked(tmp_path)
-    now, contexts = [0.0], []
-    monkeypatch.setattr(report.time, "monotonic", lambda: now[0])
-    monkeypatch.setattr(report.report, "write", lambda _, context: contexts.append(context))
-    page = PageWriter(tmp_path, "nas360", [plan([], left=3), plan([], left=1)])
-    for now[0] in (0.0, 1.0, 29.0, 31.0, 32.0):
+    now, started = [0.0], []
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    page = PageWriter(tmp_path, "nas360", [])
+    done = SimpleNamespace(poll=lambda: 0, returncode=0, communicate=lambda: None)
+
+    def start():
+        started.append(now[0])
+        page._child, page._errors, page._began = done, io.BytesIO(), now[0]
+
+    monkeypatch.setattr(page, "_start", start)
+    for now[0] in (0.0, 1.0, 29.0, 31.5, 40.0, 241.0, 242.0):
         page.end(None)
-    assert len(contexts) == 2
-    page.write()
-    assert len(contexts) == 3
-    assert contexts[0].left == 4
+    assert started == [0.0, 31.5, 241.0], "the second was seen to end after 8.5 s, and 20 times as long passed"
+
+
+def test_importance_of_many_trials_is_quick():
+    """fANOVA takes 40 s for a thousand."""
+    random = np.random.default_rng(0)
+    trials = [trial(n, lr := random.random(), [lr, lr, lr]) for n in range(3000)]
+    began = time.process_time()
+    found = importance("ecg", "pare", trials)
+    assert time.process_time() - began < 5
+    assert "PED-ANOVA" in found.note
+    assert found.shares["lr"] > 0.9

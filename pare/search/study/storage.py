@@ -24,7 +24,7 @@ from optuna.distributions import BaseDistribution, distribution_to_json, json_to
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models  # the schema, which Optuna has no public name for
 from optuna.trial import FrozenTrial
-from sqlalchemy import Connection, event, make_url, select, update
+from sqlalchemy import Connection, create_engine, event, make_url, select, update
 
 from pare.data.task import Direction
 
@@ -123,6 +123,17 @@ class Database:
             self._known.pop(trial.number, None)
         else:
             self._ids[trial.number], self._known[trial.number] = there, _snapshot(trial)
+
+
+def read_trials(url: str, name: str) -> list[FrozenTrial]:
+    """The trials of a study by number, as they are in the database now, of which nothing is changed."""
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            study = select(models.StudyModel.study_id).where(models.StudyModel.study_name == name)
+            return _read(connection, connection.execute(study).scalar_one())
+    finally:
+        engine.dispose()
 
 
 def _snapshot(trial: FrozenTrial) -> FrozenTrial:

@@ -69,6 +69,7 @@ class Study:
         scheduler: SchedulerName = "asha",
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self.name, self.storage = name, storage
         self.space, self.epochs = space, base.epochs
         self.hints: Hints = lambda _: ()
         self._base, self._seed, self._trials, self._sampler = base, seed, trials, sampler
