@@ -10,7 +10,7 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
@@ -25,6 +25,8 @@ from pare.bucket import Folder
 from pare.errors import is_disk_full
 
 _NAMES = "epoch-*.safetensors"
+
+_MODEL = "model."
 
 KEPT = 2
 """The newest, and the one before in case the newest is damaged."""
@@ -72,6 +74,24 @@ class TrainingState:
     """Sums of the figures of those updates."""
 
 
+class Snapshot(NamedTuple):
+    """What a checkpoint will hold: that of a whole run or, without an epoch among its facts, a model's weights."""
+
+    epoch: int
+    step: int
+    tensors: Mapping[str, Tensor]
+    metadata: Mapping[str, str]
+
+    @property
+    def model(self) -> dict[str, Tensor]:
+        """The weights, by their names in the model."""
+        return _under(_MODEL, self.tensors)
+
+
+Copy = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
+"""Copies tensors to where a later update cannot change them."""
+
+
 @dataclass(frozen=True)
 class Checkpoints:
     """The checkpoints of one run, in a folder of their own."""
@@ -81,22 +101,46 @@ class Checkpoints:
     """Where they are in a bucket, too: another node may go on from there. It may be away for a while."""
 
     def save(self, progress: TrainingState, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Keep the state of a run; of older ones the one before and the best stay.
+        """Take a snapshot of a run and write it."""
+        self.write(self.snapshot(progress, module, optimizer))
 
-        The best of the one before stays too, as that one would be of no use without it.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        tensors = {f"model.{name}": tensor for name, tensor in module.state_dict().items()}
+    def snapshot(
+        self,
+        progress: TrainingState,
+        module: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        copied: Copy = dict,
+    ) -> Snapshot:
+        """All that a run needs to go on, its tensors `copied`."""
+        tensors = {f"{_MODEL}{name}": tensor for name, tensor in module.state_dict().items()}
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items() if value is not None}
         tensors |= {f"watched.{name}": total for name, total in progress.watched.items()}
         facts = {name: getattr(progress, name) for name in ("epoch", "best", "seconds", "step")} | {
             "report": dict(progress.report)
         }
-        save_atomically(
-            tensors, self._path(progress.epoch, progress.step), {name: json.dumps(fact) for name, fact in facts.items()}
-        )
-        kept = self._found()[-KEPT:]
+        metadata = {name: json.dumps(fact) for name, fact in facts.items()}
+        return Snapshot(progress.epoch, progress.step, copied(tensors), metadata)
+
+    def weights(self, progress: TrainingState, module: nn.Module, copied: Copy = dict) -> Snapshot:
+        """The weights alone, to be loaded at the end: of a best epoch that a later checkpoint will name."""
+        tensors = {f"{_MODEL}{name}": tensor for name, tensor in module.state_dict().items()}
+        return Snapshot(progress.epoch, 0, copied(tensors), {"best": json.dumps(progress.best)})
+
+    def write(self, snapshot: Snapshot) -> None:
+        """Keep a snapshot; of older checkpoints the one before and the best stay.
+
+        The best of the one before stays too, as that one would be of no use without it.
+
+        Raises:
+            OSError: it cannot be written; names the file.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        newest = self._path(snapshot.epoch, snapshot.step)
+        save_atomically(snapshot.tensors, newest, snapshot.metadata)
+        if "epoch" not in snapshot.metadata:
+            return  # what names it follows, and sees to the rest
+        kept = [path for path in self._found() if _goes_on(path)][-KEPT:]
         for path in list(kept):
             with contextlib.suppress(*_DAMAGED), safe_open(path, framework="pt") as file:
                 if best := _best(file.metadata()):
@@ -106,7 +150,7 @@ class Checkpoints:
                 path.unlink(missing_ok=True)
         if self.remote is not None:
             with contextlib.suppress(OSError):
-                self._push(self.remote, self._path(progress.epoch, progress.step).name)
+                self._push(self.remote, newest.name)
 
     def restore(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingState:
         """Load the newest whole checkpoint in place; returns how far the run had come.
@@ -120,6 +164,8 @@ class Checkpoints:
         for path in reversed(self._found()):
             try:
                 tensors, metadata = _read(path)
+                if "epoch" not in metadata:
+                    continue  # the weights of a best epoch alone
                 facts = {name: json.loads(fact) for name, fact in metadata.items()} | {"best": _best(metadata)}
                 progress = TrainingState(**facts, watched=_under("watched.", tensors))
                 if progress.best:
@@ -128,7 +174,7 @@ class Checkpoints:
             except _DAMAGED:
                 path.unlink(missing_ok=True)
             else:
-                module.load_state_dict(_under("model.", tensors))
+                module.load_state_dict(_under(_MODEL, tensors))
                 state: dict[int, dict[str, Tensor]] = {}
                 for name, tensor in _under("optimizer.", tensors).items():
                     index, _, part = name.partition(".")
@@ -140,7 +186,7 @@ class Checkpoints:
     def load_model(self, epoch: int, module: nn.Module) -> None:
         """Load the weights alone, as they were after `epoch` epochs."""
         tensors, _ = _read(self._path(epoch))
-        module.load_state_dict(_under("model.", tensors))
+        module.load_state_dict(_under(_MODEL, tensors))
 
     def _push(self, remote: Folder, newest: str) -> None:
         """Make what lies in the bucket what lies here."""
@@ -168,6 +214,13 @@ class Checkpoints:
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     with safe_open(path, framework="pt") as file:
         return {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118 - not a mapping
+
+
+def _goes_on(path: Path) -> bool:
+    """Whether a run can go on from a checkpoint, as far as its head tells; a damaged one counts."""
+    with contextlib.suppress(*_DAMAGED), safe_open(path, framework="pt") as file:
+        return "epoch" in file.metadata()
+    return True
 
 
 def _best(metadata: Mapping[str, str]) -> Best | None:

@@ -37,6 +37,7 @@ from pare.training.evaluate import evaluate, predict
 from pare.training.passes import Inputs
 from pare.training.prefetch import TrainSet
 from pare.training.sampling import Order
+from pare.training.saving import Saver
 from pare.training.snapshots import Inspector, due
 
 ReportCallback = Callable[[Mapping[str, Any]], bool]
@@ -72,10 +73,10 @@ def train(
 ) -> Trained | None:
     """Train one run on the prepared data below `root`, reporting after each epoch.
 
-    A checkpoint is left in `folder`, and in `remote`, after each epoch, and at once if `should_preempt()`, asked before
-    each update of a run on one worker. A run that finds one there repeats its report, which may not
-    have been heard, and goes on exactly as if it had never stopped. Every worker of a `torch.distributed` group calls
-    this with the same arguments; the leader gets the model, the others None.
+    A checkpoint is left in `folder`, and in `remote`, about every epoch (see `Saver`), and at once if
+    `should_preempt()`, asked before each update of a run on one worker. A run that finds one there repeats its report,
+    which may not have been heard, and goes on exactly as if it had never stopped. Every worker of a `torch.distributed`
+    group calls this with the same arguments; the leader gets the model, the others None.
 
     Raises:
         DataError: prepared data is missing or damaged.
@@ -142,59 +143,61 @@ def fit(
     if restored.epoch and not world.broadcast(not world.is_main or report(figures)):
         raise Stopped
 
-    for epoch in range(restored.epoch, run.epochs):
-        began = time.perf_counter()
-        objective.train()
-        begun = restored if epoch == restored.epoch else TrainingState()
-        # What was summed before counts once, however many workers go on from there.
-        watched = {name: total.to(world.device) * world.is_main for name, total in begun.watched.items()}
-        batches = prefetch.epoch(order, epoch, *sides, world.device, begun.step)
-        for step, parts in enumerate(batches, start=epoch * order.steps + begun.step):
-            if should_preempt():
-                seconds = spent + time.perf_counter() - began
-                so_far = TrainingState(epoch, best, figures, seconds, step - epoch * order.steps, watched)
-                checkpoints.save(so_far, objective, optimizer)
-                raise Preempted
-            torch.manual_seed(order.dropout_seed(step))
-            progress = step / steps
-            k = patches(share(run.curriculum, progress), *tokens, run.curriculum.counts) if mixes else 0
-            noisy = always_noisy or (run.gate.noise > 0 and progress < run.gate.noise_until)
-            optim.schedule(optimizer, run.optimizer, step, steps)
-            optimizer.zero_grad()
-            for index, (part, batch) in enumerate(parts):
-                noise = order.noise(step, part.rows, tokens, world.device) if noisy and k else None
-                found = passes(Inputs.of(batch, k, noise, part.mixed), index == len(parts) - 1)
-                for name, total in found.items():
-                    watched[name] = watched[name] + total if name in watched else total.clone()
-            if run.optimizer.clip:
-                clip_grad_norm_(objective.parameters(), run.optimizer.clip)
-            optimizer.step()
+    saver = Saver(checkpoints, objective, optimizer)
+    with saver:
+        for epoch in range(restored.epoch, run.epochs):
+            began = time.perf_counter()
+            objective.train()
+            begun = restored if epoch == restored.epoch else TrainingState()
+            # What was summed before counts once, however many workers go on from there.
+            watched = {name: total.to(world.device) * world.is_main for name, total in begun.watched.items()}
+            batches = prefetch.epoch(order, epoch, *sides, world.device, begun.step)
+            for step, parts in enumerate(batches, start=epoch * order.steps + begun.step):
+                if should_preempt():
+                    seconds = spent + time.perf_counter() - began
+                    so_far = TrainingState(epoch, best, figures, seconds, step - epoch * order.steps, watched)
+                    saver.now(so_far)
+                    raise Preempted
+                torch.manual_seed(order.dropout_seed(step))
+                progress = step / steps
+                k = patches(share(run.curriculum, progress), *tokens, run.curriculum.counts) if mixes else 0
+                noisy = always_noisy or (run.gate.noise > 0 and progress < run.gate.noise_until)
+                optim.schedule(optimizer, run.optimizer, step, steps)
+                optimizer.zero_grad()
+                for index, (part, batch) in enumerate(parts):
+                    noise = order.noise(step, part.rows, tokens, world.device) if noisy and k else None
+                    found = passes(Inputs.of(batch, k, noise, part.mixed), index == len(parts) - 1)
+                    for name, total in found.items():
+                        watched[name] = watched[name] + total if name in watched else total.clone()
+                if run.optimizer.clip:
+                    clip_grad_norm_(objective.parameters(), run.optimizer.clip)
+                optimizer.step()
 
-        aligned = figures if epoch == 0 else {}
-        figures = _figures(watched, world, order.steps * order.size)
-        if not math.isfinite(figures["loss"]):
-            raise TrainingError(f"the loss became {figures['loss']} in epoch {epoch + 1}")
-        figures["samples_per_second"] = order.steps * order.size / (time.perf_counter() - began)
-        figures["memory"] = _memory(world.device)
-        predictions = predict(objective.model, task, validation.x, world, run.precision)
-        go_on = True
-        if predictions is not None:
-            loss, metric = evaluate(task, predictions, validation)
-            if best is None or task.metric.better(metric, best.metric):
-                best = Best(epoch + 1, metric)
-            pictures = inspector.look(objective, k, predictions) if due(epoch + 1, run.epochs) else {}
-            spent += time.perf_counter() - began
-            figures |= {f"lr_{name}": rate for name, rate in optim.rates(optimizer).items()}
-            figures |= aligned | {"samples": (epoch + 1) * order.steps * order.size, "seconds": spent}
-            figures |= {"epoch": epoch + 1, "objective": best.metric, "val_metric": metric, "val_loss": loss}
-            checkpoints.save(TrainingState(epoch + 1, best, figures, spent), objective, optimizer)
-            go_on = report(figures | pictures)
-        if not world.broadcast(go_on):
-            raise Stopped
+            aligned = figures if epoch == 0 else {}
+            figures = _figures(watched, world, order.steps * order.size)
+            if not math.isfinite(figures["loss"]):
+                raise TrainingError(f"the loss became {figures['loss']} in epoch {epoch + 1}")
+            figures["samples_per_second"] = order.steps * order.size / (time.perf_counter() - began)
+            figures["memory"] = _memory(world.device)
+            predictions = predict(objective.model, task, validation.x, world, run.precision)
+            go_on = True
+            if predictions is not None:
+                loss, metric = evaluate(task, predictions, validation)
+                if best is None or task.metric.better(metric, best.metric):
+                    best = Best(epoch + 1, metric)
+                pictures = inspector.look(objective, k, predictions) if due(epoch + 1, run.epochs) else {}
+                spent += time.perf_counter() - began
+                figures |= {f"lr_{name}": rate for name, rate in optim.rates(optimizer).items()}
+                figures |= aligned | {"samples": (epoch + 1) * order.steps * order.size, "seconds": spent}
+                figures |= {"epoch": epoch + 1, "objective": best.metric, "val_metric": metric, "val_loss": loss}
+                saver.epoch(TrainingState(epoch + 1, best, figures, spent))
+                go_on = report(figures | pictures)
+            if not world.broadcast(go_on):
+                raise Stopped
 
     if best is None:  # a worker that does not lead
         return None
-    checkpoints.load_model(best.epoch, objective)
+    saver.load_best(best.epoch)
     tuning.merge(objective.model.body)
     return Trained(objective.model.eval(), best)
 
