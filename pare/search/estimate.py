@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -46,6 +46,8 @@ def tell(resolved: ResolvedSweep, executor: Executor, progress: SweepProgress) -
     if unknown:
         label = f"give nodes the label {prices.PRICE_LABEL} in the cluster's YAML"
         console.print(f"the price of {', '.join(unknown)} is unknown: {label}", highlight=False, soft_wrap=True)
+    for line in fitting(costs, executor.slots.workers.gpus):
+        console.print(line, highlight=False, soft_wrap=True)
     for name, cap in vars(request.caps).items():
         most = sum(getattr(each.most, name) for each in estimates)
         if most > cap:
@@ -65,6 +67,21 @@ def measure(
 
 def _estimate_cost(provider: DataProvider, run: Run) -> MeasuredCost:
     return estimate_cost(run, provider.ready(run))
+
+
+def fitting(costs: Mapping[tuple[str, MethodName], MeasuredCost], gpus: float) -> list[str]:
+    """How many trials of each task fit one GPU, by the method that takes most, and where a share is too small."""
+    lines = []
+    for task in dict.fromkeys(task for task, _ in costs):
+        most = max((cost for (name, _), cost in costs.items() if name == task), key=lambda cost: cost.memory)
+        if not most.memory:
+            continue
+        line = f"{task}: a trial takes {most.memory:.1f} of a GPU's {most.capacity:.1f} GiB, {most.fit} fit one"
+        if 0 < gpus < 1 and most.memory > gpus * most.capacity:
+            share = f"give {1 / most.fit:.2g}" if most.fit > 1 else "give 1"
+            line += f"; --gpus-per-trial {gpus:g} is too small a share: {share}, or a smaller batch"
+        lines.append(line)
+    return lines
 
 
 def estimate(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from pare import tasks
 from pare.config import Run
@@ -20,22 +21,37 @@ from pare.training.prefetch import TrainSet
 _BATCHES, _VALIDATED = 6, 128
 """Updates and validation samples that are measured."""
 
+_CONTEXT = 0.5
+"""GiB that a process takes of a GPU before its first tensor, about."""
+
 
 @dataclass(frozen=True)
 class MeasuredCost:
-    """Seconds of an epoch's training and of its validation, on one worker."""
+    """Seconds of an epoch's training and of its validation, on one worker, and the memory of the GPU that it took."""
 
     training: float
     validation: float
+    memory: float = 0.0
+    """GiB, 0 without a GPU."""
+    capacity: float = 0.0
+    """GiB of the GPU it was measured on."""
 
     @property
     def epoch(self) -> float:
         return self.training + self.validation
 
+    @property
+    def fit(self) -> int:
+        """How many such runs one GPU has the memory for; 0 without a GPU."""
+        return int(self.capacity / self.memory) if self.memory else 0
+
 
 def estimate_cost(run: Run, root: Path) -> MeasuredCost:
     """Measure a run on an excerpt of the prepared data below `root`: two short epochs, of which the second counts."""
     task, data = tasks.get(run.task), store.load(root, run.data)
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     excerpt = _Excerpt(data, task, run.optimizer.batch * _BATCHES)
     reports: list[Mapping[str, Any]] = []
 
@@ -49,7 +65,15 @@ def estimate_cost(run: Run, root: Path) -> MeasuredCost:
     rate, samples = second["samples_per_second"], second["samples"] - first["samples"]
     validated = second["seconds"] - first["seconds"] - samples / rate
     units, checked = len(TrainSet(task, data.split("train"))), len(data.split("val"))
-    return MeasuredCost(units / rate, max(validated, 0.0) * checked / len(excerpt.split("val")))
+    return MeasuredCost(units / rate, max(validated, 0.0) * checked / len(excerpt.split("val")), *_gpu_memory())
+
+
+def _gpu_memory() -> tuple[float, float]:
+    """GiB of this process's GPU: the most that it held at once, and all there is."""
+    if not torch.cuda.is_available():
+        return 0.0, 0.0
+    held, capacity = torch.cuda.max_memory_reserved(), torch.cuda.mem_get_info()[1]
+    return held / 2**30 + _CONTEXT, capacity / 2**30
 
 
 class _Excerpt:

@@ -124,6 +124,9 @@ def _local(program: Program, mailbox: Mailbox, workers: Workers) -> Callable[[],
     def loop() -> None:
         if not torch.cuda.is_available():
             torch.set_num_threads(max(1, int(workers.cpus)))
+        elif 0 < workers.gpus < 1:
+            # A run that needs more than its share fails alone, and says so; its neighbours go on.
+            torch.cuda.set_per_process_memory_fraction(workers.gpus)
         failure: Exception | None = None
         try:
             _guarded(program, mailbox.report)
@@ -213,13 +216,14 @@ def _last_line(problem: Exception) -> str:
 
 def _out_of_memory(error: torch.OutOfMemoryError) -> str:
     """What a run that ran out of memory asked for last, what the device has, and what to do."""
-    amount = r"[\d.]+ \w*iB|\d+ bytes"
-    found = re.search(
-        rf"allocate ({amount}).*?capacity of ({amount}) of which ({amount}) is free", str(error), re.DOTALL
-    )
-    asked = (
-        "asked for {} on a device of {} with {} free".format(*found.groups()) if found else str(error).splitlines()[0]
-    )
+    said, amount = str(error), r"[\d.]+ \w*iB|\d+ bytes"
+    asked = said.splitlines()[0]
+    if found := re.search(
+        rf"allocate ({amount}).*?capacity of ({amount}) of which ({amount}) is free", said, re.DOTALL
+    ):
+        asked = "asked for {} on a device of {} with {} free".format(*found.groups())
+    if share := re.search(rf"({amount}) allowed", said):
+        asked += f", its share being {share[1]}"
     return (
         f"OutOfMemoryError: {asked}: give it a larger share of the GPU, or a smaller optimizer.batch or more accumulate"
     )

@@ -65,3 +65,19 @@ def test_a_row_per_task_and_their_sum(priced, dollars):
     assert total.split()[:2] == ["all", "4"]
     assert dollars in row
     assert max(map(len, (header, row, total))) <= 80
+
+
+def test_how_many_trials_fit_a_gpu_and_a_share_that_is_too_small():
+    costs = {
+        ("ecg", "pare"): MeasuredCost(1.0, 1.0, memory=5.0, capacity=79.0),
+        ("ecg", "nft"): MeasuredCost(1.0, 1.0, memory=3.0, capacity=79.0),
+        ("darcy", "pare"): MeasuredCost(1.0, 1.0, memory=30.0, capacity=79.0),
+    }
+    assert estimate.fitting(COSTS, 1.0) == [], "measured without a GPU"
+    ecg, darcy = estimate.fitting(costs, 0.25)
+    assert ecg == "ecg: a trial takes 5.0 of a GPU's 79.0 GiB, 15 fit one"
+    assert darcy == (
+        "darcy: a trial takes 30.0 of a GPU's 79.0 GiB, 2 fit one; "
+        "--gpus-per-trial 0.25 is too small a share: give 0.5, or a smaller batch"
+    )
+    assert all("too small" not in line for line in estimate.fitting(costs, 1.0))

@@ -64,6 +64,19 @@ def test_a_run_that_needs_too_much_memory_fails_and_gives_it_back():
     assert torch.cuda.memory_reserved() == 0
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
+def test_a_run_cannot_take_more_than_its_share_of_a_gpu():
+    def program(report):
+        torch.empty(torch.cuda.mem_get_info()[1] // 2, dtype=torch.uint8, device="cuda")
+
+    try:
+        with pytest.raises(TrainingError, match=r"OutOfMemoryError: asked for .* its share being .* GiB: give it"):
+            drain(Launch(program, Workers(gpus=0.25), "test", "unused"))
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+
+
 @pytest.mark.parametrize("error", [ZeroDivisionError("division by zero"), TrainingError("no finite loss")])
 def test_when_memory_is_given_back_a_failed_run_holds_nothing(error, monkeypatch):
     """What holds the frames of a run holds its tensors, on a GPU gigabytes."""
@@ -90,11 +103,13 @@ def test_a_run_out_of_memory_says_what_it_asked_for_and_what_there_was():
     def program(report):
         raise torch.OutOfMemoryError(
             "CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has a total capacity of 79.18 GiB of which 1.25 GiB"
-            " is free. Including non-PyTorch memory, this process has 77.93 GiB memory in use.\nSee documentation"
+            " is free. Including non-PyTorch memory, this process has 77.93 GiB memory in use. 19.80 GiB allowed; Of "
+            "the allocated memory 1 GiB is allocated.\nSee documentation"
         )
 
     with pytest.raises(TrainingError, match=r"asked for 20.00 GiB on a device of 79.18 GiB with") as error:
         drain(local(program))
+    assert "1.25 GiB free, its share being 19.80 GiB: give it a larger share of the GPU" in str(error.value)
     assert "\n" not in str(error.value)
 
 
