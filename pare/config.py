@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args, get_type_hints
 from pare.errors import RequestError
 
 Family = Literal["linear", "cosine", "exponential", "step", "constant"]
-MethodName = Literal["pare", "nft", "fpt", "orca", "scratch", "cutmix", "pare-random", "nft-random-embedder"]
+MethodName = Literal["pare", "nft", "fpt", "orca", "scratch", "cutmix", "pare-random", "mona", "nft-random-embedder"]
 Selector = Literal["gate", "random", "saliency"]
 Side = Literal["target", "source"]
 PositionOrder = Literal["before_norm", "after_norm"]

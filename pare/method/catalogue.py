@@ -69,6 +69,7 @@ METHODS: Mapping[MethodName, Method] = {
     "scratch": Method("the same architecture from random weights", pretrained=False),
     "cutmix": Method("patches of another target sample, without a source (CutMix on tokens)", partner="target"),
     "pare-random": Method("PaRe with patches selected at random, without a gate", partner="source", select="random"),
+    "mona": Method("an embedder under which fine-tuning keeps the source's knowledge, then naive (MoNA)", stage="mona"),
     "nft-random-embedder": Method("naive fine-tuning with a new target embedder", takes_embedder=False),
 }
 

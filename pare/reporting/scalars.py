@@ -53,6 +53,10 @@ FIGURES: Mapping[str, Figure] = {
         "mean costs between source samples",
         "alignment/after",
     ),
+    "mona_before": Figure(
+        "Source loss after a step of fine-tuning, when MoNA's stage begins", "", "alignment/mona_before"
+    ),
+    "mona_after": Figure("Source loss after a step of fine-tuning, when MoNA's stage ends", "", "alignment/mona_after"),
     "lr_embedder": Figure("Learning rate of the embedder", "", "learning_rate/embedder"),
     "lr_body": Figure("Learning rate of the body", "", "learning_rate/body"),
     "lr_gate": Figure("Learning rate of the gate", "", "learning_rate/gate"),

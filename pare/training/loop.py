@@ -29,8 +29,7 @@ from pare.method.catalogue import METHODS
 from pare.method.curriculum import patches, share
 from pare.method.model import CrossModalModel
 from pare.method.objective import MixedFineTuning
-from pare.training import graphs, optim, prefetch
-from pare.training.align import align
+from pare.training import graphs, optim, prefetch, source_head, stages
 from pare.training.checkpoint import Best, Checkpoints, TrainingState
 from pare.training.distributed import DistributedContext
 from pare.training.evaluate import evaluate, predict
@@ -113,16 +112,16 @@ def fit(
     checkpoints = Checkpoints(folder, remote)
     restored = checkpoints.restore(objective, optimizer)
     best, spent, figures = restored.best, restored.seconds, dict(restored.report)
-    if METHODS[run.method].aligns and not restored.epoch and not restored.step:
+    if not restored.epoch and not restored.step:
         began = time.perf_counter()
-        statistics = source_data.statistics
-        figures = align(objective.model, target_side, source_side, statistics, run.alignment, run.seed, world.device)
+        figures = stages.before(run, objective, target_side, source_side, source_data.statistics, world.device)
         spent = time.perf_counter() - began
     method = METHODS[run.method]
     mixes = method.mixes
     inspector = Inspector(task, validation, source, source_data.split("val") if method.partner == "source" else None)
     # CutMix is lent patches by other samples of the target.
     partner = {"source": source_side, "target": target_side, None: None}[method.partner]
+    facts = source_head.chance(source, source_side.split) if method.partner == "source" else {}
     always_noisy = isinstance(objective, MixedFineTuning) and objective.noisy_throughout
     order = Order(
         seed=run.seed,
@@ -188,7 +187,7 @@ def fit(
                 pictures = inspector.look(objective, k, predictions) if due(epoch + 1, run.epochs) else {}
                 spent += time.perf_counter() - began
                 figures |= {f"lr_{name}": rate for name, rate in optim.rates(optimizer).items()}
-                figures |= aligned | {"samples": (epoch + 1) * order.steps * order.size, "seconds": spent}
+                figures |= aligned | facts | {"samples": (epoch + 1) * order.steps * order.size, "seconds": spent}
                 figures |= {"epoch": epoch + 1, "objective": best.metric, "val_metric": metric, "val_loss": loss}
                 saver.epoch(TrainingState(epoch + 1, best, figures, spent))
                 go_on = report(figures | pictures)

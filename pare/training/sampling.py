@@ -19,7 +19,7 @@ from pare.errors import RequestError
 from pare.method.replacement import gumbel
 
 # What a stream of random numbers is for; the values are part of what makes a run reproducible.
-_TARGET, _SOURCE, _NOISE, _DROPOUT, _AUGMENT, _ALIGNMENT = 1, 2, 3, 4, 5, 6
+_TARGET, _SOURCE, _NOISE, _DROPOUT, _AUGMENT, _ALIGNMENT, _SOURCE_HEAD = 1, 2, 3, 4, 5, 6, 7
 
 
 def _key(*numbers: int) -> int:
@@ -30,6 +30,11 @@ def _key(*numbers: int) -> int:
 def alignment(seed: int) -> np.random.Generator:
     """The random numbers of a run's alignment stage."""
     return np.random.default_rng((seed, _ALIGNMENT))
+
+
+def source_head(seed: int) -> np.random.Generator:
+    """The random numbers of the fit of a run's source predictor."""
+    return np.random.default_rng((seed, _SOURCE_HEAD))
 
 
 class Part(NamedTuple):

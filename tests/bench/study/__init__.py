@@ -1,0 +1,1 @@
+"""Arms of the method against each other on fresh seeds: `python -m tests.bench.study --help`."""
