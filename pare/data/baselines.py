@@ -1,4 +1,4 @@
-"""What a task's trivial predictor reaches, to stand beside every result: several published ones are behind it."""
+"""What needs no training of ours: the constant prediction and a task's own baseline, to stand beside every result."""
 
 from typing import NamedTuple
 
@@ -7,13 +7,33 @@ import numpy as np
 from pare.data.store import Prepared
 from pare.data.task import Baseline, Task
 
+CONSTANT = "constant"
+"""The best prediction that ignores the input."""
+
 
 class Score(NamedTuple):
-    """The name of a trivial predictor and its metric on both splits that a leaderboard shows."""
+    """The name of a baseline and its metric on both splits that a leaderboard shows."""
 
     name: str
     validation: float
     test: float
+
+
+def scores(task: Task, data: Prepared) -> list[Score]:
+    """What every baseline of a task reaches: the constant prediction, then the task's own, if it has one."""
+    own = score(task, data)
+    return [constant(task, data), *([own] if own else [])]
+
+
+def constant(task: Task, data: Prepared) -> Score:
+    """What the best prediction that ignores the input reaches."""
+    prediction = task.constant(data.split("train").y)
+    reached = []
+    for name in ("val", "test"):
+        split = data.split(name)
+        predictions = np.broadcast_to(prediction, (len(split), *prediction.shape))
+        reached.append(task.score(task.metric, predictions, split))
+    return Score(CONSTANT, *reached)
 
 
 def score(task: Task, data: Prepared) -> Score | None:

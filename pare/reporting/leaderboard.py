@@ -18,16 +18,10 @@ from rich.text import Text
 
 from pare import tasks
 from pare.config import MethodName
-from pare.data.baselines import Score
 from pare.data.task import Provenance, Published, Task
-from pare.reporting import schema, tables
+from pare.reporting import baselines, schema, tables
 from pare.reporting.comparison import against_default, paired
 from pare.reporting.records import PROVENANCE, describe
-
-_NONE: Mapping[str, Score] = {}
-
-CONSTANT = "constant"
-"""The row of the best prediction that ignores the input."""
 
 REFERENCE: MethodName = "nft"
 """What every other method is measured against, seed by seed."""
@@ -62,15 +56,13 @@ class Entry:
     unit: str
 
 
-def write(out: Path, constants: Mapping[str, tuple[float, float]], trivial: Mapping[str, Score] = _NONE) -> list[Entry]:
+def write(out: Path) -> list[Entry]:
     """Write `leaderboard.parquet` and `leaderboard.md` from the tables in `out`; returns their rows.
-
-    `constants` holds the constant prediction's (validation, test) by task, `trivial` what trivial predictors reached.
 
     Raises:
         DataError: a table is damaged; names the file.
     """
-    rows = build(out, constants, trivial)
+    rows = build(out)
     tables.write((asdict(row) for row in rows), schema.leaderboard(), out / "leaderboard.parquet")
     temporary = out / f".leaderboard.md.{os.getpid()}.tmp"
     temporary.write_text(markdown(rows), encoding="utf-8")
@@ -78,10 +70,11 @@ def write(out: Path, constants: Mapping[str, tuple[float, float]], trivial: Mapp
     return rows
 
 
-def build(out: Path, constants: Mapping[str, tuple[float, float]], trivial: Mapping[str, Score] = _NONE) -> list[Entry]:
+def build(out: Path) -> list[Entry]:
     """The rows of the leaderboard, task by task, best test metric first, untested methods last."""
     names = (schema.TRIALS, schema.CONFIRM, schema.PUBLISHED)
     trials, confirm, published = (tables.load(out, table).to_pylist() for table in names)
+    reached = baselines.read(out)
     rows: list[Entry] = []
     for name in sorted({row["task"] for row in trials + confirm}):
         task = tasks.get(name)
@@ -90,10 +83,7 @@ def build(out: Path, constants: Mapping[str, tuple[float, float]], trivial: Mapp
             _row(task, method, its[0], its[1], its[2])
             for method in dict.fromkeys(row["method"] for row in its[0] + its[1])
         ]
-        if name in constants:
-            own.append(_baseline(task, own[-1].provenance, CONSTANT, *constants[name]))
-        if name in trivial:
-            own.append(_baseline(task, own[-1].provenance, *trivial[name]))
+        own += [_baseline(task, own[-1].provenance, *score) for score in reached.get(name, ())]
         sign = 1 if task.metric.direction == "minimize" else -1
         rows += sorted(own, key=lambda row: (row.test is None, sign * (row.test or 0.0)))
     return rows

@@ -16,10 +16,9 @@ import pyarrow.compute as pc
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pare import tasks
-from pare.data.baselines import Score
 from pare.data.task import Task
 from pare.reporting import charts, leaderboard, schema, tables
-from pare.reporting.leaderboard import CONSTANT, Entry
+from pare.reporting.leaderboard import Entry
 from pare.reporting.records import PROVENANCE, describe
 
 NAME = "report.html"
@@ -67,7 +66,7 @@ def render(out: Path, context: Context) -> str:
     """The page of the sweep in `out`."""
     trials, confirm = (tables.load(out, name).to_pylist() for name in (schema.TRIALS, schema.CONFIRM))
     curves = tables.load(out, schema.CURVES).select(["task", "trial", "epoch", "val_metric"])
-    rows = leaderboard.build(out, *_baselines(out))
+    rows = leaderboard.build(out)
     drawn: dict[str, charts.Chart] = {}
     sections = []
     for name in dict.fromkeys(row["task"] for row in trials + confirm):
@@ -128,15 +127,6 @@ def _verdict(row: Entry) -> str:
     if low <= 0 <= high:
         return "cannot be told apart"
     return f"{row.method if (high < 0) == (row.direction == 'minimize') else leaderboard.REFERENCE} is better"
-
-
-def _baselines(out: Path) -> tuple[dict[str, tuple[float, float]], dict[str, Score]]:
-    """The predictions without training that an earlier leaderboard holds, by task: constant ones, and trivial ones."""
-    path = out / "leaderboard.parquet"
-    rows = [row for row in tables.read_rows(path) if not row["trials"] and not row["seeds"]] if path.exists() else []
-    constant = {row["task"]: (row["validation"], row["test"]) for row in rows if row["method"] == CONSTANT}
-    others = [row for row in rows if row["method"] != CONSTANT and row["body"] == ""]
-    return constant, {row["task"]: Score(row["method"], row["validation"], row["test"]) for row in others}
 
 
 def _best(task: Task, trials: Sequence[tables.Row]) -> list[dict[str, Any]]:

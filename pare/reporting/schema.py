@@ -16,12 +16,15 @@ from pare.reporting.scalars import FIGURES, TEST, Figure
 
 TIME = pa.timestamp("us", tz="UTC")
 TRIALS, CURVES, CONFIRM, PUBLISHED = "trials", "curves", "confirm", "published"
+BASELINES = "baselines"
 
 
 @functools.cache
 def schema(table: str, metric: Metric | None = None) -> Any:
     """The schema of one of the tables; given a task's metric, the columns that hold it carry its unit."""
-    columns = {TRIALS: _trials, CURVES: _curves, CONFIRM: _confirm, PUBLISHED: _validated}[table](metric)
+    columns = {TRIALS: _trials, CURVES: _curves, CONFIRM: _confirm, PUBLISHED: _validated, BASELINES: _baselines}[
+        table
+    ](metric)
     return pa.schema(columns, metadata={"metric": describe(metric)} if metric else None)
 
 
@@ -100,6 +103,14 @@ def _validated(metric: Metric | None, tested: Sequence[Any] = ()) -> list[Any]:
     ]
 
 
+def _baselines(metric: Metric | None) -> list[Any]:
+    return [
+        _field("baseline", pa.string(), "What predicts: constant, or the task's own baseline by its name"),
+        _measured("validation", FIGURES["val_metric"], metric),
+        _measured("test", TEST, metric),
+    ]
+
+
 def _identity() -> list[Any]:
     trial = _field("trial", pa.string(), "Name, unique within the task")
     return [trial, _field("method", pa.string(), "Fine-tuning method")]
@@ -140,3 +151,12 @@ def _measured(name: str, figure: Figure, metric: Metric | None) -> Any:
 
 def _field(name: str, kind: Any, description: str, unit: str = "") -> Any:
     return pa.field(name, kind, metadata={"description": description, "unit": unit})
+
+
+_COLUMNS = {
+    TRIALS: _trials,
+    CURVES: _curves,
+    CONFIRM: _confirm,
+    PUBLISHED: _validated,
+    BASELINES: _baselines,
+}

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 from rich.console import Console
 
-from pare.data import baselines
 from pare.reporting import best_model, leaderboard
 from pare.search.resolve import ResolvedSweep
-from pare.search.sweep import TaskPlan
 
 if TYPE_CHECKING:
     from pare.search.output.bucket_sync import BucketSync
@@ -19,8 +16,7 @@ if TYPE_CHECKING:
 def publish(resolved: ResolvedSweep, mirror: BucketSync | None, console: Console) -> None:
     """Write leaderboard and page, keep the best model of each task, and print the leaderboard and where it all is."""
     out, plans = resolved.out, resolved.plans
-    trivial = {plan.task.name: score for plan in plans if (score := baselines.score(plan.task, plan.data))}
-    rows = leaderboard.write(out, {plan.task.name: _constant(plan) for plan in plans}, trivial)
+    rows = leaderboard.write(out)
     write_page(resolved)
     for plan in plans:
         best_model.keep_best(out, plan.task, resolved.remote)
@@ -39,14 +35,3 @@ def write_page(resolved: ResolvedSweep) -> None:
     from pare.search.page import PageWriter  # with Plotly and scikit-learn
 
     PageWriter(resolved.out, resolved.name, resolved.plans).write()
-
-
-def _constant(plan: TaskPlan) -> tuple[float, float]:
-    """(validation, test) metric of the best prediction that ignores the input."""
-    prediction = plan.task.constant(plan.data.split("train").y)
-    scores = []
-    for name in ("val", "test"):
-        split = plan.data.split(name)
-        predictions = np.broadcast_to(prediction, (len(split), *prediction.shape))
-        scores.append(plan.task.score(plan.task.metric, predictions, split))
-    return scores[0], scores[1]

@@ -14,7 +14,7 @@ from pare.data.provider import DataProvider
 from pare.data.store import Prepared
 from pare.data.task import Task
 from pare.method import catalogue
-from pare.reporting import best_model, schema, tables
+from pare.reporting import baselines, best_model, schema, tables
 from pare.reporting.progress import SweepProgress
 from pare.reporting.records import Purpose
 from pare.search.budget import Budget
@@ -89,6 +89,11 @@ def resolve(
     }
     sweep_id = "" if request.plan else directory.write_manifest(out, name, request, preset_name, bases, machine)
     plans = [_plan(task, bases[task.name], data[task.name], request, preset, out, sweep_id) for task in chosen]
+    if not request.plan:
+        for task in chosen:
+            if not baselines.path(out, task.name).exists():
+                with progress.preparing(f"the baselines of {task.name}"):
+                    baselines.measure(out, task, data[task.name])
     slots = executor.slots
     gpus = slots.workers.gpus * slots.workers.count
     sweep = Sweep(plans, out, [], slots.concurrent, gpus, budget, request.warm_start)

@@ -11,7 +11,9 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
-from pare.reporting import leaderboard, report, tables
+from pare import tasks
+from pare.data.baselines import Score
+from pare.reporting import baselines, leaderboard, report, tables
 from pare.reporting.report import Context, Importance
 from pare.reporting.tensorboard import TensorBoard
 from tests.reporting.fakes import DOMAINS, many, sweep
@@ -31,7 +33,9 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("sweep")
     sweep(tables.Tables(out), board_files := TensorBoard(out, DOMAINS))
     board_files.flush()
-    leaderboard.write(out, {"ecg": (0.9, 0.95), "darcy": (0.24, 0.25)})
+    for task, scores in {"ecg": (0.9, 0.95), "darcy": (0.24, 0.25)}.items():
+        baselines.write(out, task, tasks.get(task).metric, [Score("constant", *scores)])
+    leaderboard.write(out)
     importance = {"ecg": Importance({"optimizer.lr.body": 0.7, "mix_weight": 0.3}, "fANOVA over 6 trials")}
     report.write(out, Context("python sweeps/nas360.py --tasks ecg darcy", 0, importance))
     return out

@@ -36,6 +36,7 @@ def test_it_resumes_to_the_end_that_it_would_have_had(out, root):
     before = read(out).trials
     arguments = [*OPTIONS, "--executor", "inline", "--out", str(out), "--data-root", str(root)]
     assert command.main("nas360", "", nas360.PRESETS, arguments) == 0
+    assert len(pd.read_parquet(out / "ecg" / "baselines.parquet")) == 1, "which that version did not write"
     expected = json.loads((FIXTURES / "earlier_sweep.json").read_text())
     after = read(out)
     same = ["trial", "method", "state", "objective", "seconds", "started", "ended"]
