@@ -2,8 +2,8 @@
 
 The tab takes its columns from the first experiment summary that it meets: what is absent there vanishes. So a trial
 writes session records only, and each task's directory gets one summary that lists the hyperparameters of all tasks.
-Event files are appended to and closed at once: however many trials run, none stays open. Pictures, which take longer to
-draw than all else, follow from a thread: a slot waits while the driver tells of its trial.
+Event files are appended to and closed at once: however many trials run, none stays open. A run that has ended has one.
+Pictures, which take longer to draw than all else, follow from a thread, and only for the runs worth looking at.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import math
 import operator
 import threading
 import time
-from collections import deque
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections import defaultdict, deque
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime
@@ -22,19 +22,18 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
-from tensorboard.backend.event_processing.event_file_loader import RawEventFileLoader
-from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.event_pb2 import SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import api_pb2, metadata
 from tensorboard.plugins.hparams import summary_v2 as hparams
 from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData, SessionEndInfo
 from tensorboard.plugins.image import metadata as images
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
-from tensorboard.summary.writer.record_writer import RecordWriter
 from tensorboard.util.tensor_util import make_tensor_proto
 
 from pare import tasks
 from pare.config import MethodName
+from pare.reporting import event_files
 from pare.reporting import images as pictures
 from pare.reporting.images import Picture
 from pare.reporting.records import Domain, Record, describe
@@ -56,16 +55,15 @@ _ALWAYS: Mapping[str, Domain] = {
     "method": Domain(choices=get_args(MethodName)),
     "seed": Domain(0, 2**31 - 1),
 }
-_END = ".end"
+
+_FIRST_PICTURED, _MOST_PICTURED = 16, 200
+"""Search trials of a task that have pictures: so many at the beginning, and so many in all."""
 
 _AHEAD = 16
 """Reports whose pictures may be due before the next one waits for them."""
 
 _LATER = 0.3
 """Seconds before a report's pictures are drawn: until then the driver is busy giving the slot its next trial."""
-
-_APPENDING = threading.Lock()
-"""An event is written in several pieces."""
 
 
 class TensorBoard:
@@ -80,6 +78,10 @@ class TensorBoard:
         """By task and trial, of those that run."""
         self._continued: set[Path] = set()
         """Files that say where the curve goes on, so that TensorBoard drops what an earlier life wrote beyond."""
+        self._chosen: dict[str, set[str]] = defaultdict(set)
+        """Search trials that have pictures, by task."""
+        self._best: dict[tuple[str, int], float] = {}
+        """The best objective by task and epoch."""
         self._artist = ThreadPoolExecutor(1, thread_name_prefix="pictures")
         self._due: deque[Future[None]] = deque()
         self._hurry = threading.Event()
@@ -88,14 +90,14 @@ class TensorBoard:
             folder = self.root / task
             for old in folder.glob("*tfevents*"):
                 old.unlink()
-            _append(folder / _name(""), experiment)
+            event_files.append(folder / event_files.name(), experiment)
 
     def begin(self, record: Record) -> None:
         folder = self.root / record.task / record.trial
         # A trial that begins again has not ended, and of two records TensorBoard would believe the first.
-        for old in folder.glob(f"*{_END}"):
-            old.unlink()
-        path = folder / _name("")
+        for old in folder.glob("*tfevents*"):
+            event_files.reopen(old)
+        path = folder / event_files.name()
         self._files[record.task, record.trial] = path
         if record.purpose == "search":
             values = {**record.searched, "method": record.method, "seed": record.seed}
@@ -104,28 +106,28 @@ class TensorBoard:
                 trial_id=f"{record.task}/{record.trial}",
                 start_time_secs=record.started.timestamp(),
             )
-            _append(path, session)
+            event_files.append(path, session)
 
     def epoch(self, record: Record, figures: Mapping[str, Any]) -> None:
         step, samples = int(figures["epoch"]), int(figures["samples"])
-        shown = any(name.startswith(PICTURES) for name in figures)
+        shown = any(name.startswith(PICTURES) for name in figures) and self._pictured(record)
         path = self._file(record)
         if path not in self._continued:
             self._continued.add(path)
-            _append(path, SessionLog(status=SessionLog.START), step=step)
+            event_files.append(path, SessionLog(status=SessionLog.START), step=step)
             # TensorBoard then drops what lies at this step or beyond, curves by samples among it; and a report that is
             # repeated comes without its pictures.
             earlier = dict.fromkeys(_BY_SAMPLES.values(), range(samples))
-            _copy(path, earlier if shown else {**earlier, PICTURES: (step,)})
+            event_files.copy(path, earlier if shown else {**earlier, PICTURES: (step,)})
         named = [(FIGURES[name], value) for name, value in figures.items() if name in FIGURES and value is not None]
         scalars = (s for figure, value in named if (s := _scalar(record, figure, value)))
-        _append(path, *scalars, step=step)
+        event_files.append(path, *scalars, step=step)
         curves = (
             _scalar(record, replace(FIGURES[name], tag=tag), figures[name])
             for name, tag in _BY_SAMPLES.items()
             if name in figures
         )
-        _append(path, *(scalar for scalar in curves if scalar), step=samples)
+        event_files.append(path, *(scalar for scalar in curves if scalar), step=samples)
         if shown:
             self._due.append(self._artist.submit(self._draw, path, record.task, dict(figures), step, time.monotonic()))
         while self._due and (self._due[0].done() or len(self._due) > _AHEAD):
@@ -134,12 +136,12 @@ class TensorBoard:
     def end(self, record: Record) -> None:
         path = self._file(record)
         if record.test is not None and (scalar := _scalar(record, TEST, record.test)):
-            _append(path, scalar, step=record.epochs)
+            event_files.append(path, scalar, step=record.epochs)
         if record.purpose == "search":
             status = api_pb2.STATUS_FAILURE if record.state == "failed" else api_pb2.STATUS_SUCCESS
             ended = (record.ended or datetime.now()).timestamp()
-            # In a file of its own, so that it can be taken back.
-            _append(path.with_name(_name(_END)), _session_end(status, ended))
+            event_files.append(path, _session_end(status, ended))
+        event_files.join(path)
         del self._files[record.task, record.trial]
         self._continued.discard(path)
 
@@ -150,10 +152,28 @@ class TensorBoard:
             self._due.popleft().result()
         self._hurry.clear()
 
+    def _pictured(self, record: Record) -> bool:
+        """Whether a run is worth its pictures: after the search, among a task's first, one in so many, or the best yet.
+
+        The best yet is by the objective after the same epoch.
+        """
+        if record.purpose != "search":
+            return True
+        chosen, key = self._chosen[record.task], (record.task, record.epochs)
+        best, metric = self._best.get(key), tasks.get(record.task).metric
+        leads = record.objective is not None and (best is None or metric.better(record.objective, best))
+        if leads:
+            self._best[key] = float(record.objective or 0.0)
+        if record.trial not in chosen and len(chosen) < _MOST_PICTURED:
+            number = int(record.trial.rpartition("-")[2])
+            if leads or number < _FIRST_PICTURED or number & (number - 1) == 0:
+                chosen.add(record.trial)
+        return record.trial in chosen
+
     def _draw(self, path: Path, task: str, figures: Mapping[str, Any], step: int, told: float) -> None:
         self._hurry.wait(max(0.0, told + _LATER - time.monotonic()))
         drawn = pictures.draw(tasks.get(task), figures)
-        _append(path, *(_image(tag, picture) for tag, picture in drawn.items()), step=step)
+        event_files.append(path, *(_image(tag, picture) for tag, picture in drawn.items()), step=step)
 
     def _file(self, record: Record) -> Path:
         """The event file of a trial since it began; one that fails before it can begin has none yet."""
@@ -233,41 +253,3 @@ def _image(tag: str, picture: Picture) -> Any:
     content = np.array([str(picture.width).encode(), str(picture.height).encode(), picture.png], dtype=object)
     kind = images.create_summary_metadata("", picture.description)
     return Summary(value=[Summary.Value(tag=tag, metadata=kind, tensor=make_tensor_proto(content))])
-
-
-def _copy(path: Path, wanted: Mapping[str, Container[int]]) -> None:
-    """Copy from a trial's earlier files the tags that begin so, each at the steps wanted of it."""
-    found: dict[tuple[str, int], Any] = {}
-    for event in _events(sorted(file for file in path.parent.glob("*tfevents*") if file < path)):
-        for value in event.summary.value:
-            if any(value.tag.startswith(start) and event.step in steps for start, steps in wanted.items()):
-                one = Event(wall_time=event.wall_time, step=event.step, summary=Summary(value=[value]))
-                found[value.tag, event.step] = one
-    with _APPENDING, path.open("ab") as file:
-        records = RecordWriter(file)
-        for event in found.values():
-            records.write(event.SerializeToString())
-
-
-def _events(files: Iterable[Path]) -> Iterator[Any]:
-    for file in files:
-        for record in RawEventFileLoader(str(file)).Load():
-            yield Event.FromString(record)
-
-
-def _name(suffix: str) -> str:
-    # TensorBoard reads the files of a run in the order of their names.
-    return f"events.out.tfevents.{time.time_ns():020d}{suffix}"
-
-
-def _append(path: Path, *contents: Any, step: int = 0) -> None:
-    """Append summaries or session logs to an event file, which is made where there is none."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    now = time.time()
-    with _APPENDING, path.open("ab") as file:
-        records = RecordWriter(file)
-        if file.tell() == 0:
-            records.write(Event(wall_time=now, file_version="brain.Event:2").SerializeToString())
-        for content in contents:
-            kind = "session_log" if isinstance(content, SessionLog) else "summary"
-            records.write(Event(wall_time=now, step=step, **{kind: content}).SerializeToString())

@@ -27,7 +27,9 @@ def publish(resolved: ResolvedSweep, mirror: BucketSync | None, console: Console
         console.print(f"budget reached: {resolved.sweep.capped}; a larger one goes on from here", highlight=False)
     where = f"{resolved.remote}, a copy in {out}" if resolved.remote else out
     console.print(f"report.html, tables, models and leaderboard.md: {where}", highlight=False, soft_wrap=True)
-    console.print(f"compare the trials: tensorboard --logdir {out / 'tb'}", highlight=False, soft_wrap=True)
+    # Its fast reader holds every file open, and shows half of a thousand runs.
+    command = f"tensorboard --load_fast false --logdir {out / 'tb'}"
+    console.print(f"compare the trials: {command}", highlight=False, soft_wrap=True)
 
 
 def write_page(resolved: ResolvedSweep) -> None:

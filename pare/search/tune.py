@@ -198,6 +198,8 @@ def run(
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
         # One for each slot: Tune's default for a searcher of one's own is a single one.
         "TUNE_MAX_PENDING_TRIALS_PG": str(min(sweep.concurrent, MOST_STARTING)),
+        # Tune's snapshot of all trials is restored by nobody: never but once, at the end.
+        "TUNE_GLOBAL_CHECKPOINT_S": "inf",
         # A run's last report says only that it is over.
         "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
         "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",

@@ -176,13 +176,15 @@ def work(sweep, job, count):
     return job, pauses
 
 
-def measure(count, page=True, live=LIVE, **options):
+def measure(count, page=True, live=LIVE, apart=True, **options):
     """The figures of a session after so many trials."""
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
-        # By a process of its own: what it frees would be taken again, and counted for nothing.
-        subprocess.run([sys.executable, "-m", "tests.bench.scale", "--populate", out, str(count)], check=True)
+        if apart:  # what this process frees would be taken again, and counted for nothing
+            subprocess.run([sys.executable, "-m", "tests.bench.scale", "--populate", out, str(count)], check=True)
+        else:
+            populate(out, count)
         (out / "sweep.json").write_text(
             json.dumps({"request": {}, "versions": {}, "machine": {"system": "", "resources": {}}, "commit": None})
         )

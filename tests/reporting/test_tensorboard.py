@@ -22,6 +22,7 @@ from tensorboard.plugins.image.images_plugin import ImagesPlugin
 from tensorboard.plugins.scalar.scalars_plugin import ScalarsPlugin
 from tensorboard.program import TensorBoard as Program
 
+from pare.reporting.images import Picture
 from pare.reporting.tensorboard import TensorBoard
 from tests.reporting.fakes import DOMAINS, arrays, figures, record, run
 
@@ -265,3 +266,45 @@ def test_a_trial_that_never_began_may_still_fail(tmp_path):
     writer.end(record(state="failed", why="no GPU"))
     with board(tmp_path / "tb") as answers:
         assert answers.sessions()["ecg/pare-0000"]["sessions"][0]["status"] == "STATUS_FAILURE"
+
+
+def test_a_run_that_has_ended_is_one_file(tmp_path):
+    run(TensorBoard(tmp_path, DOMAINS), record(), epochs=4, metric=0.5, state="failed")
+    again, one = TensorBoard(tmp_path, DOMAINS), record()
+    again.begin(one)
+    again.epoch(one, figures(3, 0.25))
+    again.end(one)
+    assert len(list((tmp_path / "tb" / "ecg" / "pare-0000").iterdir())) == 1
+    with board(tmp_path / "tb") as answers:
+        assert answers.scalar("ecg/pare-0000", "validation/metric") == [(1, 0.5), (2, 0.5), (3, 0.25)]
+        assert answers.sessions()["ecg/pare-0000"]["sessions"][0]["status"] == "STATUS_SUCCESS"
+
+
+def test_an_end_of_an_earlier_version_is_taken_back_too(tmp_path):
+    run(TensorBoard(tmp_path, DOMAINS), record())
+    (file,) = (tmp_path / "tb" / "ecg" / "pare-0000").iterdir()
+    file.rename(f"{file}.end")
+    writer = TensorBoard(tmp_path, DOMAINS)
+    writer.begin(record())
+    with board(tmp_path / "tb") as answers:
+        assert answers.sessions()["ecg/pare-0000"]["sessions"][0]["status"] == "STATUS_UNKNOWN"
+
+
+def test_a_bounded_number_of_runs_has_pictures_the_best_among_them(tmp_path, monkeypatch):
+    monkeypatch.setattr("pare.reporting.images.draw", lambda *_: {"pictures/gate": Picture(b"PNG", 1, 1, "")})
+    monkeypatch.setattr("pare.reporting.tensorboard._LATER", 0.0)
+    writer, objective = TensorBoard(tmp_path, DOMAINS), {20: 0.4, 50: 0.45, 70: 0.3}
+    for number in range(90):
+        one = record(f"pare-{number:04d}")
+        writer.begin(one)
+        one.epochs, one.objective = 1, objective.get(number, 0.5)
+        writer.epoch(one, figures(1, one.objective) | arrays("ecg"))
+        writer.end(one)
+    confirmed = record("confirm-pare-1", purpose="confirm")
+    writer.begin(confirmed)
+    writer.epoch(confirmed, figures(1) | arrays("ecg"))
+    writer.flush()
+    with board(tmp_path / "tb") as answers:
+        pictured = set(answers.image_tags())
+    names = {f"ecg/pare-{number:04d}" for number in (*range(16), 16, 20, 32, 64, 70)}
+    assert pictured == names | {"ecg/confirm-pare-1"}
