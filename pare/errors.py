@@ -5,6 +5,8 @@ import errno
 _FULL = ("No space left on device", "Disk quota exceeded", "database or disk is full")
 """How libraries say it that do not pass on the number."""
 
+_QUOTED = 60
+
 
 class RequestError(ValueError):
     """The request is wrong or cannot be met.
@@ -42,6 +44,12 @@ class BucketError(RuntimeError):
 
 class Stopped(Exception):  # noqa: N818 - not an error
     """A run was told to end before its last epoch."""
+
+
+def quoted(value: object) -> str:
+    """A name or a cell of a user's file for a message: in quotes, and cut where it is long."""
+    text = repr(str(value))
+    return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…"
 
 
 def is_disk_full(error: BaseException | None) -> bool:

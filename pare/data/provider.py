@@ -93,21 +93,21 @@ class DataProvider:
         """
         self._settle()
         here = self.root
-        for name, key in ((run.task, run.data), (run.source, run.source_data)):
+        for name, key, body in ((run.task, run.data, ""), (run.source, run.source_data, run.body)):
             if not (here / key).is_dir():
                 (here / name).mkdir(parents=True, exist_ok=True)
                 with FileLock(here / name / ".lock"):  # the others on this machine wait for the first
                     if not (here / key).is_dir() and not self._pull(key):
-                        self._make(tasks.get(name), key)
+                        self._make(tasks.get(name).for_body(body), key)
         return here
 
-    def makes(self, name: str, key: str) -> bool:
-        """Whether this machine has some data, or would have it by preparing it."""
+    def makes(self, name: str, key: str, body: str = "") -> bool:
+        """Whether this machine has some data, or would have it by preparing it, a source of text for a body."""
         self._settle()
         if (self.root / key).is_dir() or self._bucket is not None:
             return True
         try:
-            return store.origin(tasks.get(name), self.root, self.preset).key == key
+            return self._would_make(tasks.get(name).for_body(body), key)
         except RequestError:
             return False
 
@@ -143,8 +143,11 @@ class DataProvider:
         store.whole(self.root / key, pull)
         return True
 
+    def _would_make(self, task: Task, key: str) -> bool:
+        return store.origin(task, self.root, self.preset).key == key
+
     def _make(self, task: Task, key: str) -> None:
-        if not self.makes(task.name, key):
+        if not self._would_make(task, key):
             raise TrainingError(
                 f"{platform.node()} lacks the data of {task.name} ({key}) and would make other data below {self.root}: "
                 "give --data-root in a bucket, or put the same official files there"

@@ -11,7 +11,7 @@ import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
 from pare.data import text_numbers
-from pare.errors import RequestError
+from pare.errors import RequestError, quoted
 
 MISSING = "?"
 """The category of an empty cell, where cells may be empty; ARFF writes it so."""
@@ -52,7 +52,7 @@ class Encoder:
         if isinstance(rows, pd.DataFrame):
             missing = [name for name in self.columns if name not in rows]
             if missing:
-                raise RequestError(f"the table lacks column {missing[0]!r}: give {', '.join(self.columns)}")
+                raise RequestError(f"the table lacks column {quoted(missing[0])}: give {', '.join(self.columns)}")
             frame = rows[list(self.columns)]
         else:
             array = np.asarray(rows)
@@ -83,10 +83,10 @@ def _encoded(name: str, column: pd.Series[Any], holds: list[str] | float | None,
         bad = ~np.isfinite(values)
         if (large := ~bad & (np.abs(values) > LARGEST)).any():
             rows = rows_text(np.flatnonzero(large))
-            raise RequestError(f"column {name!r} is beyond ±{LARGEST:g} in {rows}: give it in larger units")
+            raise RequestError(f"column {quoted(name)} is beyond ±{LARGEST:g} in {rows}: give it in larger units")
         numbers = values.astype(np.float32)[:, None]
     if bad.any():
-        raise RequestError(f"column {name!r} is empty or not finite in {rows_text(np.flatnonzero(bad))}")
+        raise RequestError(f"column {quoted(name)} is empty or not finite in {rows_text(np.flatnonzero(bad))}")
     return numbers
 
 
@@ -112,7 +112,7 @@ def _numbers(name: str, column: pd.Series[Any]) -> np.ndarray:
             return parsed.values
     except text_numbers.AmbiguousTextError as error:
         reason = error
-    raise RequestError(f"column {name!r} does not hold numbers ({reason}): it did in training")
+    raise RequestError(f"column {quoted(name)} does not hold numbers ({reason}): it did in training")
 
 
 def _texts(column: pd.Series[Any]) -> np.ndarray:

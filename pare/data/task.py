@@ -203,6 +203,14 @@ class Task(ABC):
         del seeds
         return x, y
 
+    def for_body(self, body: str) -> Task:  # noqa: ARG002
+        """This task as the body of that name reads it: a source of text is cut into the body's own tokens.
+
+        Raises:
+            RequestError: the body's tokenizer cannot be had.
+        """
+        return self
+
     def score(self, metric: Metric, predictions: np.ndarray, split: Split) -> float:
         """A metric of predictions (n, *output_shape) for a whole split; tasks that judge groups gather them here."""
         return float(metric.compute(predictions, np.asarray(split.y)))

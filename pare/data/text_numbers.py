@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from pare.errors import quoted
+
 _CATEGORIES = 20
 """A column of whole numbers as text, no more than so many different ones, is left as categories."""
 
@@ -65,10 +67,10 @@ def _read(texts: pd.Series) -> Numbers | None:
         if _hold(texts, pattern):
             dates = pd.to_datetime(texts.str.replace("/", "-"), format="ISO8601", utc=True, errors="coerce")
             if dates.isna().any():
-                raise AmbiguousTextError(f"dates and {texts[dates.isna()].iloc[0]!r}, which is none: mend it")
+                raise AmbiguousTextError(f"dates and {quoted(texts[dates.isna()].iloc[0])}, which is none: mend it")
             return Numbers(_days(dates), "dates, as days since 1970")
     if _hold(texts, _DAY_OR_MONTH_FIRST):
-        raise AmbiguousTextError(f"dates such as {texts.iloc[0]!r}, day or month first: write them as 2024-12-31")
+        raise AmbiguousTextError(f"dates such as {quoted(texts.iloc[0])}, day or month first: write them as 2024-12-31")
     if _hold(texts, _CLOCK):
         parts = texts.str.split(":", expand=True).astype(float).fillna(0).to_numpy()
         return Numbers(parts @ (1 / 60.0 ** np.arange(parts.shape[1])), "times, as hours")
@@ -93,7 +95,7 @@ def _decimal(texts: pd.Series, categories: int = _CATEGORIES) -> Numbers | None:
         if _hold(texts, rf"{_IN_THOUSANDS}|[+-]?\d{{1,3}}"):
             sample = next(text for text in texts if "," in text)
             raise AmbiguousTextError(
-                f"numbers such as {sample!r}, whose comma may mark thousands or a fraction: write a decimal point"
+                f"numbers such as {quoted(sample)}, whose comma may mark thousands or a fraction: write a decimal point"
             )
         return Numbers(texts.str.replace(",", "").astype(float).to_numpy(), "numbers with commas for thousands")
     if _hold(texts, _COMMA) or _hold(texts, _POINTS_AND_COMMA):
@@ -111,7 +113,7 @@ def _refuse_strays(texts: pd.Series) -> None:
         if others.empty:
             raise AmbiguousTextError("numbers in several notations, or numbers and dates: write all cells alike")
         raise AmbiguousTextError(
-            f"numbers or dates, and texts such as {others.iloc[0]!r}: fill these cells or drop their rows"
+            f"numbers or dates, and texts such as {quoted(others.iloc[0])}: fill these cells or drop their rows"
         )
 
 

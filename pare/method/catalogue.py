@@ -115,7 +115,7 @@ def folder(name: str) -> Path:
 
 def is_bundled(name: str) -> bool:
     """Whether the package has weights of the body called `name`."""
-    return (folder(name) / WEIGHTS).is_file()
+    return Path(name).name == name and (folder(name) / WEIGHTS).is_file()  # not the path of another
 
 
 def is_pretrained(name: str) -> bool:

@@ -67,7 +67,7 @@ class Executor(ABC):
     def require_shared(self, out: Path) -> None:  # noqa: B027 - this machine sees what it has
         """Raises RequestError where a machine does not see the directory."""
 
-    def require_data(self, provider: DataProvider, data: Mapping[str, Prepared]) -> None:  # noqa: B027 - as above
+    def require_data(self, provider: DataProvider, data: Mapping[tuple[str, str], Prepared]) -> None:  # noqa: B027 - as above
         """Raises RequestError where a machine lacks the data, and would make other data."""
 
     @abstractmethod
@@ -174,7 +174,7 @@ class TuneExecutor(Executor):
 
             visibility.require_shared(out)
 
-    def require_data(self, provider: DataProvider, data: Mapping[str, Prepared]) -> None:
+    def require_data(self, provider: DataProvider, data: Mapping[tuple[str, str], Prepared]) -> None:
         if self._connected:
             from pare.search.output import visibility
 

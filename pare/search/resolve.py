@@ -71,13 +71,13 @@ def resolve(
     settings = {task.name: _settings(task, preset_name, request) for task in chosen}
     for body in dict.fromkeys(each["body"] for each in settings.values()):
         catalogue.require_body(body)
-    data: dict[str, Prepared] = {}
+    data: dict[tuple[str, str], Prepared] = {}  # of each task, and of each source as a body reads it
     bases, earlier = {}, directory.earlier_bases(out)
     for task in chosen:
-        for needed in (task.name, settings[task.name]["source"]):
-            if needed not in data:
+        for needed, body in ((task.name, ""), (settings[task.name]["source"], settings[task.name]["body"])):
+            if (needed, body) not in data:
                 with progress.preparing(needed) as show:
-                    data[needed] = provider.prepare(tasks.get(needed), show)
+                    data[needed, body] = provider.prepare(tasks.get(needed).for_body(body), show)
         bases[task.name] = _base(task, settings[task.name], data, request)
         if bases[task.name] != earlier.get(task.name):
             _require_model(bases[task.name], data)
@@ -88,12 +88,12 @@ def resolve(
         for name in ("CPU", "GPU")
     }
     sweep_id = "" if request.plan else directory.write_manifest(out, name, request, preset_name, bases, machine)
-    plans = [_plan(task, bases[task.name], data[task.name], request, preset, out, sweep_id) for task in chosen]
+    plans = [_plan(task, bases[task.name], data[task.name, ""], request, preset, out, sweep_id) for task in chosen]
     if not request.plan:
         for task in chosen:
             if not baselines.path(out, task.name).exists():
                 with progress.preparing(f"the baselines of {task.name}"):
-                    baselines.measure(out, task, data[task.name])
+                    baselines.measure(out, task, data[task.name, ""])
     slots = executor.slots
     gpus = slots.workers.gpus * slots.workers.count
     sweep = Sweep(plans, out, [], slots.concurrent, gpus, budget, request.warm_start)
@@ -120,20 +120,20 @@ def _settings(task: Task, preset: PresetName, request: Request) -> Mapping[str, 
     return settings
 
 
-def _base(task: Task, settings: Mapping[str, Any], data: Mapping[str, Prepared], request: Request) -> Run:
+def _base(task: Task, settings: Mapping[str, Any], data: Mapping[tuple[str, str], Prepared], request: Request) -> Run:
     """The published configuration of a task, as this request starts from it."""
     run = Run(
         task=task.name,
-        data=data[task.name].key,
+        data=data[task.name, ""].key,
         body=settings["body"],
         source=settings["source"],
-        source_data=data[settings["source"]].key,
+        source_data=data[settings["source"], settings["body"]].key,
         seed=request.seed,
     ).replace(settings)
     return run.replace({"epochs": request.epochs}) if request.epochs else run
 
 
-def _require_model(run: Run, data: Mapping[str, Prepared]) -> None:
+def _require_model(run: Run, data: Mapping[tuple[str, str], Prepared]) -> None:
     """Build the run's model once, here: what does not fit together, or cannot be had, is told before any trial.
 
     Raises:
@@ -142,7 +142,8 @@ def _require_model(run: Run, data: Mapping[str, Prepared]) -> None:
     from pare.method import methods  # with torch and transformers
 
     task, source = tasks.get(run.task), tasks.get(run.source)
-    methods.build(run, task, task.criterion, data[task.name].statistics, source, data[source.name].statistics)
+    source_data = data[run.source, run.body]
+    methods.build(run, task, task.criterion, data[run.task, ""].statistics, source, source_data.statistics)
 
 
 def _plan(

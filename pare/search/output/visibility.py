@@ -37,13 +37,13 @@ def require_shared(out: Path) -> None:
         )
 
 
-def require_data(provider: DataProvider, data: Mapping[str, Prepared]) -> None:
-    """See that every node on which trials may run has the data, or makes the same.
+def require_data(provider: DataProvider, data: Mapping[tuple[str, str], Prepared]) -> None:
+    """See that every node on which trials may run has the data, or makes the same: of each (task, body that reads it).
 
     Raises:
         RequestError: one would make other data; names it.
     """
-    for node, lacks in _ask(_lacks, provider, {name: each.key for name, each in data.items()}).items():
+    for node, lacks in _ask(_lacks, provider, {of: each.key for of, each in data.items()}).items():
         if lacks:
             raise RequestError(
                 f"--data-root is {provider.data_root!r}: {node} lacks the official files of {', '.join(lacks)} there; "
@@ -76,5 +76,5 @@ def _exists(path: str) -> bool:
     return Path(path).exists()
 
 
-def _lacks(provider: DataProvider, keys: Mapping[str, str]) -> list[str]:
-    return [name for name, key in keys.items() if not provider.makes(name, key)]
+def _lacks(provider: DataProvider, keys: Mapping[tuple[str, str], str]) -> list[str]:
+    return [name for (name, body), key in keys.items() if not provider.makes(name, key, body)]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import hashlib
+import shutil
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,9 +14,10 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from pare.data import checks
-from pare.data.task import SPLITS, ProgressCallback, Raw, Split, Task
+from pare.data.task import SPLITS, ProgressCallback, Raw, Recipe, Split, Task
 from pare.errors import DataError, RequestError
 from pare.losses import cross_entropy
+from pare.method import catalogue
 from pare.sources.text import tokenizer
 
 LENGTH = 32
@@ -33,8 +37,8 @@ class Passage(NamedTuple):
 class Tokens(Task):
     """A classification task on token ids (n, 1, 32); the size of their vocabulary is among its statistics.
 
-    The tokens have to be those of the run's body, which a task does not know: therefore the body's `tokenizer.json` is
-    one of the raw files.
+    The tokens have to be those of the run's body, whose `tokenizer.json` is one of the raw files. `for_body` says whose
+    it is where they are synthesised.
     """
 
     kind = "classification"
@@ -47,6 +51,35 @@ class Tokens(Task):
     sizes: ClassVar[Mapping[str, int]] = {"train": 5000, "val": 1000, "test": 1000}
     """The most samples of each split; those of training as published."""
 
+    body_tokenizer: Path | None = None
+    """The `tokenizer.json` of the body that this source was bound to by `for_body`."""
+
+    def for_body(self, body: str) -> Tokens:
+        """This source with what is synthesised cut into the tokens of `body`; the tokenizer's hash is in its recipes.
+
+        Official files come with a tokenizer of their own. A body of the package that reads no text has none.
+
+        Raises:
+            RequestError: the body's tokenizer cannot be had.
+        """
+        if not body or (catalogue.is_bundled(body) and not (catalogue.folder(body) / tokenizer.FILE).is_file()):
+            return self
+        bound = copy.copy(self)
+        bound.body_tokenizer = tokenizer.find(body)
+        digest = hashlib.sha256(bound.body_tokenizer.read_bytes()).hexdigest()[:12]
+        vars(bound)["recipes"] = {
+            preset: recipe if recipe["tokenizer"] == body else {**recipe, "tokenizer": digest}
+            for preset, recipe in self.recipes.items()
+        }
+        return bound
+
+    def place_tokenizer(self, recipe: Recipe, folder: Path) -> None:
+        """Put the tokenizer that a recipe names, of a body or by its hash, into a folder."""
+        if self.body_tokenizer is not None:
+            shutil.copyfile(self.body_tokenizer, folder / tokenizer.FILE)
+        else:
+            tokenizer.place(str(recipe["tokenizer"]), folder)
+
     @abstractmethod
     def passages(self, folder: Path, words: Tokenizer) -> Mapping[str, Sequence[Passage]]:
         """The samples that the raw files hold of each split, those of a document together.
@@ -56,12 +89,16 @@ class Tokens(Task):
         """
 
     def read(self, folder: Path, progress: ProgressCallback) -> Raw:
-        words = tokenizer.load(folder / tokenizer.FILE)
+        path = folder / tokenizer.FILE
+        words = tokenizer.load(path)
         passages = self.passages(folder, words)
         progress(1, 2)
         train, val, test = (self._split(passages[name]) for name in SPLITS)
         progress(2, 2)
-        return Raw(train, val, test, {"vocabulary": np.array(words.get_vocab_size())})
+        statistics = {"vocabulary": np.array(words.get_vocab_size())}
+        if self.body_tokenizer is not None and path.read_bytes() == self.body_tokenizer.read_bytes():
+            statistics["own_tokenizer"] = np.array(True)
+        return Raw(train, val, test, statistics)
 
     def encode(self, raw: np.ndarray) -> np.ndarray:
         """Token ids (n, 32) or (n, 1, 32), whole numbers from 0: (n, 1, 32) float32, which holds every id exactly."""

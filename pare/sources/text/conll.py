@@ -55,7 +55,7 @@ class Conll(Tokens):
 
     def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Simulate every official file by a small grammar, those that are not the first an eighth of its length."""
-        tokenizer.place(str(recipe["tokenizer"]), folder)
+        self.place_tokenizer(recipe, folder)
         texts = [name for name in self.files if name != tokenizer.FILE]
         for stream, name in enumerate(texts):
             rng = np.random.default_rng((int(recipe["seed"]), stream))

@@ -39,7 +39,7 @@ class Text(Tokens):
 
     def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
         """Write the text of so many modules, at most, by kind, and the tokenizer of the body that is to read it."""
-        tokenizer.place(str(recipe["tokenizer"]), folder)
+        self.place_tokenizer(recipe, folder)
         modules = draw([*corpus.modules().items()], int(recipe["modules"]), stream=0)
         with (folder / self.files[0]).open("w", encoding="utf-8") as file:
             for done, (module, source) in enumerate(modules, start=1):

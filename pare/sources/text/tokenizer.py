@@ -63,12 +63,25 @@ def place(body: str, folder: Path) -> None:
     Raises:
         RequestError: the body has none, or the hub cannot be reached.
     """
+    shutil.copyfile(find(body), folder / FILE)
+
+
+def find(body: str) -> Path:
+    """The `tokenizer.json` of a body, of this package, of a directory or of the Hugging Face hub.
+
+    Raises:
+        RequestError: the body has none, or the hub cannot be reached.
+    """
     for home in (catalogue.folder(body), Path(body)):
         if (home / FILE).is_file():
-            shutil.copyfile(home / FILE, folder / FILE)
-            return
+            return home / FILE
+    if Path(body).is_dir():
+        raise RequestError(
+            f"body {body!r} has no {FILE}, which a source of text needs: put that of the model there "
+            "(AutoTokenizer.from_pretrained(…).save_pretrained writes it), or choose another --body"
+        )
     try:
-        shutil.copyfile(hf_hub_download(body, FILE), folder / FILE)
+        return Path(hf_hub_download(body, FILE))
     except (OSError, ValueError) as error:
         raise RequestError(
             f"the tokenizer of {body!r} is neither in a directory, nor in the Hugging Face cache, nor can the hub be "

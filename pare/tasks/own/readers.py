@@ -11,7 +11,7 @@ import numpy as np
 import psutil
 
 from pare.data.official.pickles import load_npy
-from pare.errors import DataError, RequestError
+from pare.errors import DataError, RequestError, quoted
 from pare.tasks.own import image_folder, table_file
 from pare.tasks.own.samples import Samples, check
 
@@ -104,15 +104,16 @@ def _named(path: Path, there: Sequence[str], label: str | None, group: str | Non
     target = label or "y"
     for option, name in (("", "x"), ("--label", target), ("--group", group)):
         if name is not None and name not in there:
-            said = f"{option} is {name!r}: " if option and name not in ("x", "y") else ""
+            said = f"{option} is {quoted(name)}: " if option and name not in ("x", "y") else ""
             raise DataError(
-                f"{said}{path} lacks {name!r}: it holds {', '.join(there)}; give x, y and perhaps split, group"
+                f"{said}{path} lacks {quoted(name)}: it holds {', '.join(there)[:300]}; give x, y and perhaps split, "
+                "group"
             )
     names = {part: name for part, name in (("group", group or "group"), ("split", "split")) if name in there}
     for name in there:
         meant = {"groups": "group", "splits": "split"}.get(name.lower(), name.lower())
         if meant in ("group", "split") and meant not in names:
-            raise DataError(f"{path} holds {name!r}, which is not read: call it {meant!r}, or leave it out")
+            raise DataError(f"{path} holds {quoted(name)}, which is not read: call it {meant!r}, or leave it out")
     return target, names
 
 
@@ -122,4 +123,4 @@ def _column(y: np.ndarray) -> np.ndarray:
 
 
 def _unread(names: Iterable[str]) -> tuple[str, ...]:
-    return tuple(f"array {name!r}: not read" for name in names if name != "x")
+    return tuple(f"array {quoted(name)}: not read" for name in names if name != "x")

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from pare.data.tabular import LARGEST, rows_text
-from pare.errors import DataError
+from pare.errors import DataError, quoted
 
 _RESOLUTION = 16 * float(np.finfo(np.float32).eps)
 """Of the largest magnitude: numbers that differ by less than this cannot be told apart well enough in float32."""
@@ -65,7 +65,7 @@ def check(path: Path, samples: Samples) -> None:
         bad = bad | ~np.isfinite(samples.y).reshape(count, -1).all(axis=1)
     if bad.any():
         raise DataError(f"{path} is empty, NaN or infinite in {rows_text(np.flatnonzero(bad))}: fill or drop them")
-    parts = {f"column {name!r}": x[name].to_numpy() for name in x} if isinstance(x, pd.DataFrame) else {"x": x}
+    parts = {f"column {quoted(name)}": x[name].to_numpy() for name in x} if isinstance(x, pd.DataFrame) else {"x": x}
     for name, values in parts.items():
         check_range(path, name, values)
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from pare.data.tabular import rows_text
 from pare.data.task import SPLITS
-from pare.errors import DataError
+from pare.errors import DataError, quoted
 from pare.tasks.own.samples import Samples
 
 
@@ -42,11 +42,11 @@ def divide(path: Path, samples: Samples, strata: np.ndarray, share: float = 0.15
     other = ~np.isin(split, SPLITS)
     if other.any():
         raise DataError(
-            f"{path}: split is {str(split[other][0])!r} in {rows_text(np.flatnonzero(other))}: give train, val, test"
+            f"{path}: split is {quoted(split[other][0])} in {rows_text(np.flatnonzero(other))}: give train, val, test"
         )
     for name in SPLITS:
         if name not in split:
-            raise DataError(f"{path}: no row's split is {name!r}: give all three, or none to have them carved")
+            raise DataError(f"{path}: no row's split is {quoted(name)}: give all three, or none to have them carved")
     first = np.full(group.max() + 1, -1)
     first[group[::-1]] = np.arange(len(group))[::-1]
     leaked = np.flatnonzero(split != split[first[group]])

@@ -18,7 +18,7 @@ from pyarrow import feather, parquet
 from pare.data import text_numbers
 from pare.data.tabular import rows_text
 from pare.data.task import SPLITS
-from pare.errors import DataError, RequestError
+from pare.errors import DataError, RequestError, quoted
 from pare.tasks.own.samples import Samples
 
 SUFFIXES = {".csv", ".tsv", ".parquet", ".pq", ".arrow", ".feather"}
@@ -50,7 +50,7 @@ def read(path: Path, label: str | None, group: str | None, drop: Sequence[str]) 
     there = [str(name).strip() for name in frame.columns]
     frame.columns = pd.Index(there)
     _check_names(path, there, label, group, drop)
-    left_out = [f"column {name!r}: as asked for" for name in drop]
+    left_out = [f"column {quoted(name)}: as asked for" for name in drop]
     there = [name for name in there if name not in drop]
     split = next((name for name in there if name.lower() == "split" and name not in (label, group)), None)
     rest = [name for name in there if name not in (split, group)]
@@ -60,8 +60,8 @@ def read(path: Path, label: str | None, group: str | None, drop: Sequence[str]) 
     taken = {name: frame[name] for name in (target, group, split) if name is not None}
     for name, column in taken.items():
         if column.isna().any():
-            raise DataError(f"{path}: {name!r} is empty in {rows_text(np.flatnonzero(column.isna()))}")
-    converted: list[str] = [f"{target!r} is the target"] if label is None else []
+            raise DataError(f"{path}: {quoted(name)} is empty in {rows_text(np.flatnonzero(column.isna()))}")
+    converted: list[str] = [f"{quoted(target)} is the target"] if label is None else []
     taken[target] = _target(path, target, taken[target], converted)
     features = {}
     for name in there:
@@ -84,20 +84,23 @@ def read(path: Path, label: str | None, group: str | None, drop: Sequence[str]) 
 def _check_names(path: Path, there: list[str], label: str | None, group: str | None, drop: Sequence[str]) -> None:
     twice = [name for name, count in Counter(there).items() if count > 1]
     if twice:
-        raise DataError(f"{path} has two columns {twice[0]!r}: give each a name of its own")
+        raise DataError(f"{path} has two columns {quoted(twice[0])}: give each a name of its own")
     for option, names in (("--label", [label]), ("--group", [group]), ("--drop", drop)):
         for wanted in names:
             if wanted is not None and wanted not in there:
-                raise DataError(f"{option} is {wanted!r}: {path} has {', '.join(there[:20])}")
+                raise DataError(f"{option} is {quoted(wanted)}: {path} has {', '.join(there[:20])[:300]}")
     for name in drop:
         if name in (label, group):
-            raise RequestError(f"--drop is {name!r}, which --label or --group names: leave it out of one of them")
+            raise RequestError(f"--drop is {quoted(name)}, which --label or --group names: leave it out of one of them")
 
 
 def _csv(path: Path) -> tuple[pd.DataFrame, str]:
     """The frame of a text file whose encoding and separator are found out."""
     raw = path.read_bytes()
     text, encoding = _decoded(raw)
+    if "\0" in text:
+        row = text[: text.index("\0")].count("\n")
+        raise DataError(f"{path} is damaged, or no text, in line {row + 1}: it holds bytes of zero")
     head = "\n".join(text[: 2**16].split("\n")[:50])
     first = head.split("\n", 1)[0]
     try:
@@ -142,7 +145,9 @@ def _arrow(path: Path) -> tuple[pd.DataFrame, str]:
         if pa.types.is_decimal(kind):
             table = table.set_column(number, field.name, table.column(number).cast(pa.float64()))
         elif pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            raise DataError(f"{path}: column {field.name!r} holds {kind}: give a number or a text a cell, or --drop it")
+            raise DataError(
+                f"{path}: column {quoted(field.name)} holds {kind}: give a number or a text a cell, or --drop it"
+            )
     return table.to_pandas(ignore_metadata=True, date_as_object=False), "Parquet" if of_parquet else "Arrow"
 
 
@@ -153,10 +158,10 @@ def _target(path: Path, name: str, column: pd.Series, converted: list[str]) -> p
     try:
         numbers = text_numbers.parse(column)
     except text_numbers.AmbiguousTextError as error:
-        raise DataError(f"{path}: column {name!r} holds {error}") from None
+        raise DataError(f"{path}: column {quoted(name)} holds {error}") from None
     if numbers is None:
         return column.astype(str).str.strip()
-    converted.append(f"{name!r}: {numbers.found}")
+    converted.append(f"{quoted(name)}: {numbers.found}")
     return pd.Series(numbers.values, index=column.index)
 
 
@@ -169,31 +174,34 @@ def _feature(
 ) -> pd.Series | None:
     """A feature as numbers or as categories; None of one that nothing can be learnt from."""
     if name.startswith("Unnamed:") and is_numeric_dtype(column) and np.array_equal(column, np.arange(len(column))):
-        left_out.append(f"column {name!r}: numbers of the rows")
+        left_out.append(f"column {quoted(name)}: numbers of the rows")
         return None
     if column.isna().all():
-        raise DataError(f"{path}: column {name!r} is empty: fill it, or --drop {name!r}")
+        raise DataError(f"{path}: column {quoted(name)} is empty: fill it, or --drop {quoted(name)}")
     if is_bool_dtype(column) or is_numeric_dtype(column):
         return column
     try:
         numbers = text_numbers.parse(column)
     except text_numbers.AmbiguousTextError as error:
-        raise DataError(f"{path}: column {name!r} holds {error}; or --drop {name!r}") from None
+        raise DataError(f"{path}: column {quoted(name)} holds {error}; or --drop {quoted(name)}") from None
     if numbers is not None:
-        converted.append(f"{name!r}: {numbers.found}")
+        converted.append(f"{quoted(name)}: {numbers.found}")
         return pd.Series(numbers.values, index=column.index)
     texts = column.astype(object).map(str).str.strip().where(column.notna(), None)
     different, count = set(texts.dropna()), len(texts)
     if {text.lower() for text in different} <= _SPLIT_NAMES and "train" in {text.lower() for text in different}:
         raise DataError(
-            f"{path}: column {name!r} holds {', '.join(sorted(different))}: call it split, or --drop {name!r}"
+            f"{path}: column {quoted(name)} holds {', '.join(sorted(different))[:100]}: call it split, or --drop "
+            f"{quoted(name)}"
         )
     if len(different) > max(_CATEGORIES, _IDENTIFIERS * count):
-        left_out.append(f"column {name!r}: {len(different):,} different texts in {count:,} rows, names or identifiers")
+        left_out.append(
+            f"column {quoted(name)}: {len(different):,} different texts in {count:,} rows, names or identifiers"
+        )
         return None
     if len(different) > max(_CATEGORIES, min(_MOST, count // 10)):
         raise DataError(
-            f"{path}: column {name!r} has {len(different):,} different texts in {count:,} rows, too many for "
-            f"categories: group the rare ones, or --drop {name!r}"
+            f"{path}: column {quoted(name)} has {len(different):,} different texts in {count:,} rows, too many for "
+            f"categories: group the rare ones, or --drop {quoted(name)}"
         )
     return texts

@@ -8,7 +8,7 @@ import numpy as np
 
 from pare.data.tabular import rows_text
 from pare.data.task import Kind
-from pare.errors import DataError
+from pare.errors import DataError, quoted
 from pare.tasks.own.samples import Samples, check_range
 
 _SAMPLES_PER_CLASS = 10
@@ -70,7 +70,9 @@ def weights(path: Path, train: np.ndarray, labels: tuple[str, ...]) -> tuple[flo
     """
     counts = np.bincount(train, minlength=len(labels))
     if not counts.all():
-        raise DataError(f"{path}: class {labels[int(counts.argmin())]!r} has no sample for training: give it more rows")
+        raise DataError(
+            f"{path}: class {quoted(labels[int(counts.argmin())])} has no sample for training: give it more rows"
+        )
     return tuple(float(len(train) / (len(counts) * count)) for count in counts)
 
 
@@ -100,5 +102,7 @@ def _classes(path: Path, y: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
         raise DataError(f"{path}: y holds one class only, {labels[0] if labels else 'none'!r}: give at least two")
     if counts.min() < 3:
         rows = rows_text(np.flatnonzero(codes == counts.argmin()))
-        raise DataError(f"{path}: class {labels[counts.argmin()]!r} has {counts.min()} of at least 3 samples, {rows}")
+        raise DataError(
+            f"{path}: class {quoted(labels[counts.argmin()])} has {counts.min()} of at least 3 samples, {rows}"
+        )
     return codes.reshape(-1).astype(np.int64), labels
