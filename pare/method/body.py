@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -25,7 +25,7 @@ from transformers import (
 )
 
 from pare.errors import RequestError
-from pare.method import bundled, catalogue, hub_models, swin
+from pare.method import bundled, catalogue, hub_models, roberta, swin
 from pare.method.embedder import PatchEmbedder, TextEmbedder, adapt
 
 
@@ -130,7 +130,7 @@ class RobertaBody(nn.Module):
         # RoBERTa's first position is padding_idx + 1, BERT's is 0; every token of a signal is of type 0.
         first = embeddings.padding_idx + 1 if isinstance(model, RobertaModel) else 0
         positions = embeddings.position_embeddings.weight.detach()[first:]
-        self._layer: Callable[[Any, Tensor], Tensor] | None = None
+        self.block = roberta.block
         self.register_buffer("positions", positions + embeddings.token_type_embeddings.weight.detach()[0])
         self.positions: Tensor
         self.signal_patch: int | None = getattr(config, "signal_patch", None)
@@ -194,21 +194,14 @@ class RobertaBody(nn.Module):
 
     def compile_blocks(self) -> bool:
         """Train with compiled blocks from now on; returns whether that is possible."""
-        self._layer = torch.compile(_layer, dynamic=False)
+        self.block = torch.compile(roberta.block, dynamic=False)
         return True
 
     def forward(self, tokens_BND: Tensor) -> Tensor:
-        if self._layer is None or not self.training:
-            return self.encoder(tokens_BND).last_hidden_state
+        run = self.block if self.training else roberta.block
         for layer in self.encoder.layer:
-            tokens_BND = self._layer(layer, tokens_BND)
+            tokens_BND = run(layer, tokens_BND)
         return tokens_BND
-
-
-def _layer(layer: Any, tokens_BND: Tensor) -> Tensor:
-    """One block, compiled once for all of them."""
-    out = layer(tokens_BND)
-    return out[0] if isinstance(out, tuple) else out
 
 
 Body = SwinBody | RobertaBody
