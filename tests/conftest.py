@@ -2,7 +2,8 @@
 
 import os
 
-os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")  # read at import
+# Read at import, and inherited by every process that a test starts: no threads beyond the cores, no call of the hub.
+os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "HF_HUB_OFFLINE"), "1")
 
 import logging
 import socket

@@ -11,23 +11,11 @@ import ray
 from pare import load
 from pare.bucket import Folder
 from pare.reporting import read
-from pare.search import command
-from sweeps import nas360
 from tests.faults.kill import figures
 from tests.faults.session import Session, frozen
+from tests.sweeps.script import INLINE, sweep, told
 
 SMALL = ["--tasks", "ecg", "--trials", "2", "--epochs", "2", "--seeds", "1", "--preset", "laptop"]
-
-
-def sweep(*arguments):
-    return command.main("nas360", nas360.__doc__, nas360.PRESETS, [str(a) for a in arguments])
-
-
-def told(capsys):
-    """The one line on the error stream."""
-    line = capsys.readouterr().err
-    assert line.count("\n") == 1
-    return line
 
 
 def same(one, two):
@@ -54,7 +42,7 @@ def test_a_sweep_in_a_bucket_leaves_what_one_in_a_directory_does(store_url, root
     assert said.err == ""
     workspace = cache / "runs" / store_url.removeprefix("s3://") / "run"
     assert f"leaderboard.md: {remote}, a copy in {workspace}" in said.out
-    assert sweep(*SMALL, "--out", tmp_path / "local", "--data-root", root) == 0
+    assert sweep(*SMALL, *INLINE, "--out", tmp_path / "local", "--data-root", root) == 0
     remote.pull_folder("", tmp_path / "pulled")
     assert same(tmp_path / "pulled", tmp_path / "local")
     assert set(read(tmp_path / "pulled").trials.provenance) == {"real"}
@@ -96,7 +84,6 @@ def test_no_bucket_is_told_before_anything_starts(store_url, cache, capsys):
     assert not cache.exists()
 
 
-@pytest.mark.ray
 def test_no_bucket_of_data_is_told_too(store_url, tmp_path, capsys):
     assert sweep(*SMALL, "--out", tmp_path, "--data-root", "s3://no-such-bucket/data") == 2
     assert "--data-root is 's3://no-such-bucket/data': there is no bucket" in told(capsys)

@@ -1,13 +1,9 @@
-"""The script on real Ray, real files and real TensorBoard: what it leaves, and what it says of a bad request."""
+"""The script on a real Ray, with real files and real TensorBoard: what it leaves, and what it goes on from."""
 
 import json
 import os
-import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
-from subprocess import PIPE
 
 import numpy as np
 import optuna
@@ -15,17 +11,9 @@ import pandas as pd
 import pytest
 import ray
 
-from pare import load, tasks
+from pare import load
 from pare.reporting import read
-from pare.search import command
-from sweeps import nas360
-
-SCRIPT = Path(nas360.__file__)
-SMALL = ["--trials", "4", "--epochs", "3", "--seeds", "1", "--preset", "laptop"]
-
-
-def sweep(*arguments):
-    return command.main("nas360", nas360.__doc__, nas360.PRESETS, [str(a) for a in arguments])
+from tests.sweeps.script import INLINE, SCRIPT, SMALL, sweep, told
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +101,8 @@ def test_the_same_command_again_does_nothing_and_a_larger_one_extends(finished, 
     assert read(out).confirm.equals(before.confirm)
     more = [*SMALL, "--out", out, "--data-root", root]
     more[more.index("--trials") + 1] = "5"
-    assert sweep("--tasks", "ecg", *more) == 0
+    assert sweep("--tasks", "ecg", *more, *INLINE) == 0
+    assert not ray.is_initialized()
     after = read(out).trials
     assert len(after[after.task == "ecg"]) == 5
     assert len(after[after.task == "darcy"]) == 4
@@ -130,31 +119,9 @@ def test_a_plan_starts_nothing(finished, root, tmp_path, capsys):
     assert "unknown" in row, "nobody knows what this machine costs"
     assert not list((tmp_path / "new").rglob("*.parquet"))
     assert not (tmp_path / "new" / "sweep.json").exists()
-    assert sweep("--plan", "--tasks", "ecg", *SMALL, "--out", out, "--data-root", root) == 0
+    assert sweep("--plan", "--tasks", "ecg", *SMALL, *INLINE, "--out", out, "--data-root", root) == 0
     assert "0.00" in capsys.readouterr().out, "everything asked for has been done"
     assert read(out).trials.equals(before.trials)
-
-
-@pytest.mark.ray
-def test_a_budget_ends_a_sweep_well_and_a_larger_one_goes_on(root, tmp_path, capsys):
-    arguments = ["--tasks", "ecg", "--trials", "6", "--epochs", "3", "--seeds", "1", "--preset", "laptop"]
-    places = ["--out", tmp_path, "--data-root", root]
-    assert sweep(*arguments, *places, "--max-hours", "0.0005") == 0
-    assert "budget reached: --max-hours 0.0005" in capsys.readouterr().out
-    first = read(tmp_path)
-    assert len(first.trials) < 6
-    assert set(first.trials.state) <= {"complete", "pruned"}
-    assert sweep(*arguments, *places, "--max-hours", "5") == 0
-    assert len(read(tmp_path).trials) == 6
-    assert set(read(tmp_path).confirm.method) == {"pare", "nft"}
-    frozen = optuna.load_study(study_name="ecg", storage=f"sqlite:///{tmp_path}/ecg/study.db").trials
-    assert all(trial.state.is_finished() for trial in frozen)
-
-
-@pytest.mark.ray
-def test_a_cap_in_dollars_needs_prices(root, tmp_path, capsys):
-    assert sweep("--tasks", "ecg", *SMALL, "--max-usd", "5", "--out", tmp_path, "--data-root", root) == 2
-    assert "--max-usd is 5: nobody knows the price of" in told(capsys)
 
 
 @pytest.mark.ray
@@ -163,146 +130,11 @@ def test_another_sweep_in_the_same_place_is_refused(finished, root, capsys):
     other = [*SMALL, "--out", out, "--data-root", root, "--tasks", "ecg", "--seed", "3"]
     assert sweep(*other) == 2
     assert "it holds a sweep of other seed" in told(capsys)
-
-
-def interrupted(arguments, after):
-    """Starts the script, presses Ctrl-C once `after` exists, and returns how it ended."""
-    with subprocess.Popen(
-        [sys.executable, SCRIPT, *map(str, arguments)], stdout=PIPE, stderr=PIPE, text=True
-    ) as script:
-        for _ in range(1200):
-            if after.exists() or script.poll() is not None:
-                break
-            time.sleep(0.1)
-        assert sweep(*arguments) == 2, "a second sweep in the same place is refused meanwhile"
-        script.send_signal(signal.SIGINT)
-        out, err = script.communicate(timeout=120)
-    return script.returncode, out, err
-
-
-@pytest.mark.ray
-def test_ctrl_c_loses_nothing(root, tmp_path, capsys):
-    out = tmp_path / "out"
-    long = ["--trials", "3", "--epochs", "6", "--seeds", "1", "--preset", "laptop"]
-    arguments = ["--tasks", "darcy", *long, "--out", out, "--data-root", root]
-    code, said, errors = interrupted(arguments, after=out / "darcy" / "parts" / "curves-000001.jsonl")
-    assert (code, errors) == (130, "")
-    assert said.splitlines()[-1] == "interrupted: the same command goes on from here"
-    assert "a sweep is at work there (process" in told(capsys)
-    begun = read(out).trials
-    assert sweep(*arguments) == 0
-    trials = read(out).trials
-    assert sorted(trials.trial) == ["nft-0001", "pare-0000", "pare-0002"]
-    assert set(trials.state) <= {"complete", "pruned"}
-    curves = read(out).curves
-    for _, trial in trials.iterrows():
-        assert list(curves[curves.trial == trial.trial].epoch) == list(range(1, trial.epochs + 1))
-    assert set(begun.trial) <= set(trials.trial)
-
-
-def told(capsys):
-    """The one line on the error stream."""
-    line = capsys.readouterr().err
-    assert line.count("\n") == 1
-    assert line.startswith("nas360: ")
-    return line
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        (["--tasks", "mnist"], "'mnist': choose from cifar100,"),
-        (["--preset", "huge"], '"huge"'),
-        (["--trials", "x"], '"x"'),
-        (["--out", "/dev/null/runs"], "'/dev/null/runs': Not a directory; give a directory that can be written"),
-    ],
-)
-def test_a_wrong_request_ends_before_ray_starts(arguments, named, capsys, tmp_path):
-    assert (
-        sweep("--data-root", tmp_path, *(arguments if "--out" in arguments else [*arguments, "--out", tmp_path])) == 2
-    )
-    assert named in told(capsys)
     assert not ray.is_initialized()
 
 
-@pytest.mark.ray
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [
-        (["--workers-per-trial", "4096"], "--workers-per-trial is 4096"),
-        (["--gpus-per-trial", "64"], "--gpus-per-trial is 64"),
-        (["--max-concurrent", "4096"], "--max-concurrent is 4096"),
-    ],
-)
-def test_more_than_the_cluster_has_is_refused(arguments, named, capsys, root, tmp_path):
-    assert sweep("--tasks", "ecg", *SMALL, *arguments, "--out", tmp_path, "--data-root", root) == 2
-    assert named in told(capsys)
-    assert not (tmp_path / "ecg").exists()
-
-
-def missing(raw):
-    (raw / tasks.get("darcy").files[1]).unlink()
-
-
-def truncated(raw):
-    path = raw / tasks.get("darcy").files[0]
-    path.write_bytes(path.read_bytes()[:5000])
-
-
-@pytest.mark.ray
-@pytest.mark.parametrize("damage", [missing, truncated])
-def test_bad_data_files_are_named(damage, capsys, root, tmp_path):
-    raw = tmp_path / "data" / "darcy" / "raw"
-    raw.mkdir(parents=True)
-    for name in tasks.get("darcy").files:
-        (raw / name).write_bytes((root / "darcy" / "raw" / name).read_bytes())
-    damage(raw)
-    assert sweep("--tasks", "darcy", *SMALL, "--out", tmp_path / "out", "--data-root", tmp_path / "data") == 2
-    assert "piececonst_r421_N1024_smooth" in told(capsys)
-    assert not list((tmp_path / "out").rglob("*.parquet"))
-
-
-@pytest.mark.ray
-def test_a_pickle_with_more_than_arrays_is_refused_and_not_run(capsys, tmp_path):
-    raw = tmp_path / "data" / "ecg" / "raw"
-    raw.mkdir(parents=True)
-    trap = tmp_path / "sprung"
-    # As a malicious file would: os.system("touch …") when unpickled.
-    (raw / "challenge2017.pkl").write_bytes(b"cposix\nsystem\n(S'touch " + str(trap).encode() + b"'\ntR.")
-    assert sweep("--tasks", "ecg", *SMALL, "--out", tmp_path / "out", "--data-root", tmp_path / "data") == 2
-    line = told(capsys)
-    assert "challenge2017.pkl" in line
-    assert "posix.system" in line
-    assert not trap.exists()
-
-
-@pytest.mark.ray
-def test_a_source_that_does_not_fit_the_body_is_refused(capsys, root, tmp_path):
-    assert sweep("--tasks", "ecg", *SMALL, "--source", "fractals", "--out", tmp_path, "--data-root", root) == 2
-    assert "source is 'fractals'" in told(capsys)
-    assert not (tmp_path / "ecg").exists()
-
-
-@pytest.mark.ray
 def test_a_body_brings_its_own_source(root, tmp_path):
-    few = ["--trials", "1", "--epochs", "1", "--seeds", "1", "--preset", "laptop"]
-    assert sweep("--tasks", "ecg", *few, "--body", "roberta-mini-text", "--out", tmp_path, "--data-root", root) == 0
+    few = ["--trials", "1", "--epochs", "1", "--seeds", "1", "--preset", "laptop", "--body", "roberta-mini-text"]
+    assert sweep("--tasks", "ecg", *few, *INLINE, "--out", tmp_path, "--data-root", root) == 0
     kept = json.loads((tmp_path / "ecg" / "best" / "run.json").read_text())["run"]
     assert (kept["body"], kept["source"]) == ("roberta-mini-text", "text")
-
-
-@pytest.mark.ray
-@pytest.mark.parametrize(
-    ("body", "named"), [("swin-mini", "spatial_shape (1000,) for a Swin body"), ("nobody/none", "body 'nobody/none'")]
-)
-def test_a_body_that_does_not_fit_or_is_not_there_is_refused(body, named, capsys, root, tmp_path, monkeypatch):
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert sweep("--tasks", "ecg", *SMALL, "--body", body, "--out", tmp_path, "--data-root", root) == 2
-    assert named in told(capsys)
-    assert not (tmp_path / "ecg").exists()
-
-
-@pytest.mark.ray
-def test_no_data_for_the_paper_preset_says_what_to_put_where(capsys, tmp_path):
-    assert sweep("--preset", "paper", "--tasks", "ecg", "--out", tmp_path / "o", "--data-root", tmp_path / "d") == 2
-    assert "challenge2017.pkl" in told(capsys)

@@ -49,11 +49,10 @@ def test_what_cannot_be_made_is_told_in_a_line(tmp_path, arguments, words):
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.ray
 def test_boosting_and_provenance_stand_in_the_leaderboard_and_the_model_takes_rows(tmp_path):
     out = tmp_path / "out"
     small = ["--preset", "laptop", "--tasks", "openml-balance-scale", "--trials", "1", "--epochs", "1", "--seeds", "1"]
-    options = ["--data-root", tmp_path / "data", "--out", out]
+    options = ["--data-root", tmp_path / "data", "--out", out, "--executor", "inline"]
     arguments = [*small, *map(str, options)]
     code = main("openml_cc18", openml_cc18.__doc__, openml_cc18.PRESETS, arguments, kind=openml_cc18.Tables)
     assert code == 0

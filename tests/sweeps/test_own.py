@@ -65,27 +65,14 @@ def test_a_sweep_ends_with_a_model_that_predicts_elsewhere(tmp_path, capsys):
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
 
 
-@pytest.mark.ray
 def test_a_table_of_real_numbers_is_predicted_in_their_units(tmp_path, capsys):
     frame = load_diabetes(as_frame=True).frame
     frame["sex"] = np.where(frame["sex"] > 0, "m", "f")
     frame.to_csv(tmp_path / "diabetes.csv", index=False)
     out = tmp_path / "out"
     options = ["--data", tmp_path / "diabetes.csv", "--data-root", tmp_path / "data", "--out", out]
-    small = [
-        "--preset",
-        "laptop",
-        "--trials",
-        "1",
-        "--epochs",
-        "2",
-        "--seeds",
-        "1",
-        "--metric",
-        "r2",
-        "--kind",
-        "regression",
-    ]
+    small = ["--preset", "laptop", "--trials", "1", "--epochs", "2", "--seeds", "1", "--executor", "inline"]
+    options += ["--metric", "r2", "--kind", "regression"]
     assert main("own", own.__doc__, own.PRESETS, [*map(str, options), *small], kind=own.Own) == 0
     board = pd.read_parquet(out / "leaderboard.parquet").set_index("method")
     assert board.metric["pare"] == "1 - R²"

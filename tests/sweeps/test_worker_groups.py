@@ -3,9 +3,8 @@
 import pytest
 import ray
 
-from pare.reporting import read
-from pare.search import command
-from tests.sweeps.test_nas360 import sweep
+from pare.reporting import best_model, read
+from tests.sweeps.script import sweep
 
 
 @pytest.mark.ray
@@ -17,14 +16,14 @@ def test_worker_groups_leave_the_cluster_free(root, tmp_path, monkeypatch):
         groups = [g for g in ray.util.placement_group_table().values() if g["state"] != "REMOVED"]
         states.append((groups, ray.available_resources().get("CPU"), ray.cluster_resources()["CPU"]))
 
-    keep = command.best_model.keep_best
-    monkeypatch.setattr(command.best_model, "keep_best", lambda *a: (look(), keep(*a)))
-    small = ["--trials", "3", "--epochs", "2", "--seeds", "1", "--preset", "laptop"]
+    keep = best_model.keep_best
+    monkeypatch.setattr(best_model, "keep_best", lambda *a: (look(), keep(*a)))
+    small = ["--methods", "nft", "--trials", "2", "--epochs", "1", "--seeds", "1", "--preset", "laptop"]
     arguments = ["--tasks", "ecg", *small, "--workers-per-trial", "2", "--out", tmp_path, "--data-root", root]
     assert sweep(*arguments) == 0
     ((groups, free, whole),) = states
     assert groups == []
     assert free == whole
     trials = read(tmp_path).trials
-    assert len(trials) == 3
+    assert len(trials) == 2
     assert set(trials.state) <= {"complete", "pruned"}
