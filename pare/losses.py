@@ -38,9 +38,9 @@ def hits(predictions: Tensor, targets: Tensor) -> Tensor:
 
     A mask of another size than the logits is read at the nearest pixels.
     """
-    if not targets.is_floating_point():
+    if targets.ndim == 1:
         return (predictions.argmax(1) == targets).float()
-    truth = targets
+    truth = targets.float()
     if targets.shape != predictions.shape:
-        truth = F.interpolate(targets[:, None], predictions.shape[1:], mode="nearest-exact")[:, 0]
+        truth = F.interpolate(truth[:, None], predictions.shape[1:], mode="nearest-exact")[:, 0]
     return ((predictions > 0) == (truth > 0.5)).float().flatten(1).mean(1)
