@@ -50,6 +50,7 @@ def keep_best(out: Path, task: Task, remote: Folder | None = None) -> None:
             models.append((best, row))
     if models:
         pick = min if task.metric.direction == "minimize" else max
+        models.sort(key=lambda pair: pair[1]["trial"])  # of equal ones the first by name, in whatever order they ended
         source, chosen = pick(models, key=lambda pair: pair[1]["validation"])
         if remote and not source.is_dir():
             (remote / task.name / RUNNING / chosen["trial"]).pull_folder(MODEL, source)

@@ -54,7 +54,9 @@ def test_a_sweep_ends_with_a_model_that_predicts_elsewhere(tmp_path, capsys):
     small = ["--preset", "laptop", "--trials", "1", "--epochs", "1", "--seeds", "1", "--source", "signals"]
     assert main("own", own.__doc__, own.PRESETS, [*map(str, options), *small], kind=own.Own) == 0
     assert "logistic regression" in (out / "leaderboard.md").read_text()
-    assert "own: classification" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "own: what was read" in said
+    assert "classification" in said
     assert set(read(out).trials.state) <= {"complete", "pruned"}
 
     np.save(tmp_path / "x.npy", x[:5, :48])
