@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 from scipy import stats
 
 from tests.bench.study.arms import ARMS, BASELINE
@@ -102,6 +101,8 @@ _INK, _GREY, _GOOD, _BAD = (30, 30, 30), (190, 190, 190), (20, 110, 60), (170, 5
 
 def figure(lines: Sequence[Line], path: Path) -> None:
     """Draw the differences to `nft` with their intervals, a panel a task; left of the line is better."""
+    from PIL import Image, ImageDraw, ImageFont  # a machine that only trains may lack it
+
     lines = finished(lines)
     panels = []
     for task in dict.fromkeys(line["task"] for line in lines):
@@ -117,7 +118,7 @@ def figure(lines: Sequence[Line], path: Path) -> None:
     image.save(path)
 
 
-def _panel(draw: ImageDraw.ImageDraw, rows: Mapping[str, Difference], top: int, font: Any) -> int:
+def _panel(draw: Any, rows: Mapping[str, Difference], top: int, font: Any) -> int:
     reach = max((abs(d.mean) + d.half for d in rows.values() if not math.isnan(d.half)), default=1.0) * 1.05 or 1.0
     middle, scale = (_LEFT + _WIDTH - 20) / 2, (_WIDTH - 20 - _LEFT) / 2 / reach
     bottom = top + _ROW * len(rows)
