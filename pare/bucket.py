@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import pyarrow as pa
 from pyarrow import fs
@@ -207,6 +207,7 @@ def reach(url: str, option: str) -> Folder:
     Raises:
         RequestError: it is not, or there is no such store.
     """
+    url = _normalised(url)
     parts, folder = urlsplit(url), Folder(url)
     if parts.username or parts.password:
         raise RequestError(f"{option} holds a password: leave it out, and put it where the store's own tools look")
@@ -224,6 +225,14 @@ def reach(url: str, option: str) -> Folder:
             f"{option} is {str(folder)!r}: {reason(error)}; give one that can be written, and credentials for it"
         ) from None
     return folder
+
+
+def _normalised(url: str) -> str:
+    """The URL with each character of its path that means something in one escaped, once: a folder has one address."""
+    place, mark, options = url.partition("?")
+    scheme, _, rest = place.partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}://{host}{slash}{quote(unquote(path))}{mark}{options}"
 
 
 def reason(error: BaseException) -> str:

@@ -13,16 +13,13 @@ from rich.console import Console
 from pare import bucket, tasks
 from pare.errors import BucketError, ClusterError, RequestError, is_disk_full
 from pare.method import catalogue
+from pare.search.interruption import GOES_ON, INTERRUPTED, TERMINATED, Interruption, sigterm_as_ctrl_c
 from pare.search.output import directory
 from pare.search.request import Preset, PresetName, Request, parse
+from pare.terminal import print_anywhere
 
 if TYPE_CHECKING:
     from pare.search.output.bucket_sync import BucketSync
-
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
-
-_GOES_ON = "interrupted: the same command goes on from here"
 
 
 def main(
@@ -35,15 +32,32 @@ def main(
     """Run the sweep that the command line asks for; returns the exit code.
 
     0: finished. 1: something failed that should not have. 2: the request is wrong or cannot be met, said in one line.
-    130: interrupted; the same command goes on.
+    130: interrupted by Ctrl-C, 143 by SIGTERM; the same command goes on.
     """
+    print_anywhere()
+    with sigterm_as_ctrl_c() as interruption:
+        code = _main(name, description, presets, arguments, kind, interruption)
+    return TERMINATED if code == INTERRUPTED and interruption.terminated else code
+
+
+def _main(
+    name: str,
+    description: str,
+    presets: Mapping[PresetName, Preset],
+    arguments: Sequence[str] | None,
+    kind: type[Request],
+    interruption: Interruption,
+) -> int:
     try:
         request = parse(name, description, sys.argv[1:] if arguments is None else arguments, kind)
         return 0 if request is None else _sweep(name, request.ready(), presets)
     except KeyboardInterrupt:
-        print(_GOES_ON)
+        print(GOES_ON)
         return INTERRUPTED
     except Exception as error:
+        if interruption.terminated:  # Ray's processes may have got the signal too, and be gone
+            print(GOES_ON)
+            return INTERRUPTED
         if is_disk_full(error):
             where = getattr(error, "filename", None) or "the disk of --out or --data-root"
             print(f"{name}: {where} is full: free some space; the same command goes on from here", file=sys.stderr)
@@ -94,7 +108,7 @@ def _in_steps(
         if not resolved.sweep.finished:
             # Ctrl-C: the trials under way have ended, and their checkpoints lie where the next session finds them.
             write_page(resolved)
-            console.print(_GOES_ON, highlight=False)
+            console.print(GOES_ON, highlight=False)
             return INTERRUPTED
         publish(resolved, mirror, console)
         return 1 if resolved.sweep.failures else 0
@@ -105,7 +119,7 @@ def _output(name: str, request: Request, console: Console) -> Iterator[tuple[Pat
     """The directory of the sweep, held against others; of one in a bucket the copy here, and what keeps them alike."""
 
     def say(text: str) -> None:
-        console.print(text, highlight=False, soft_wrap=True)
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     given = request.out or f"runs/{name}"
     if bucket.is_url(given):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -26,10 +27,12 @@ def publish(resolved: ResolvedSweep, mirror: BucketSync | None, console: Console
     if resolved.sweep.capped:
         console.print(f"budget reached: {resolved.sweep.capped}; a larger one goes on from here", highlight=False)
     where = f"{resolved.remote}, a copy in {out}" if resolved.remote else out
-    console.print(f"report.html, tables, models and leaderboard.md: {where}", highlight=False, soft_wrap=True)
+    console.print(
+        f"report.html, tables, models and leaderboard.md: {where}", highlight=False, markup=False, soft_wrap=True
+    )
     # Its fast reader holds every file open, and shows half of a thousand runs.
-    command = f"tensorboard --load_fast false --logdir {out / 'tb'}"
-    console.print(f"compare the trials: {command}", highlight=False, soft_wrap=True)
+    command = f"tensorboard --load_fast false --logdir {shlex.quote(str(out / 'tb'))}"
+    console.print(f"compare the trials: {command}", highlight=False, markup=False, soft_wrap=True)
 
 
 def write_page(resolved: ResolvedSweep) -> None:

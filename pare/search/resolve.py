@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import URL
+
 from pare import sources, tasks
 from pare.bucket import Folder
 from pare.config import Run
@@ -146,11 +148,16 @@ def _require_model(run: Run, data: Mapping[tuple[str, str], Prepared]) -> None:
     methods.build(run, task, task.criterion, data[run.task, ""].statistics, source, source_data.statistics)
 
 
+def _sqlite(path: Path) -> str:
+    """The URL of a file, whatever characters its path has."""
+    return URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
+
+
 def _plan(
     task: Task, base: Run, data: Prepared, request: Request, preset: Preset, out: Path, sweep_id: str
 ) -> TaskPlan:
     folder = out / task.name
-    storage: str | None = request.study_storage or f"sqlite:///{folder / 'study.db'}"
+    storage: str | None = request.study_storage or _sqlite(folder / "study.db")
     if request.plan and not (folder / "study.db").exists():
         storage = None  # a plan starts nothing
     else:

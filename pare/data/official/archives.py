@@ -94,7 +94,7 @@ class Archive:
         try:
             yield
         except Exception as error:  # damaged archives raise whatever their first wrong byte happens to mean
-            reason = " ".join(f"{type(error).__name__}: {error}".split())
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             raise DataError(f"{path} cannot be read ({reason})") from error
 
 

@@ -160,5 +160,5 @@ def as_data_error(path: Path, expected: str) -> Iterator[None]:
     except Exception as error:  # a damaged file raises whatever its first wrong byte happens to mean
         if isinstance(error, OSError) and error.strerror:
             raise DataError(f"{path} cannot be read: {error.strerror}") from error
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise DataError(f"{path} is not {expected} ({reason})") from error

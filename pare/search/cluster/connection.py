@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import ray
 from pare import bucket, tasks
 from pare.data import parallel
 from pare.errors import ClusterError, RequestError
+from pare.search import interruption
 from pare.search.cluster import prices
 from pare.search.request import Request
 from pare.training.workers import Workers
@@ -60,7 +62,16 @@ def connect(address: str | None, **resources: int) -> None:
             runtime_env={"env_vars": ENVIRONMENT | tasks.environment() | bucket.environment()},
             **resources,
         )
+        interruption.install()
     except (OSError, ValueError) as error:
+        if address in (None, "local"):
+            why = " ".join(str(error).split())
+            remedy = (
+                f"set RAY_TMPDIR to a short one, such as /tmp (it is {_directory()})"
+                if "AF_UNIX" in why
+                else "mend that"
+            )
+            raise RequestError(f"Ray does not start on this machine ({why}): {remedy}") from None
         raise RequestError(
             f"--address is {address!r}: no Ray answers there ({error}); leave it out to start one"
         ) from None
@@ -69,6 +80,10 @@ def connect(address: str | None, **resources: int) -> None:
             raise
         why = " ".join(str(error).split())
         raise ClusterError(f"Ray did not start ({why}): run this again when the machine has less to do") from error
+
+
+def _directory() -> str:
+    return os.environ.get("RAY_TMPDIR") or tempfile.gettempdir()
 
 
 def disconnect() -> None:

@@ -57,12 +57,13 @@ def lock(out: Path) -> Iterator[None]:
     try:
         held.acquire(timeout=0)
     except Timeout:
-        owner = path.read_text() if path.exists() else "another process"
+        owner = path.read_text(encoding="utf-8") if path.exists() else "another process"
         raise RequestError(
             f"--out is {str(out)!r}: a sweep is at work there ({owner}); wait, or give another"
         ) from None
     try:
-        path.write_text(f"process {os.getpid()} on {platform.node()} since {datetime.now():%Y-%m-%d %H:%M}")
+        owner = f"process {os.getpid()} on {platform.node()} since {datetime.now():%Y-%m-%d %H:%M}"
+        path.write_text(owner, encoding="utf-8")
         yield
     finally:
         path.unlink(missing_ok=True)
@@ -97,7 +98,7 @@ def write_manifest(
     name = uuid.uuid4().hex[:8]
     if path.exists():
         try:
-            earlier = json.loads(path.read_text())
+            earlier = json.loads(path.read_text(encoding="utf-8"))
             name = earlier["id"]
             changed = [key for key, value in identity.items() if earlier[key] != value]
             changed += [
@@ -118,12 +119,12 @@ def write_manifest(
         **identity,
         "request": {key: _plain(value) for key, value in asdict(request).items()} | _storage(request),
         "base": {task: run.flat() for task, run in bases.items()},
-        "versions": {"python": platform.python_version(), **{each: metadata.version(each) for each in _VERSIONS}},
+        "versions": {"python": platform.python_version(), **{each: _version(each) for each in _VERSIONS}},
         "commit": _commit(),
         "machine": {"system": platform.platform(), "resources": dict(resources)},
     }
     temporary = path.with_name(f".sweep.json.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(text, indent=2, ensure_ascii=False))
+    temporary.write_text(json.dumps(text, indent=2, ensure_ascii=False), encoding="utf-8")
     temporary.replace(path)
     return name
 
@@ -131,10 +132,17 @@ def write_manifest(
 def earlier_bases(out: Path) -> dict[str, Run]:
     """The base configuration of each task that an earlier session left in sweep.json, if that can be read."""
     try:
-        base = json.loads((out / "sweep.json").read_text())["base"]
+        base = json.loads((out / "sweep.json").read_text(encoding="utf-8"))["base"]
         return {task: Run.from_flat(flat) for task, flat in base.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:  # this one, where its checkout is on the path only
+        return "not installed"
 
 
 def _plain(value: Any) -> Any:

@@ -28,3 +28,11 @@ def test_a_ray_that_does_not_start_is_told(error, monkeypatch):
     monkeypatch.setattr(ray, "init", init)
     with pytest.raises(ClusterError, match=r"Ray did not start \(Timed out while waiting for GCS\)"):
         connection.connect(None)
+
+
+@pytest.mark.ray
+def test_a_directory_too_long_for_ray_is_told_with_the_remedy(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAY_TMPDIR", str(tmp_path / ("long" * 25)))
+    with pytest.raises(RequestError, match="set RAY_TMPDIR to a short one") as error:
+        connection.connect(None, num_cpus=1)
+    assert "\n" not in str(error.value)

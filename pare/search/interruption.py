@@ -1,0 +1,70 @@
+"""SIGTERM, which batch systems send before they kill: it ends a sweep as Ctrl-C does, in time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import FrameType
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
+TERMINATED = 143
+"""Exit code after SIGTERM, as shells have it."""
+
+GOES_ON = "interrupted: the same command goes on from here"
+
+_GRACE = 20.0
+"""Seconds to end in order; schedulers give 30. What is left then is what a killed sweep leaves: all that counts."""
+
+
+@dataclass
+class Interruption:
+    """Whether this process was told to end by SIGTERM."""
+
+    terminated: bool = False
+
+
+_current: Interruption | None = None
+
+
+@contextlib.contextmanager
+def sigterm_as_ctrl_c() -> Iterator[Interruption]:
+    """Let SIGTERM interrupt what goes on inside as Ctrl-C would; in a thread that takes no signals, nothing changes."""
+    global _current
+    previous, _current = _current, Interruption()
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        install()
+        yield _current
+    finally:
+        _current = previous
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
+
+
+def install() -> None:
+    """Take SIGTERM, again after a library has taken it (`ray.init` does)."""
+    if _current is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    if _current is None or _current.terminated:
+        return
+    _current.terminated = True
+    last = threading.Timer(_GRACE, _end)
+    last.daemon = True
+    last.start()
+    signal.raise_signal(signal.SIGINT)
+
+
+def _end() -> None:
+    print(GOES_ON)
+    sys.stdout.flush()
+    os._exit(TERMINATED)
