@@ -16,6 +16,7 @@ from rich.text import Text
 
 from pare import tasks
 from pare.reporting.records import Record, State, describe
+from pare.reporting.scalars import stayed_at_chance
 
 STEPS = 10
 """Lines per preparation where there is no terminal."""
@@ -36,6 +37,8 @@ class SweepProgress:
         self._running: dict[tuple[str, str], Record] = {}
         self._best: dict[str, Record] = {}
         """By task: the complete trial that is best by validation."""
+        self._at_chance: dict[tuple[str, str], str] = {}
+        """By task and trial: what shows that its source term taught nothing so far."""
         self._began = time.monotonic()
         self._bars = Bars(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=self.console)
         self._live: Live | None = None
@@ -73,8 +76,12 @@ class SweepProgress:
     def begin(self, record: Record) -> None:
         self._running[record.task, record.trial] = record
 
-    def epoch(self, record: Record, figures: Mapping[str, Any]) -> None:  # noqa: ARG002 - the record says enough
+    def epoch(self, record: Record, figures: Mapping[str, Any]) -> None:
         self._running[record.task, record.trial] = record
+        self._at_chance.pop((record.task, record.trial), None)
+        if stayed_at_chance(figures):
+            loss, chance = figures["loss_source"], figures["source_chance_loss"]
+            self._at_chance[record.task, record.trial] = f"{loss:.2f}, chance {chance:.2f}"
 
     def end(self, record: Record) -> None:
         self._running.pop((record.task, record.trial), None)
@@ -83,6 +90,11 @@ class SweepProgress:
             self._note(record)
         if not self._live or record.state == "failed" or record.purpose == "confirm":
             self._say(self._line(record))
+        at_chance = self._at_chance.pop((record.task, record.trial), "")
+        if at_chance and record.state == "complete":
+            told = f"its source term stayed at chance (loss {at_chance}) and taught nothing"
+            remedy = "a higher mix_weight, a curriculum that stays high, or source_head.steps let it learn"
+            self._say(f"{record.task} {record.trial}: {told}: {remedy}")
 
     def _note(self, record: Record) -> None:
         """Remember the record if it is the best complete trial of its task."""

@@ -67,5 +67,15 @@ FIGURES: Mapping[str, Figure] = {
     "seconds": Figure("Time spent so far in training and validation", "s"),
 }
 
+_CLOSE = 0.98
+"""Share of chance's loss above which a source term has learnt nothing."""
+
+
+def stayed_at_chance(figures: Mapping[str, float | None]) -> bool:
+    """Whether an epoch's figures show a source term that knows no more than how often each class is."""
+    loss, chance = figures.get("loss_source"), figures.get("source_chance_loss")
+    return loss is not None and chance is not None and loss >= _CLOSE * chance
+
+
 TEST = Figure("Test metric, measured once after the search", "metric", "test/metric")
 """Reported by no epoch: of confirmation runs only."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -16,9 +14,6 @@ from pare.method.objective import PatchReplacement
 from pare.training import sampling
 from pare.training.optim import BETAS
 from pare.training.prefetch import TrainSet
-
-_CLOSE = 0.98
-"""Share of chance's loss above which nothing was learnt."""
 
 
 def fit(objective: PatchReplacement, source: TrainSet, settings: SourceHead, seed: int, device: torch.device) -> None:
@@ -59,10 +54,3 @@ def chance(task: Task, train: Split) -> dict[str, float]:
         foreground = float((y > 0.5).mean())
         shares = np.array([1 - foreground, foreground])
     return {"source_chance": float(shares.max()), "source_chance_loss": float(entropy(shares))}
-
-
-def stayed_at_chance(figures: Mapping[str, float]) -> bool:
-    """Whether an epoch's figures show a source term that has learnt nothing."""
-    if "source_chance_loss" not in figures or "loss_source" not in figures:
-        return False
-    return figures["loss_source"] >= _CLOSE * figures["source_chance_loss"]

@@ -1,8 +1,11 @@
 import io
+import math
 
+import pytest
 from rich.console import Console
 
 from pare.reporting.progress import SweepProgress
+from pare.reporting.scalars import stayed_at_chance
 from tests.reporting.fakes import figures, record, run
 
 
@@ -92,3 +95,30 @@ def test_nothing_but_printable_lines_away_from_a_terminal():
             tell(1, 1)
         run(progress, record())
     assert all(character.isprintable() for line in text(console).split("\n") for character in line)
+
+
+def test_a_source_term_that_stayed_at_chance_is_told_at_the_end():
+    console = calm()
+    with SweepProgress(console=console) as progress:
+        progress.expect(3)
+        for name, losses, state in (
+            ("stayed", (4.5, 4.2), "complete"),
+            ("learnt", (4.5, 3.0), "complete"),
+            ("cut", (4.5,), "pruned"),
+        ):
+            ended = record(name)
+            progress.begin(ended)
+            for epoch, loss in enumerate(losses, start=1):
+                progress.epoch(ended, {**figures(epoch), "loss_source": loss, "source_chance_loss": 4.16})
+            ended.state, ended.objective = state, 0.5
+            progress.end(ended)
+    said = " ".join(text(console).split())
+    assert said.count("taught nothing") == 1
+    assert "ecg stayed: its source term stayed at chance (loss 4.20, chance 4.16)" in said
+
+
+@pytest.mark.parametrize(("loss", "stayed"), [(4.5, True), (4.1, True), (3.5, False)])
+def test_a_source_term_at_chance_is_known(loss, stayed):
+    figures = {"loss_source": loss, "source_chance_loss": math.log(64)}
+    assert stayed_at_chance(figures) == stayed
+    assert not stayed_at_chance({"loss_source": loss}), "nothing is known of what chance would reach"

@@ -113,13 +113,6 @@ def test_chance_is_what_labels_alone_tell():
     assert source_head.chance(Masks(), masks) == pytest.approx(found)
 
 
-@pytest.mark.parametrize(("loss", "stayed"), [(4.5, True), (4.1, True), (3.5, False)])
-def test_a_source_term_at_chance_is_known(loss, stayed):
-    figures = {"loss_source": loss, "source_chance_loss": math.log(64)}
-    assert source_head.stayed_at_chance(figures) == stayed
-    assert not source_head.stayed_at_chance({"loss_source": loss}), "nothing is known of what chance would reach"
-
-
 def test_runs_report_chance_beside_the_source_term(make_run, root, tmp_path):
     reports = []
     run = make_run("ecg", method="pare-random", epochs=1)
