@@ -95,6 +95,13 @@ class SwinBody(nn.Module):
         """Its parts from the first to the last, patch merging among them."""
         return [part for stage in self.encoder.layers for part in (*stage.blocks, stage.downsample) if part is not None]
 
+    def half_norms(self) -> list[nn.Module]:
+        """Norms of what is in half precision under autocast, their weights included: all after the first stage."""
+        if self.windowed is None:
+            return []
+        _, *later = self.encoder.layers
+        return [part for stage in later for part in stage.modules() if isinstance(part, nn.LayerNorm)]
+
     def compile_blocks(self) -> bool:
         """Train with compiled blocks from now on; returns whether that is possible."""
         if self.windowed is None or self.config.drop_path_rate:
@@ -191,6 +198,10 @@ class RobertaBody(nn.Module):
     def blocks(self) -> list[nn.Module]:
         """Its layers from the first to the last."""
         return list(self.encoder.layer)
+
+    def half_norms(self) -> list[nn.Module]:
+        """Norms of what is in half precision under autocast: none."""
+        return []
 
     def compile_blocks(self) -> bool:
         """Train with compiled blocks from now on; returns whether that is possible."""

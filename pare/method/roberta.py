@@ -10,7 +10,7 @@ from typing import Any
 import torch.nn.functional as F
 from torch import Tensor
 
-from pare.method.swin import working_type
+from pare.method.blocks import projected, working_type
 
 
 def block(layer: Any, tokens_BND: Tensor) -> Tensor:
@@ -19,7 +19,8 @@ def block(layer: Any, tokens_BND: Tensor) -> Tensor:
     dtype = working_type(tokens_BND)
     x = tokens_BND.to(dtype)
     heads = (*x.shape[:2], -1, own.attention_head_size)
-    query, key, value = (project(x).view(heads).transpose(1, 2) for project in (own.query, own.key, own.value))
+    projections = (own.query, own.key, own.value)
+    query, key, value = (part.view(heads).transpose(1, 2) for part in projected(projections, x))
     mixed = F.scaled_dot_product_attention(query, key, value, scale=own.scaling)
     x = attention.output.dense(mixed.transpose(1, 2).flatten(2))
     tokens_BND = attention.output.LayerNorm(x + tokens_BND)

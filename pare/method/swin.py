@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from pare.method.blocks import normalised, projected, working_type
+
 _ALIGNED = 8
 """Numbers to which a row of a bias is padded: the fused attention of a GPU would copy one that is not."""
 
@@ -134,12 +136,10 @@ def block(layer: Any, tokens_BND: Tensor, windows: Windows, bias: Tensor) -> Ten
     """One `SwinLayer` on tokens in raster order."""
     attention = layer.attention
     dtype = working_type(tokens_BND)
-    # Cast once, not by each of the three projections.
-    x = windows.partition(layer.layernorm_before(tokens_BND).to(dtype))
+    x = windows.partition(normalised(layer.layernorm_before, tokens_BND, dtype))
     heads = (*x.shape[:2], -1, attention.head_dim)
-    query, key, value = (
-        project(x).view(heads).transpose(1, 2) for project in (attention.q_proj, attention.k_proj, attention.v_proj)
-    )
+    projections = (attention.q_proj, attention.k_proj, attention.v_proj)
+    query, key, value = (part.view(heads).transpose(1, 2) for part in projected(projections, x))
     if windows.mask is None:
         bias = bias[None]
     else:
@@ -148,13 +148,7 @@ def block(layer: Any, tokens_BND: Tensor, windows: Windows, bias: Tensor) -> Ten
     mixed = F.scaled_dot_product_attention(query, key, value, bias[..., : windows.length], scale=attention.scaling)
     x = attention.o_proj(mixed.transpose(1, 2).flatten(2))
     tokens_BND = tokens_BND + layer.drop_path(windows.reverse(x, len(tokens_BND)))
-    return tokens_BND + layer.mlp(layer.layernorm_after(tokens_BND).to(dtype))
-
-
-def working_type(x: Tensor) -> torch.dtype:
-    """In which products of `x` are computed: that of autocast where it is on."""
-    kind = x.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
+    return tokens_BND + layer.mlp(normalised(layer.layernorm_after, tokens_BND, dtype))
 
 
 def _merge(downsample: Any, tokens_BND: Tensor, grid: tuple[int, int]) -> Tensor:
@@ -162,7 +156,8 @@ def _merge(downsample: Any, tokens_BND: Tensor, grid: tuple[int, int]) -> Tensor
     batch, _, width = tokens_BND.shape
     rows, columns = grid[0] // 2, grid[1] // 2
     x = tokens_BND.view(batch, rows, 2, columns, 2, width).permute(0, 1, 3, 4, 2, 5)
-    return downsample.reduction(downsample.norm(x.reshape(batch, rows * columns, 4 * width)))
+    x = normalised(downsample.norm, x.reshape(batch, rows * columns, 4 * width), working_type(x))
+    return downsample.reduction(x)
 
 
 def _aligned(length: int) -> int:

@@ -114,7 +114,8 @@ class GraphPasses:
         self._objective, self._tokens, self._scale, self._precision = objective, tokens, scale, precision
         self._trained = {name: p for name, p in objective.named_parameters() if p.requires_grad}
         device = next(objective.parameters()).device
-        self._weights = WorkingWeights(objective, working_type(precision, device))
+        half = objective.model.body.half_norms()
+        self._weights = WorkingWeights(objective, working_type(precision, device), half)
         self._eager, self._make, self._failed = eager, recorder, False
         self._kind: tuple[bool, ...] | None = None
         self._recorder: Recorder | None = None
@@ -173,17 +174,18 @@ class GraphPasses:
 
 
 class WorkingWeights:
-    """The weights of linear and convolution layers in the type they are multiplied in, cast a few hundred a kernel.
+    """The weights of linear and convolution layers, and of the norms in `half`, in the type in which they are used.
 
-    Autocast would launch a kernel for each, and one for each gradient on its way back; values are the same. The
+    Cast a few hundred a kernel: autocast would launch one for each, and one for each gradient on its way back. The
     parameters themselves stay in fp32 for the optimiser. Without autocast `copies` is empty.
     """
 
-    def __init__(self, module: nn.Module, dtype: torch.dtype | None) -> None:
+    def __init__(self, module: nn.Module, dtype: torch.dtype | None, half: Sequence[nn.Module] = ()) -> None:
+        multiplied = {part for part in module.modules() if isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d)}
         own = {
             f"{path}.{name}" if path else name: parameter
             for path, part in module.named_modules()
-            if dtype is not None and isinstance(part, nn.Linear | nn.Conv1d | nn.Conv2d)
+            if dtype is not None and part in multiplied.union(half)
             for name, parameter in part.named_parameters(recurse=False)
         }
         self.copies = {

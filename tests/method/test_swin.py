@@ -68,3 +68,22 @@ def test_adapters_are_heard():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter)
     assert not torch.allclose(body(tokens(body)), before)
+
+
+@pytest.mark.parametrize("name", ["swin-mini", "roberta-mini"])
+def test_in_half_precision_gradients_keep_their_direction(name):
+    torch.manual_seed(0)
+    body = bodies.load(name).train()
+    samples = torch.rand(4, 3, 64, 64) if body.modality == "2d" else torch.randn(4, 1, 1000)
+    x = body.source_embedder(samples).detach()
+    weights = torch.randn(body.features)
+    trained = [p for p in body.parameters() if p.requires_grad]
+
+    def gradient():
+        found = torch.autograd.grad((body(x).float() @ weights).square().mean(), trained, allow_unused=True)
+        return torch.cat([g.flatten() for g in found if g is not None])
+
+    exact = gradient()
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = gradient()
+    assert torch.nn.functional.cosine_similarity(exact, rounded, dim=0) > 0.999
