@@ -4,12 +4,18 @@ They stay unreduced because PaRe weighs each sample by its own share of replaced
 over the whole batch, does not depend on how the batch was split over workers or accumulated parts.
 """
 
-import torch.nn.functional as F
-from torch import Tensor
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # every task names a loss, and torch takes seconds to import: who trains has done so
+    from torch import Tensor
 
 
 def cross_entropy(predictions: Tensor, targets: Tensor) -> Tensor:
     """Softmax cross-entropy of logits (B, K) against classes (B,)."""
+    import torch.nn.functional as F
+
     return F.cross_entropy(predictions, targets, reduction="none")
 
 
@@ -18,6 +24,8 @@ def binary_cross_entropy(predictions: Tensor, targets: Tensor, positive_weight: 
 
     Positives count `positive_weight` times.
     """
+    import torch.nn.functional as F
+
     weight = predictions.new_full((), positive_weight)
     losses = F.binary_cross_entropy_with_logits(predictions, targets, reduction="none", pos_weight=weight)
     return losses.flatten(1).mean(1)
@@ -38,6 +46,8 @@ def hits(predictions: Tensor, targets: Tensor) -> Tensor:
 
     A mask of another size than the logits is read at the nearest pixels.
     """
+    import torch.nn.functional as F
+
     if targets.ndim == 1:
         return (predictions.argmax(1) == targets).float()
     truth = targets.float()

@@ -27,8 +27,9 @@ MODEL = "model"
 
 
 def run_of(row: Mapping[str, Any]) -> Run:
-    """The run of a row of `trials`, `confirm` or `published`."""
-    return Run.from_flat({name.removeprefix("config."): row[name] for name in row if name.startswith("config.")})
+    """The run of a row of `trials`, `confirm` or `published`; settings that its version did not have are at default."""
+    settings = {name.removeprefix("config."): value for name, value in row.items() if name.startswith("config.")}
+    return Run.from_flat({name: value for name, value in settings.items() if value is not None})
 
 
 def keep_best(out: Path, task: Task, remote: Folder | None = None) -> None:

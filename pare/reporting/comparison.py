@@ -7,7 +7,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scipy.stats import t as student
+from scipy.special import stdtrit
 
 from pare.data.task import Metric
 
@@ -28,7 +28,7 @@ def paired(tested: Sequence[Row], reference: Sequence[Row]) -> tuple[float | Non
     mean, count = statistics.fmean(differences), len(differences)
     if count == 1:
         return mean, None, None
-    half = float(student.ppf((1 + CONFIDENCE) / 2, count - 1)) * statistics.stdev(differences) / math.sqrt(count)
+    half = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2)) * statistics.stdev(differences) / math.sqrt(count)
     return mean, mean - half, mean + half
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -18,11 +19,12 @@ def publish(resolved: ResolvedSweep, mirror: BucketSync | None, console: Console
     """Write leaderboard and page, keep the best model of each task, and print the leaderboard and where it all is."""
     out, plans = resolved.out, resolved.plans
     rows = leaderboard.write(out)
-    write_page(resolved)
-    for plan in plans:
-        best_model.keep_best(out, plan.task, resolved.remote)
-        if mirror:
-            mirror.drop(f"{plan.task.name}/{best_model.RUNNING}")
+    if not _is_published(resolved):
+        write_page(resolved)
+        for plan in plans:
+            best_model.keep_best(out, plan.task, resolved.remote)
+            if mirror:
+                mirror.drop(f"{plan.task.name}/{best_model.RUNNING}")
     console.print(leaderboard.render(rows, console.width))
     if resolved.sweep.capped:
         console.print(f"budget reached: {resolved.sweep.capped}; a larger one goes on from here", highlight=False)
@@ -33,6 +35,15 @@ def publish(resolved: ResolvedSweep, mirror: BucketSync | None, console: Console
     # Its fast reader holds every file open, and shows half of a thousand runs.
     command = f"tensorboard --load_fast false --logdir {shlex.quote(str(out / 'tb'))}"
     console.print(f"compare the trials: {command}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _is_published(resolved: ResolvedSweep) -> bool:
+    """Whether an earlier session got to the end of `publish`, and no job has run since: the folders of runs go last.
+
+    What runs leave in a bucket is not seen from here.
+    """
+    running = [resolved.out / plan.task.name / best_model.RUNNING for plan in resolved.plans]
+    return resolved.remote is None and (resolved.out / "report.html").exists() and not any(map(Path.exists, running))
 
 
 def write_page(resolved: ResolvedSweep) -> None:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.cluster import KMeans, MiniBatchKMeans
 from torch import Tensor
 
 from pare.config import Alignment
@@ -132,6 +131,8 @@ def pooled(y: np.ndarray, kind: Kind) -> np.ndarray:
 
 def pseudo_classes(y: np.ndarray, seed: int) -> np.ndarray:
     """Classes (n,) for targets (n, d) that have none, by k-means; in mini-batches above 10,000 samples, as in ORCA."""
+    from sklearn.cluster import KMeans, MiniBatchKMeans  # only two methods need them
+
     means = KMeans if len(y) <= 10_000 else MiniBatchKMeans
     return means(min(CLASSES, len(y)), random_state=seed).fit_predict(y)
 

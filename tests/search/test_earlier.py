@@ -1,7 +1,8 @@
 """A sweep made by an earlier version resumes and reads: version 0.1 left it, before rooms and names were changed.
 
 `fixtures/earlier_sweep` is its OUT after Ctrl-C in the third of four trials, without checkpoints and pictures;
-`earlier_sweep.json` holds the figures with which the same version then ended it. Made on the data of `conftest.RECIPES`
+`earlier_sweep.json` holds the figures with which the same version then ended it, `earlier_confirm.parquet` its table
+of confirmations. Made on the data of `conftest.RECIPES`
 by `nas360.py --preset laptop --tasks ecg --trials 4 --epochs 2 --seeds 1 --max-concurrent 1`.
 """
 
@@ -12,7 +13,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pare.reporting import read
+from pare.config import Run
+from pare.reporting import best_model, read, tables
 from pare.search import command
 from sweeps import nas360
 
@@ -26,10 +28,19 @@ def out(tmp_path):
 
 
 def test_it_reads(out):
-    tables = read(out)
-    assert list(tables.trials.state) == ["complete", "complete", "running"]
-    assert list(tables.curves[tables.curves.trial == "nft-0001"].epoch) == [1, 2]
-    assert tables.confirm.empty
+    found = read(out)
+    assert list(found.trials.state) == ["complete", "complete", "running"]
+    assert list(found.curves[found.curves.trial == "nft-0001"].epoch) == [1, 2]
+    assert found.confirm.empty
+
+
+def test_what_it_has_confirmed_is_not_confirmed_again(tmp_path):
+    (tmp_path / "ecg").mkdir()
+    shutil.copy(FIXTURES / "earlier_confirm.parquet", tmp_path / "ecg" / "confirm.parquet")
+    rows = tables.load(tmp_path, "confirm").to_pylist(maps_as_pydicts="strict")
+    runs = [best_model.run_of(row) for row in rows]
+    assert [(run.method, run.seed, run.epochs) for run in runs] == [("pare", 1, 2), ("nft", 1, 2)]
+    assert all(run.mix_share == Run(task="", data="", body="", source="", source_data="").mix_share for run in runs)
 
 
 def test_it_resumes_to_the_end_that_it_would_have_had(out, root):

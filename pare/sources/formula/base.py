@@ -7,15 +7,17 @@ import zlib
 from abc import abstractmethod
 from itertools import pairwise
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from torch import Tensor
 
 from pare.data import checks
 from pare.data.task import Kind, ProgressCallback, Raw, Recipe, Split, Task
 from pare.errors import DataError, RequestError
 from pare.losses import cross_entropy
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _CHUNK = 256
 _HELD_OUT = 8  # one part in so many is for validation, another for test

@@ -14,10 +14,9 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from torch import Tensor
 
 from pare.data import checks
 from pare.data.tabular import Encoder
@@ -26,6 +25,9 @@ from pare.errors import DataError, RequestError
 from pare.losses import binary_cross_entropy, cross_entropy, squared_error
 from pare.tasks import OWN
 from pare.tasks.own import baselines, metrics
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ArrayLayout = Literal["sequence", "image"]
 ChannelAxis = Literal["first", "last"]

@@ -4,20 +4,24 @@ That is how ORCA and, through it, PaRe pose them. PDEBench's own models see ten 
 that their figures are of another task; where the one-frame form leaves nothing to learn, `trivial` shows it.
 """
 
+from __future__ import annotations
+
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from scipy.interpolate import make_interp_spline
-from torch import Tensor
 
 from pare.data import checks, parallel
 from pare.data.task import Baseline, Download, Metric, ProgressCallback, Published, Raw, Recipe, Split, Task
 from pare.errors import RequestError
 from pare.losses import relative_l2
 from pare.tasks.pdebench.hdf5 import FrameLayout, Stacked, fits, thinned
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ROLL_OUT = "nRMSE of a roll-out"
 """The metric of figures that are of PDEBench's own task."""

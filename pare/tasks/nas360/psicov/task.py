@@ -1,17 +1,21 @@
 """Distances of a protein's residues from what its relatives' sequences tell: DeepCov to train on, PSICOV to test."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from torch import Tensor
 
 from pare.data.task import Metric, ProgressCallback, Published, Raw, Recipe, Split, Task
 from pare.errors import DataError, RequestError
 from pare.losses import squared_error
 from pare.tasks.nas360.psicov import simulator
 from pare.tasks.nas360.psicov.proteins import CHANNELS, LONGEST, MAPS, PROFILES, SIDE, Proteins, place
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 CLIP = 16.0
 """Å, beyond which training does not tell distances apart."""
