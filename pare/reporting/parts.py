@@ -4,8 +4,8 @@ While a sweep runs, `OUT/<task>/<table>.parquet` holds what was there when its s
 `OUT/<task>/parts/`, numbered from 1: `trials-000001.parquet` and so on, each of `ROWS` rows, and under the next number
 a journal of JSON lines. So telling of a trial costs the same however many there are. At the end they become one file.
 
-Rows are read in the order in which they were written, and a later one replaces what it repeats: reading some of them
-twice, after a process that died while it made one file of them, changes nothing.
+Rows are read in the order in which they were written, and a later one replaces what it repeats. The file says up to
+which number it holds the parts: those that a process which died, or a bucket, still has are not read again.
 """
 
 from __future__ import annotations
@@ -25,11 +25,14 @@ import pyarrow.parquet as pq
 
 from pare.errors import DataError
 
-ROWS = 256
+ROWS = 128
 """Rows of a part."""
 
 FOLDER = "parts"
 _JOURNAL = ".jsonl"
+_MERGED = b"parts"
+"""The key of a file's metadata that holds the number of the last part in it."""
+
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -43,8 +46,7 @@ class GrowingTable:
     def __init__(self, folder: Path, name: str, columns: Any) -> None:
         self._folder, self._name, self._columns = folder, name, columns
         self._lines: list[bytes] = []
-        self._number = 1
-        compact(folder, name, columns)
+        self._number = compact(folder, name, columns) + 1
 
     def append(self, row: Mapping[str, Any]) -> Path:
         """Add a row, of which columns that it lacks are null; returns the file that has changed."""
@@ -66,8 +68,7 @@ class GrowingTable:
 
     def close(self) -> None:
         """Make one file of all rows."""
-        compact(self._folder, self._name, self._columns)
-        self._number = 1
+        self._number = compact(self._folder, self._name, self._columns) + 1
         self._lines.clear()
 
     def _path(self, suffix: str) -> Path:
@@ -88,36 +89,32 @@ def read(folder: Path, name: str, columns: Any) -> Any:
     """
     while True:
         try:
-            path, parts = folder / f"{name}.parquet", _parts(folder, name)
-            pieces = [_conform(read_parquet(path), columns)] if path.exists() else []
-            for part in parts:
-                piece = _read_journal(part, columns) if part.suffix == _JOURNAL else read_parquet(part)
-                pieces.append(_conform(piece, columns))
+            return _read(folder, name, columns)[0]
         except FileNotFoundError:
             continue  # sealed, or made one file of, while we looked
-        if not pieces:
-            return columns.empty_table()
-        return _latest(pa.concat_tables(pieces)) if parts else pieces[0]
 
 
-def compact(folder: Path, name: str, columns: Any) -> None:
-    """Make one file of all that there is of a table, and check that it can be read.
+def compact(folder: Path, name: str, columns: Any) -> int:
+    """Make one file of all that there is of a table, and check that it can be read; the number of its last part.
 
     Raises:
         DataError: a file is damaged; names it.
     """
     path, parts = folder / f"{name}.parquet", _parts(folder, name)
     if not parts:
-        if path.exists():
-            with _named(path):
-                pq.read_metadata(path)
-        return
-    write(read(folder, name, columns), path)
-    for part in parts:  # the earliest first: what is left of them can be read again
+        if not path.exists():
+            return 0
+        with _named(path):
+            return _merged(pq.read_schema(path))
+    table, last = _read(folder, name, columns)
+    metadata = {**(columns.metadata or {}), _MERGED: str(last).encode()}
+    write(table.replace_schema_metadata(metadata), path)
+    for part in parts.values():
         part.unlink()
         part.with_suffix(_JOURNAL).unlink(missing_ok=True)
     with contextlib.suppress(OSError):  # another table's lie there
         (folder / FOLDER).rmdir()
+    return last
 
 
 def write(table: Any, path: Path) -> None:
@@ -131,10 +128,35 @@ def write(table: Any, path: Path) -> None:
         temporary.unlink(missing_ok=True)
 
 
-def _parts(folder: Path, name: str) -> list[Path]:
-    """The parts of a table in order; of a number the sealed one, whose journal may not be gone yet."""
-    found = {path.stem: path for path in sorted((folder / FOLDER).glob(f"{name}-*"), key=lambda path: path.suffix)}
-    return [found[stem] for stem in sorted(found)]
+def _parts(folder: Path, name: str) -> dict[int, Path]:
+    """The parts of a table by their number, in order; of two the sealed one, whose journal may not be gone yet."""
+    found = sorted((folder / FOLDER).glob(f"{name}-*"), key=lambda path: (path.stem, path.suffix))
+    return {int(path.stem.rpartition("-")[2]): path for path in found}
+
+
+def _merged(columns: Any) -> int:
+    return int((columns.metadata or {}).get(_MERGED, 0))
+
+
+def _read(folder: Path, name: str, columns: Any) -> tuple[Any, int]:
+    """The whole table and the number of its last part.
+
+    Raises:
+        FileNotFoundError: a part went while we looked.
+    """
+    path, parts, last = folder / f"{name}.parquet", _parts(folder, name), 0
+    pieces = []
+    if path.exists():
+        whole = read_parquet(path)
+        last = _merged(whole.schema)
+        pieces.append(_conform(whole, columns))
+    fresh = {number: part for number, part in parts.items() if number > last}
+    for part in fresh.values():
+        piece = _read_journal(part, columns) if part.suffix == _JOURNAL else read_parquet(part)
+        pieces.append(_conform(piece, columns))
+    if not pieces:
+        return columns.empty_table(), last
+    return (_latest(pa.concat_tables(pieces)) if fresh else pieces[0]), max(fresh, default=last)
 
 
 def read_parquet(path: Path) -> Any:

@@ -17,6 +17,7 @@ from pare.data.store import Prepared
 from pare.data.task import Task
 from pare.method import catalogue
 from pare.reporting import baselines, best_model, schema, tables
+from pare.reporting.parts import FOLDER
 from pare.reporting.progress import SweepProgress
 from pare.reporting.records import Purpose
 from pare.search.budget import Budget
@@ -25,6 +26,7 @@ from pare.search.executor import Executor
 from pare.search.output import directory
 from pare.search.request import Preset, PresetName, Request
 from pare.search.study import space
+from pare.search.study.journal import StudyJournal
 from pare.search.study.study import Study
 from pare.search.sweep import Sweep, TaskPlan
 
@@ -90,7 +92,10 @@ def resolve(
         for name in ("CPU", "GPU")
     }
     sweep_id = "" if request.plan else directory.write_manifest(out, name, request, preset_name, bases, machine)
-    plans = [_plan(task, bases[task.name], data[task.name, ""], request, preset, out, sweep_id) for task in chosen]
+    plans = [
+        _plan(task, bases[task.name], data[task.name, ""], request, preset, out, sweep_id, remote is not None)
+        for task in chosen
+    ]
     if not request.plan:
         for task in chosen:
             if not baselines.path(out, task.name).exists():
@@ -154,7 +159,14 @@ def _sqlite(path: Path) -> str:
 
 
 def _plan(
-    task: Task, base: Run, data: Prepared, request: Request, preset: Preset, out: Path, sweep_id: str
+    task: Task,
+    base: Run,
+    data: Prepared,
+    request: Request,
+    preset: Preset,
+    out: Path,
+    sweep_id: str,
+    journals: bool,
 ) -> TaskPlan:
     folder = out / task.name
     storage: str | None = request.study_storage or _sqlite(folder / "study.db")
@@ -174,6 +186,8 @@ def _plan(
         request.seed,
         request.sampler,
         request.scheduler,
+        # A bucket gets the changes of a study that lies in OUT, rather than all of it again and again.
+        StudyJournal(folder / FOLDER) if journals and not request.study_storage else None,
     )
     seeds = request.seeds or preset.seeds
     after_search: tuple[tuple[Purpose, str], ...] = (("confirm", schema.CONFIRM), ("published", schema.PUBLISHED))

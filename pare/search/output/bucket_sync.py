@@ -3,19 +3,21 @@
 What goes to the bucket goes in an order that a lost machine cannot turn into a lie: a copy of the studies is taken,
 then everything else is pushed, then that copy. Trials are told to the tables before they are told to the study, so no
 study in the bucket knows of an end that its tables lack.
+
+What is pushed in a minute is what happened in it, however much lies there. Tables grow by parts. A study is pushed
+whole when a session begins and when it ends; in between its journal is, by which whoever comes next brings it up to
+date. And of TensorBoard's runs only those are looked at that a trial has told of.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import sqlite3
 import tempfile
 import threading
-import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,19 +26,22 @@ from pare import bucket
 from pare.bucket import Folder
 from pare.errors import BucketError, is_disk_full
 from pare.reporting.best_model import RUNNING
+from pare.reporting.parts import FOLDER
 from pare.reporting.records import Record
 from pare.search.output.directory import LOCK
 from pare.search.output.lease import NAME as OWNER_FILE
 from pare.search.output.lease import Lease
+from pare.search.output.pushed_files import PushedFiles, Stamp
+from pare.search.study import journal
+from pare.search.study.storage import catch_up
 
 EVERY = 5.0
 """Seconds between two pushes of what has changed."""
 
-STUDY = "study.db"
-_STATE = ".mirror.json"
+STUDY, TENSORBOARD = "study.db", "tb"
 
-Stamp = list[int]
-"""When a file was last written, in ns, and its bytes; of a study also its log's."""
+_LOOKS = 4
+"""Pushes at which a run of TensorBoard is looked into after a trial has told of it."""
 
 
 class BucketSync:
@@ -54,18 +59,23 @@ class BucketSync:
         self.remote = remote
         self._out, self._fresh, self._say = out, fresh, say
         self._owner = Lease(remote)
-        self._workspace, self._pushed = _load(out)
+        self._pushed = PushedFiles(out)
+        self._copied: set[str] = set()
+        """The studies of which the bucket has a copy of this session."""
+        self._tasks: set[str] = set()
+        self._told: dict[str, int] = {}
+        """Folders of TensorBoard to look into, and at how many pushes."""
         self._dropped: list[str] = []
         self._over = threading.Event()
         self._pushing = threading.Lock()
         self._thread = threading.Thread(target=self._follow, name="mirror", daemon=True)
 
     def __enter__(self) -> Self:
-        last = self._owner.take(self._workspace, self._say)
-        ours = bool(last) and last == self._workspace and not self._fresh
+        last = self._owner.take(self._pushed.workspace, self._say)
+        ours = bool(last) and last == self._pushed.workspace and not self._fresh
         if not ours:
-            self._workspace, self._pushed = uuid.uuid4().hex, {}
-        self._owner.hold(self._workspace)
+            self._pushed.start()
+        self._owner.hold(self._pushed.workspace)
         try:
             if not ours:
                 self._begin()
@@ -83,6 +93,9 @@ class BucketSync:
         try:
             self._owner.check()
             self.push()
+            self._drop_journals()
+            self.push()
+            self._pushed.save()
             self._owner.release()
         except (OSError, BucketError) as problem:
             self._owner.stop()
@@ -95,53 +108,75 @@ class BucketSync:
                 "command on this machine takes it there"
             ) from None
 
-    def begin(self, record: Record) -> None:  # noqa: ARG002
-        self._owner.check()
+    def begin(self, record: Record) -> None:
+        self._tell(record)
 
     def epoch(self, record: Record, figures: Mapping[str, Any]) -> None:  # noqa: ARG002
-        self._owner.check()
+        self._tell(record)
 
     def end(self, record: Record) -> None:
         """A trial is over: its checkpoints go, but for a confirmation's, whose model may be the one to keep."""
-        self._owner.check()
+        self._tell(record)
         if record.purpose != "confirm":
             self.drop(f"{record.task}/{RUNNING}/{record.trial}")
+
+    def _tell(self, record: Record) -> None:
+        """Look into a trial's run of TensorBoard at the next pushes; its pictures follow later."""
+        self._owner.check()
+        runs = f"{TENSORBOARD}/{record.task}"
+        if runs not in self._tasks:
+            self._tasks.add(runs)
+            self._told[runs] = _LOOKS
+        self._told[f"{runs}/{record.trial}"] = _LOOKS
 
     def drop(self, folder: str) -> None:
         """Delete a folder of the bucket after the next push: only then does the study there know that it may go."""
         self._dropped.append(folder)
 
-    def push(self) -> None:
-        """Take to the bucket what has changed since the last push."""
+    def push(self, whole: bool = True) -> None:
+        """Take to the bucket what has changed since the last push; without `whole`, what can have without a long look.
+
+        That leaves out runs of TensorBoard that nobody told of, and studies whose journal says what has changed.
+        """
         with self._pushing, tempfile.TemporaryDirectory(prefix="pare-mirror-") as place:
             dropped, self._dropped = self._dropped, []
-            copies = {}
-            for number, (name, stamp) in enumerate(self._changed(studies=True)):
-                copies[name] = stamp, Path(place) / f"{number}.db"
-                _copy_database(self._out / name, copies[name][1])
-            changed = dict(self._changed(studies=False))
+            told = dict(self._told)
+            copies: dict[str, tuple[Stamp, Path]] = {}
+            for name in self._studies(whole):
+                stamp, copy = _stamp(self._out / name), Path(place) / str(len(copies))
+                if stamp != self._pushed.get(name):
+                    (_copy_database if name.endswith(STUDY) else shutil.copyfile)(self._out / name, copy)
+                    copies[name] = stamp, copy
+            there, looked = self._look(whole, told)
+            changed = {name: stamp for name, stamp in there.items() if stamp != self._pushed.get(name)}
+            done: list[str] = []
             try:
-                bucket.at_once(lambda name: self._push(self._out / name, name, changed[name]), changed)
+                bucket.at_once(lambda name: done.extend(self._push(self._out / name, name, changed[name])), changed)
                 for name, (stamp, copy) in copies.items():
-                    self._push(copy, name, stamp)
-                gone = [name for name in self._pushed if not (self._out / name).exists()]
+                    done += self._push(copy, name, stamp)
+                gone = self._gone(looked)
                 self.remote.delete(gone)
                 for name in gone:
-                    del self._pushed[name]
+                    self._pushed.remove(name)
+                done += gone
                 bucket.at_once(lambda folder: (self.remote / folder).delete_all(), dropped)
             except OSError:
                 self._dropped += dropped
                 raise
             finally:
-                if changed or copies:
-                    self._remember()
+                self._pushed.note(done)
+            for run, left in told.items():
+                if self._told[run] == left:  # nobody told of it meanwhile
+                    self._told[run] -= 1
+                    if not self._told[run]:
+                        del self._told[run]
 
     def _follow(self) -> None:
         while not self._over.wait(EVERY):
             # Whatever it was, the last push meets it again and tells.
             with contextlib.suppress(OSError, sqlite3.Error, BucketError):
                 self._owner.check()
-                self.push()
+                self.push(whole=False)
 
     def _begin(self) -> None:
         """Make the workspace what the bucket holds: of whichever machine the last session was."""
@@ -156,35 +191,77 @@ class BucketSync:
         elif there:
             names = [name for name in self.remote.files() if _follows(name)]
             bucket.at_once(lambda name: self.remote.pull(name, self._out / name), names)
-            self._pushed = {name: _stamp(self._out / name) for name in names}
-        self._remember()
+            for name in names:
+                self._pushed.add(name, _stamp(self._out / name))
+            for study in self._out.glob(f"*/{STUDY}"):
+                if journals := journal.files(study.parent / FOLDER):
+                    catch_up(study, journals)
+            self._drop_journals()
+        self._pushed.save()
 
-    def _changed(self, studies: bool) -> Iterator[tuple[str, Stamp]]:
-        for folder, _, files in os.walk(self._out):
+    def _drop_journals(self) -> None:
+        """Remove the studies' journals from the workspace, which the next push does from the bucket."""
+        for folder in self._out.glob(f"*/{FOLDER}"):
+            for path in journal.files(folder):
+                path.unlink()
+            with contextlib.suppress(OSError):  # parts of tables lie there
+                folder.rmdir()
+
+    def _studies(self, whole: bool) -> list[str]:
+        """Journals, then the studies that they do not tell all of."""
+        found = []
+        for study in sorted(self._out.glob(f"*/{STUDY}")):
+            journals = [path.relative_to(self._out).as_posix() for path in journal.files(study.parent / FOLDER)]
+            found += journals
+            name = study.relative_to(self._out).as_posix()
+            if whole or not journals or name not in self._copied:
+                found.append(name)
+        return found
+
+    def _look(self, whole: bool, told: Iterable[str]) -> tuple[dict[str, Stamp], set[str]]:
+        """The files in the workspace but studies and their journals, and the folders of TensorBoard looked into."""
+        found: dict[str, Stamp] = {}
+        looked: set[str] = set()
+
+        def look(folder: Path, files: Iterable[str]) -> None:
             for file in files:
-                path = Path(folder, file)
-                name = path.relative_to(self._out).as_posix()
-                if _follows(name) and (file == STUDY) == studies:
+                name = (folder / file).relative_to(self._out).as_posix()
+                if _follows(name) and file != STUDY and not file.startswith(journal.PREFIX):
                     with contextlib.suppress(FileNotFoundError):
-                        if (stamp := _stamp(path)) != self._pushed.get(name):
-                            yield name, stamp
+                        found[name] = _stamp(folder / file)
 
-    def _push(self, path: Path, name: str, stamp: Stamp) -> None:
-        with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+        for folder, folders, files in os.walk(self._out):
+            if not whole and Path(folder) == self._out and TENSORBOARD in folders:
+                folders.remove(TENSORBOARD)
+            look(Path(folder), files)
+        for run in () if whole else told:
+            if (own := self._out / run).is_dir():
+                looked.add(run)
+                look(own, [entry.name for entry in os.scandir(own) if entry.is_file()])
+        return found, {*self._pushed.folders} if whole else looked
+
+    def _gone(self, looked: set[str]) -> list[str]:
+        """What the bucket has and the workspace had, in all folders but those of TensorBoard not looked into."""
+        folders = {folder for folder in self._pushed.folders if not folder.startswith(TENSORBOARD)} | looked
+        names = (name for folder in folders for name in self._pushed.folders.get(folder, ()))
+        return [name for name in names if not (self._out / name).exists()]
+
+    def _push(self, path: Path, name: str, stamp: Stamp) -> list[str]:
+        """Push a file; its name, if it was still there."""
+        with contextlib.suppress(FileNotFoundError):
             self.remote.push(path, name)
-            self._pushed[name] = stamp
-
-    def _remember(self) -> None:
-        temporary = self._out / f"{_STATE}.tmp"
-        temporary.write_text(json.dumps({"workspace": self._workspace, "pushed": self._pushed}))
-        temporary.replace(self._out / _STATE)
+            self._pushed.add(name, stamp)
+            if name.endswith(STUDY):
+                self._copied.add(name)
+            return [name]
+        return []
 
 
 def _follows(name: str) -> bool:
     """Whether a file of the workspace belongs into the bucket, by its name."""
     parts = name.split("/")
-    journal = parts[-1].startswith(f"{STUDY}-")
-    return not journal and not any(part.startswith(".") for part in parts) and RUNNING not in parts[1:2]
+    log = parts[-1].startswith(f"{STUDY}-")  # SQLite's own
+    return not log and not any(part.startswith(".") for part in parts) and RUNNING not in parts[1:2]
 
 
 def _stamp(path: Path) -> Stamp:
@@ -201,12 +278,3 @@ def _copy_database(path: Path, copy: Path) -> None:
     """A copy as the database is between two transactions, whoever writes to it."""
     with contextlib.closing(sqlite3.connect(path)) as source, contextlib.closing(sqlite3.connect(copy)) as target:
         source.backup(target)
-
-
-def _load(out: Path) -> tuple[str, dict[str, Stamp]]:
-    """What the last session here left: the workspace's identifier, and what of it lay in the bucket."""
-    try:
-        state = json.loads((out / _STATE).read_text())
-        return str(state["workspace"]), dict(state["pushed"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return "", {}

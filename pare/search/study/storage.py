@@ -13,20 +13,23 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from datetime import UTC, datetime
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import optuna
 from optuna.distributions import BaseDistribution, distribution_to_json, json_to_distribution
 from optuna.storages import RDBStorage
 from optuna.storages._rdb import models  # the schema, which Optuna has no public name for
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 from sqlalchemy import Connection, create_engine, event, make_url, select, update
 
 from pare.data.task import Direction
+from pare.search.study.journal import StudyJournal, replay
 
 _TRIALS, _PARAMS, _VALUES, _STEPS, _USER, _SYSTEM = (
     model.__table__
@@ -52,10 +55,12 @@ class _Ended(FrozenTrial):
 class Database:
     """The trials of the study `name` at any URL of SQLAlchemy's, by their number. Without a URL nothing is kept.
 
-    Of a trial that has ended nothing stays in memory here but what `trials` says.
+    Of a trial that has ended nothing stays in memory here but what `trials` says. A `journal` is told of every change
+    first.
     """
 
-    def __init__(self, name: str, url: str | None, direction: Direction) -> None:
+    def __init__(self, name: str, url: str | None, direction: Direction, journal: StudyJournal | None = None) -> None:
+        self._journal = journal
         self._storage = _storage(url) if url is not None else None
         self._ids: dict[int, int] = {}
         """The database's identifiers of the trials that have not ended, by number."""
@@ -90,6 +95,8 @@ class Database:
             with self._storage.engine.begin() as connection:
                 self._insert(connection)
                 known = self._known[trial.number]
+                if self._journal:
+                    self._journal.write(trial, known)
                 _write(connection, {self._ids[trial.number]: trial}, known)
                 if trial.state != known.state:
                     now = {"state": trial.state, "datetime_complete": _utc(trial.datetime_complete)}
@@ -101,6 +108,8 @@ class Database:
         """Write the new trials: one statement for each, to learn its identifier, then one a table for all."""
         written = {}
         for trial in self._new:
+            if self._journal:
+                self._journal.write(trial, None)
             row = {
                 "study_id": self._study,
                 "number": trial.number,
@@ -134,6 +143,25 @@ def read_trials(url: str, name: str) -> list[FrozenTrial]:
             return _read(connection, connection.execute(study).scalar_one())
     finally:
         engine.dispose()
+
+
+def catch_up(path: Path, journals: Sequence[Path]) -> None:
+    """Bring a study's SQLite file to where its journals end."""
+    url = f"sqlite:///{path}"
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        study = connection.execute(select(models.StudyModel.study_id, models.StudyModel.study_name)).one()
+        direction = connection.execute(select(models.StudyDirectionModel.direction)).scalar_one()
+    engine.dispose()
+    database = Database(study.study_name, url, "minimize" if direction == StudyDirection.MINIMIZE else "maximize")
+    for trial in replay(database.trials, journals):
+        if trial.number >= len(database.trials):
+            database.add(trial)
+        elif trial.number in database._known:
+            database.keep(trial)
+    database.settle()
+    if database._storage is not None:
+        database._storage.engine.dispose()
 
 
 def _snapshot(trial: FrozenTrial) -> FrozenTrial:

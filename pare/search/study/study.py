@@ -23,6 +23,7 @@ from pare.config import MethodName, Run
 from pare.data.task import Direction
 from pare.errors import RequestError
 from pare.search.study import SamplerName, SchedulerName
+from pare.search.study.journal import StudyJournal
 from pare.search.study.samplers import METHOD, STARTUP, TrialWindow, pruner, sampler
 from pare.search.study.space import Space, Values, to_run
 from pare.search.study.storage import Database
@@ -49,7 +50,7 @@ class Study:
 
     Each method begins with what is known: its published configuration, then what other tasks found (`hints`), then, as
     long as its sampler has nothing to go by, every other trial near the published one. Without a `storage` it lasts as
-    long as the process.
+    long as the process. A `journal` is told of every change, for a bucket.
 
     Raises:
         RequestError: the storage holds a study whose choices are not those of the space.
@@ -67,13 +68,14 @@ class Study:
         seed: int,
         sampler: SamplerName = "tpe",
         scheduler: SchedulerName = "asha",
+        journal: StudyJournal | None = None,
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.name, self.storage = name, storage
         self.space, self.epochs = space, base.epochs
         self.hints: Hints = lambda _: ()
         self._base, self._seed, self._trials, self._sampler = base, seed, trials, sampler
-        self._database = Database(name, storage, direction)
+        self._database = Database(name, storage, direction, journal)
         earlier, self._database.trials = self._database.trials, []
         _require_same_choices(space, earlier, storage)
         self._memory = InMemoryStorage()
