@@ -26,9 +26,15 @@ def opened(picture):
 def test_each_kind_of_task_has_its_pictures(task, tags):
     pictures = draw(tasks.get(task), arrays(task) | {"epoch": 1})
     assert set(pictures) == tags
-    for picture in pictures.values():
-        assert opened(picture).shape[2] == 3
-        assert picture.description
+    said = {
+        "pictures/intermediate_modality": "target, source, and the target with its patches of lowest score replaced",
+        "pictures/gate": "The gate's score of each patch",
+        "pictures/predictions": "Predictions for validation samples",
+        "pictures/confusion": "a row per true class",
+    }
+    for tag, picture in pictures.items():
+        assert len(np.unique(opened(picture).reshape(-1, 3), axis=0)) > 10, "there is something to see"
+        assert said[tag] in picture.description
         assert len(picture.png) < 200_000
 
 
@@ -62,7 +68,14 @@ def test_a_source_without_pixels_leaves_gaps():
     shown = arrays("ecg")
     shown["pictures/source"] = np.full_like(shown["pictures/source"], np.nan)
     shown["pictures/mixed"] = np.where(np.arange(1000) < 500, np.nan, shown["pictures/mixed"])
-    assert opened(draw(tasks.get("ecg"), shown)["pictures/intermediate_modality"]).size
+    shown["pictures/replaced"] = np.arange(25).reshape(1, 1, 25).repeat(3, axis=0) < 13
+    pixels = opened(draw(tasks.get("ecg"), shown)["pictures/intermediate_modality"])
+    blank = (247, 248, 250)
+    target, source, mixed = (pixels[22:106, x : x + 264] for x in (8, 280, 552))
+    assert (source == blank).all()
+    assert (mixed[:, :130] == blank).all()
+    assert (mixed[:, 136:] != blank).any()
+    assert (target[:, :130] != blank).any()
 
 
 def test_an_exact_prediction_shows_no_difference():
@@ -77,8 +90,14 @@ def test_many_classes_are_shaded_without_numbers():
     counts = {"pictures/confusion": np.eye(100, dtype=np.int32) * 7}
     pixels = opened(draw(tasks.get("cifar100"), counts)["pictures/confusion"])
     assert pixels.shape[0] < 400
+    cells = pixels[26:326:3, 16:316:3]
+    assert (cells[np.eye(100, dtype=bool)] == (8, 69, 148)).all()
+    assert (cells[~np.eye(100, dtype=bool)] == 255).all()
 
 
 def test_a_constant_sample_is_drawn_too():
     shown = {name: np.zeros_like(array) for name, array in arrays("darcy").items()}
-    assert set(draw(tasks.get("darcy"), shown)) == IMAGES
+    pictures = draw(tasks.get("darcy"), shown)
+    assert set(pictures) == IMAGES
+    panel = opened(pictures["pictures/intermediate_modality"])[22:172, 8:158]
+    assert (panel == (8, 20, 50)).all(), "the target's darkest"

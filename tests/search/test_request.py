@@ -1,3 +1,5 @@
+from dataclasses import fields
+
 import pytest
 
 from pare.errors import RequestError
@@ -19,25 +21,8 @@ def test_help_teaches_every_option(capsys):
     assert asked("--help") is None
     text = " ".join(capsys.readouterr().out.split())
     assert "What it does." in text
-    for option in [
-        "tasks",
-        "preset",
-        "methods",
-        "body",
-        "source",
-        "trials",
-        "epochs",
-        "out",
-        "data-root",
-        "seeds",
-        "gpus-per-trial",
-        "workers-per-trial",
-        "max-concurrent",
-        "address",
-        "study-storage",
-        "seed",
-    ]:
-        assert f"--{option} " in text
+    for option in fields(Request):
+        assert f"--{option.name.replace('_', '-')} " in text, option.name
 
 
 @pytest.mark.parametrize(

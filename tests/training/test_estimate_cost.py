@@ -1,21 +1,46 @@
-"""A rehearsal measures the loop itself, on an excerpt."""
+"""The cost of an epoch: measured by the loop itself on an excerpt, and extrapolated to the whole."""
 
 import pytest
 
 from pare import tasks
 from pare.data import store
-from pare.training import estimate_cost
+from pare.training import estimate_cost, loop
 from pare.training.estimate_cost import _Excerpt
 
 
+def test_the_second_epoch_of_an_excerpt_is_extrapolated_to_the_whole(make_run, root, monkeypatch):
+    run = make_run("ecg")
+    data = store.load(root, run.data)
+
+    def fit(short, excerpt, source_data, folder, report):
+        assert short.epochs == 2
+        assert len(excerpt.split("train")) == 2 * run.optimizer.batch
+        report({"samples_per_second": 1.0, "samples": 200, "seconds": 30.0})
+        report({"samples_per_second": 20.0, "samples": 400, "seconds": 45.0})
+
+    monkeypatch.setattr(estimate_cost, "_BATCHES", 2)
+    monkeypatch.setattr(estimate_cost, "_VALIDATED", 4)
+    monkeypatch.setattr(estimate_cost, "fit", fit)
+    cost = estimate_cost.estimate_cost(run, root)
+    assert cost.training == pytest.approx(len(data.split("train")) / 20)
+    assert cost.validation == pytest.approx((15 - 200 / 20) * len(data.split("val")) / 4)
+    assert cost.epoch == cost.training + cost.validation
+
+
 @pytest.mark.parametrize("task", ["ecg", "darcy"])
-def test_an_epoch_is_extrapolated_from_an_excerpt(make_run, root, task, monkeypatch):
+def test_the_loop_itself_is_measured(make_run, root, task, monkeypatch):
+    reports = []
+
+    def fit(run, excerpt, source_data, folder, report):
+        return loop.fit(run, excerpt, source_data, folder, lambda figures: reports.append(figures) or report(figures))
+
+    monkeypatch.setattr(estimate_cost, "fit", fit)
     run = make_run(task)
     cost = estimate_cost.estimate_cost(run, root)
-    assert cost.training > 0
-    assert cost.epoch == cost.training + cost.validation
-    monkeypatch.setattr(estimate_cost, "_BATCHES", 1)
-    assert estimate_cost.estimate_cost(run, root).training > 0
+    assert [figures["epoch"] for figures in reports] == [1, 2]
+    units = len(store.load(root, run.data).split("train"))
+    assert cost.training == pytest.approx(units / reports[1]["samples_per_second"])
+    assert cost.validation > 0
 
 
 def test_an_excerpt_is_small_and_looks_at_the_whole_of_validation(make_run, root, monkeypatch):
