@@ -21,7 +21,7 @@ pytestmark = pytest.mark.ray
 
 @pytest.fixture(scope="module", autouse=True)
 def four_cpus():
-    connection.connect(None, num_cpus=SLOTS)
+    connection.connect(None, num_cpus=SLOTS, include_dashboard=False)
     yield
     ray.shutdown()
 

@@ -43,10 +43,13 @@ def worker(rank, size, port, run, root, folder, out):
 
 @pytest.fixture
 def workers(root, tmp_path, unused_port):
+    # One process imports everything; each worker is a fork of it.
+    mp.get_context("forkserver").set_forkserver_preload([__name__])
+
     def run(run, size):
         out = tmp_path / f"{size}.json"
         arguments = (size, unused_port(), run.flat(), root, tmp_path / f"run-{size}", out)
-        mp.start_processes(worker, arguments, nprocs=size, start_method="spawn")
+        mp.start_processes(worker, arguments, nprocs=size, start_method="forkserver")
         return json.loads(out.read_text())
 
     return run

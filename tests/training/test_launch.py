@@ -182,7 +182,7 @@ def test_nobody_waits_for_an_answer_after_the_end():
 @pytest.fixture(scope="module")
 def two_cpus():
     """A Ray of two CPUs of our own; whole again after every test."""
-    connection.connect(None, num_cpus=2)
+    connection.connect(None, num_cpus=2, include_dashboard=False)
     yield
     ray.shutdown()
 

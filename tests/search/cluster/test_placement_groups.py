@@ -12,7 +12,7 @@ from pare.search.cluster.placement_groups import remove_orphans
 
 @pytest.fixture(scope="module")
 def three_cpus():
-    connection.connect(None, num_cpus=3)
+    connection.connect(None, num_cpus=3, include_dashboard=False)
     yield
     ray.shutdown()
 

@@ -26,7 +26,7 @@ with ReleaseOnExit(sys.argv[1]):
 @pytest.fixture
 def address(monkeypatch):
     monkeypatch.setenv("RAY_enable_autoscaler_v2", "1")  # as `ray up` has it
-    connection.connect(None, num_cpus=1)
+    connection.connect(None, num_cpus=1, include_dashboard=False)
     yield ray.get_runtime_context().gcs_address
     ray.shutdown()
 
