@@ -18,6 +18,9 @@ from pare.method.blocks import normalised, projected, working_type
 _ALIGNED = 8
 """Numbers to which a row of a bias is padded: the fused attention of a GPU would copy one that is not."""
 
+_SHALLOW = 2
+"""Blocks of a stage that are not compiled."""
+
 _FORBIDDEN = -100.0
 """What a pair of tokens that a shift brought together adds to its score, as released."""
 
@@ -108,8 +111,9 @@ class Encoder(nn.Module):
         biases = iter(self._biases(encoder, working_type(tokens_BND)))
         plain: Any
         shifted: Any
-        run = self.block if self.training else block
         for stage, plain, shifted in zip(encoder.layers, self.plain, self.shifted, strict=True):
+            # Each stage has shapes of its own: only where it is deep is what compiling takes earned back.
+            run = self.block if self.training and len(stage.blocks) > _SHALLOW else block
             for layer in stage.blocks:
                 windows = shifted if layer.shift_size else plain
                 tokens_BND = run(layer, tokens_BND, windows, next(biases))

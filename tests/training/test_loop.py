@@ -167,8 +167,7 @@ def test_bf16_runs_where_asked_for(make_run, root, tmp_path):
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize(("precision", "compiled"), [("fp32", False), ("bf16", False), ("bf16", True)])
 @pytest.mark.parametrize("task", TASKS)
 def test_runs_on_a_gpu(task, make_run, root, tmp_path, precision, compiled):
     run = make_run(task, epochs=2, precision=precision, compile=compiled)
