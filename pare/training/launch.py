@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import gc
+import os
 import queue
 import re
 import threading
@@ -122,9 +123,8 @@ class Launch:
 
 def _local(program: Program, mailbox: Mailbox, workers: Workers) -> Callable[[], object]:
     def loop() -> None:
-        if not torch.cuda.is_available():
-            torch.set_num_threads(max(1, int(workers.cpus)))
-        elif 0 < workers.gpus < 1:
+        _set_threads(workers)
+        if torch.cuda.is_available() and 0 < workers.gpus < 1:
             # A run that needs more than its share fails alone, and says so; its neighbours go on.
             torch.cuda.set_per_process_memory_fraction(workers.gpus)
         failure: Exception | None = None
@@ -142,8 +142,7 @@ def _local(program: Program, mailbox: Mailbox, workers: Workers) -> Callable[[],
 
 def _group(program: Program, mailbox: Any, workers: Workers, name: str, storage: str) -> Callable[[], object]:
     def loop() -> None:
-        if not torch.cuda.is_available():
-            torch.set_num_threads(max(1, int(workers.cpus)))
+        _set_threads(workers)
         try:
             _guarded(program, lambda figures: ray.get(mailbox.report.remote(dict(figures))))
         except (TrainingError, RequestError) as error:
@@ -171,6 +170,15 @@ def _group(program: Program, mailbox: Any, workers: Workers, name: str, storage:
             failure_config=FailureConfig(max_failures=RESTARTS, controller_failure_limit=RESTARTS),
         ),
     ).fit
+
+
+def _set_threads(workers: Workers) -> None:
+    """Give a run on a CPU one thread for each of its CPUs, or as many as OMP_NUM_THREADS says.
+
+    With one thread two runs are the same to the last bit; with several, MKL does not promise it.
+    """
+    if not torch.cuda.is_available():
+        torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or max(1, int(workers.cpus))))
 
 
 def _guarded(program: Program, report: ReportCallback) -> None:

@@ -1,8 +1,10 @@
 """SIGKILL for the driver at random moments, then the same command: `python -m tests.faults.kill --runs 20 --seed 0`.
 
 Every sweep is killed again and again until it ends before its turn comes; then another begins. One slot, so that each
-must end as the one that nobody disturbs: the same trials, configurations and figures. A row per kill tells what the
-sweep was at, which epochs this session trained although an earlier one had kept them, and what was left of it.
+must end as the one that nobody disturbs: the same trials, configurations and figures. To the last bit, which holds with
+one thread a run (tests/conftest.py sets OMP_NUM_THREADS); of several, MKL may add up in another order each time. A row
+per kill tells what the sweep was at, which epochs this session trained although an earlier one had kept them, and what
+was left of it.
 
 A moment is counted in epochs and not by the clock alone, so that a busy machine does not put all into the start.
 """

@@ -128,6 +128,15 @@ def test_what_a_run_has_freed_goes_back_to_the_system(monkeypatch):
     assert psutil.Process().memory_full_info().uss - before < 100e6
 
 
+@pytest.mark.parametrize(("told", "threads"), [(None, 2), ("1", 1)])
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a run on a GPU leaves the threads alone")
+def test_a_run_has_a_thread_for_each_cpu_or_as_many_as_it_is_told(told, threads, monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS") if told is None else monkeypatch.setenv("OMP_NUM_THREADS", told)
+    reports = drain(Launch(lambda report: report({"threads": torch.get_num_threads()}), Workers(1, 2.0), "", "unused"))
+    torch.set_num_threads(1)
+    assert reports == [{"threads": threads}]
+
+
 def test_nothing_runs_past_a_stop():
     seen = []
 
