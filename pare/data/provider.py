@@ -5,7 +5,6 @@ Each node prepares or pulls what it lacks, once. Prepared data is named by what 
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 from filelock import FileLock
 
-from pare import bucket, tasks
+from pare import bucket
 from pare.bucket import Folder
 from pare.config import Run
 from pare.data import store
@@ -38,8 +37,6 @@ class DataProvider:
 
     data_root: str
     preset: str
-    own: tuple[tuple[str, str], ...] = ()
-    """Paths and texts of the files that describe the user's own tasks, as another node may not have them."""
 
     @classmethod
     def of(cls, data_root: Path | str | None, preset: str) -> DataProvider:
@@ -48,11 +45,9 @@ class DataProvider:
         Raises:
             RequestError: it is the URL of what is not there or may not be written.
         """
-        paths = [path for path in os.environ.get(tasks.OWN, "").split(os.pathsep) if Path(path).is_file()]
-        own = tuple((path, Path(path).read_text(encoding="utf-8")) for path in paths)
         if data_root is not None and bucket.is_url(str(data_root)):
-            return cls(bucket.reach(str(data_root), "--data-root").uri, preset, own)
-        return cls(str(root(data_root).absolute()), preset, own)
+            return cls(bucket.reach(str(data_root), "--data-root").uri, preset)
+        return cls(str(root(data_root).absolute()), preset)
 
     @property
     def root(self) -> Path:
@@ -85,50 +80,33 @@ class DataProvider:
             raise RequestError(f"--data-root is {str(there)!r}: {bucket.reason(error)}; try again") from error
         return store.load(self.root, made.key)
 
-    def ready(self, run: Run) -> Path:
-        """See that this machine has what a run needs, and return where.
+    def ready(self, run: Run, task: Task, source: Task) -> Path:
+        """See that this machine has what a run on `task` and `source` needs, and return where.
 
         Raises:
             TrainingError: it can neither pull nor make it.
         """
-        self._settle()
         here = self.root
-        for name, key, body in ((run.task, run.data, ""), (run.source, run.source_data, run.body)):
+        for needed, key in ((task, run.data), (source.for_body(run.body), run.source_data)):
             if not (here / key).is_dir():
-                (here / name).mkdir(parents=True, exist_ok=True)
-                with FileLock(here / name / ".lock"):  # the others on this machine wait for the first
+                (here / needed.name).mkdir(parents=True, exist_ok=True)
+                with FileLock(here / needed.name / ".lock"):  # the others on this machine wait for the first
                     if not (here / key).is_dir() and not self._pull(key):
-                        self._make(tasks.get(name).for_body(body), key)
+                        self._make(needed, key)
         return here
 
-    def makes(self, name: str, key: str, body: str = "") -> bool:
-        """Whether this machine has some data, or would have it by preparing it, a source of text for a body."""
-        self._settle()
+    def makes(self, task: Task, key: str) -> bool:
+        """Whether this machine has some data of a task, or would have it by preparing it."""
         if (self.root / key).is_dir() or self._bucket is not None:
             return True
         try:
-            return self._would_make(tasks.get(name).for_body(body), key)
+            return self._would_make(task, key)
         except RequestError:
             return False
 
     @property
     def _bucket(self) -> Folder | None:
         return Folder(self.data_root) if bucket.is_url(self.data_root) else None
-
-    def _settle(self) -> None:
-        """Let this process find the user's own tasks, also on a machine that has not the files."""
-        if all(Path(path).exists() for path, _ in self.own):
-            return
-        paths = []
-        for path, text in self.own:
-            name = f"{hashlib.sha256(text.encode()).hexdigest()[:12]}{Path(path).suffix}"
-            place = self.root / ".own" / name
-            place.parent.mkdir(parents=True, exist_ok=True)
-            temporary = place.with_suffix(f".{os.getpid()}.tmp")
-            temporary.write_text(text, encoding="utf-8")
-            temporary.replace(place)
-            paths.append(str(place))
-        os.environ[tasks.OWN] = os.pathsep.join(paths)
 
     def _pull(self, key: str) -> bool:
         """Bring prepared data from the bucket, whole or not at all; returns whether it was there."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from rich.table import Table
 
+from pare import tasks
 from pare.config import MethodName, Run
 from pare.data.provider import DataProvider
 from pare.data.task import ProgressCallback
@@ -61,12 +62,13 @@ def measure(
     """Seconds of an epoch by task and method, each measured on one worker."""
     keys = [(plan, method) for plan in plans for method in plan.study.methods]
     runs = [plan.study.published(method) for plan, method in keys]
-    costs = executor.map(partial(_estimate_cost, provider), runs, progress)
+    costs = executor.map(partial(_estimate_cost, provider, tasks.definitions()), runs, progress)
     return {(plan.task.name, method): cost for (plan, method), cost in zip(keys, costs, strict=True)}
 
 
-def _estimate_cost(provider: DataProvider, run: Run) -> MeasuredCost:
-    return estimate_cost(run, provider.ready(run))
+def _estimate_cost(provider: DataProvider, own: Sequence[tasks.Definition], run: Run) -> MeasuredCost:
+    tasks.adopt(own)
+    return estimate_cost(run, provider.ready(run, tasks.get(run.task), tasks.get(run.source)))
 
 
 def fitting(costs: Mapping[tuple[str, MethodName], MeasuredCost], gpus: float) -> list[str]:

@@ -100,6 +100,7 @@ class PageWriter:
             "out": str(self._out),
             "command": command(self._out, self._script),
             "left": self._left(),
+            "own": [[own.path, own.text] for own in tasks.definitions()],
             "studies": {p.task.name: [p.study.methods[0], p.study.name, p.study.storage] for p in self._plans},
         }
         self._began, self._errors = time.monotonic(), tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is read
@@ -134,6 +135,7 @@ def main() -> None:
     os.nice(10)  # the trials' work comes first
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_die_with_the_driver, daemon=True).start()
+    tasks.adopt(tasks.Definition(*own) for own in order["own"])
     found = {
         task: importance(task, method, read_trials(storage, name) if storage else [])
         for task, (method, name, storage) in order["studies"].items()

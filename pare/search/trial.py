@@ -40,6 +40,8 @@ class TrialSpec:
     workers: Workers
     storage: str
     """Directory for what Ray Train writes of a worker group."""
+    own: tuple[tasks.Definition, ...] = ()
+    """The tasks of the user's own, which this process may not know."""
     remote: Folder | None = None
     """The bucket's folder that stands for `folder`, if a bucket keeps checkpoints and models."""
 
@@ -50,7 +52,7 @@ class TrialSpec:
         """Of a job of a sweep whose directory in a bucket is `remote`."""
         task, trial = job.id.split("/")
         its = remote / task / RUNNING / trial if remote else None
-        return cls(job.id, job.run, job.purpose, job.folder, provider, workers, str(storage), its)
+        return cls(job.id, job.run, job.purpose, job.folder, provider, workers, str(storage), tasks.definitions(), its)
 
 
 def carry_out(spec: TrialSpec, should_preempt: Callable[[], bool], report: ReportCallback) -> None:
@@ -60,12 +62,14 @@ def carry_out(spec: TrialSpec, should_preempt: Callable[[], bool], report: Repor
         Stopped: `report` said to end.
         TrainingError: the run cannot go on; no retry would mend it.
     """
+    tasks.adopt(spec.own)
+    task, source = tasks.get(spec.run.task), tasks.get(spec.run.source)
     with _scratch(spec) as here:
-        root = spec.provider.ready(spec.run)
+        root = spec.provider.ready(spec.run, task, source)
         trained = train(spec.run, root, here, report, should_preempt, spec.remote)
         if trained is None or spec.purpose != "confirm":  # None: a worker that does not lead
             return
-        task, data = tasks.get(spec.run.task), store.load(root, spec.run.data)
+        data = store.load(root, spec.run.data)
         split, alone = data.split("test"), DistributedContext(0, 1, DistributedContext.current().device)
         predictions = predict(trained.model, task, split.x, alone, spec.run.precision)
         assert predictions is not None  # noqa: S101 - a world of one leads

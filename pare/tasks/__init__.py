@@ -1,11 +1,14 @@
 """The registry of tasks: a name and the module that holds it, imported when first asked for.
 
 Beside those below there are tasks of other packages, as entry points of the group `pare.tasks` (name = "module:TASK"),
-those of a Python file, given by its path, and those that `sweeps/own.py` and `sweeps/openml_cc18.py` made of data;
-`PARE_OWN` names the files of the last two (`pare.tasks.own.task`).
+those of a Python file, given by its path, and those that `sweeps/own.py` and `sweeps/openml_cc18.py` made of data. The
+last two are this process's own: it tells other processes of them by their `definitions`, which those `adopt`.
 """
 
-import os
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -49,8 +52,16 @@ _SOURCES = frozenset(
     {"cifar10", "conll2000", "conll2003", "fractal-masks", "fractals", "signals", "text", "tiny-imagenet", "voc2012"}
 )
 
-OWN = "PARE_OWN"
-"""Names the files that specify or define tasks of the user's own."""
+
+@dataclass(frozen=True)
+class Definition:
+    """A task of the user's own as data: the file that specifies or defines it, which other machines may not have."""
+
+    path: str
+    text: str
+
+
+_own: list[Definition] = []
 
 
 def names() -> tuple[str, ...]:
@@ -94,16 +105,21 @@ def require(name: str) -> None:
         get(name)
 
 
-def environment() -> dict[str, str]:
-    """The environment variables by which other processes find the same tasks."""
-    return {OWN: os.environ[OWN]} if OWN in os.environ else {}
+def definitions() -> tuple[Definition, ...]:
+    """The tasks of the user's own that this process knows, as data for other processes."""
+    return tuple(_own)
+
+
+def adopt(definitions: Iterable[Definition]) -> None:
+    """Know the user's own tasks that another process knows, and no others."""
+    _own[:] = definitions
 
 
 def _elsewhere(name: str) -> Task | None:
     for entry in entry_points(group="pare.tasks", name=name):
         task: Task = entry.load()
         return task
-    if OWN in os.environ:
+    if _own:
         from pare.tasks.own import task as own
 
         return own.named(name)

@@ -56,7 +56,7 @@ def test_one_node_prepares_and_the_others_pull(toy, node, there):
     made = data.prepare(toy, quietly)
     assert (toy.reads, made.provenance) == (1, "simulated")
     worker = node("worker")
-    assert data.ready(run_on(made)) == worker
+    assert data.ready(run_on(made), toy, toy) == worker
     assert np.array_equal(store.load(worker, made.key).split("train").x, made.split("train").x)
     node("new head")
     assert data.prepare(toy, quietly).key == made.key
@@ -99,9 +99,9 @@ def test_official_files_of_this_machine_come_first(toy, node, there):
 def test_without_a_bucket_a_node_makes_what_it_lacks_once(toy, tmp_path):
     made = store.prepare(toy, tmp_path / "head", "laptop", quietly)
     data = DataProvider.of(tmp_path / "worker", "laptop")
-    assert data.makes("toy", made.key)
+    assert data.makes(toy, made.key)
     for _ in range(2):
-        data.ready(run_on(made))
+        data.ready(run_on(made), toy, toy)
     assert toy.reads == 2
     assert np.array_equal(store.load(tmp_path / "worker", made.key).split("val").x, made.split("val").x)
 
@@ -113,9 +113,9 @@ def test_a_node_that_would_make_other_data_says_so(toy, tmp_path):
         (raw / name).write_text("official")
     made = store.prepare(toy, tmp_path / "head", "laptop", quietly)
     data = DataProvider.of(tmp_path / "worker", "laptop")
-    assert not data.makes("toy", made.key)
+    assert not data.makes(toy, made.key)
     with pytest.raises(TrainingError, match=rf"lacks the data of toy \({made.key}\).*give --data-root in a bucket"):
-        data.ready(run_on(made))
+        data.ready(run_on(made), toy, toy)
     assert not list((tmp_path / "worker" / "toy").glob("prepared-*"))
 
 
@@ -137,7 +137,7 @@ def test_what_was_damaged_on_its_way_is_not_trained_on(toy, node, there):
     there.write(f"{made.key}/val.arrow", there.read(f"{made.key}/val.arrow")[:-1] + b"x")
     worker = node("worker")
     with pytest.raises(RequestError, match="its checksum is another"):
-        data.ready(run_on(made))
+        data.ready(run_on(made), toy, toy)
     assert not (worker / made.key).exists(), "the next attempt must not find it"
 
 
@@ -155,13 +155,14 @@ def test_the_directory_of_this_machine(monkeypatch, tmp_path):
 def test_tasks_of_ones_own_are_found_where_their_files_are_not(monkeypatch, tmp_path):
     x, y = np.random.default_rng(0).normal(size=(60, 5)).astype(np.float32), np.arange(60) % 2
     np.savez(tmp_path / "data.npz", x=x, y=y)
-    monkeypatch.setenv(tasks.OWN, "")
+    monkeypatch.setattr(tasks, "_own", [])
     task = importer.bring(tmp_path / "head", "mine", tmp_path / "data.npz")
     data = DataProvider.of(tmp_path / "head", "laptop")
     made = data.prepare(task, quietly)
     shutil.copytree(tmp_path / "head" / "mine" / made.key.partition("/")[2], tmp_path / "node" / made.key)
     shutil.rmtree(tmp_path / "head")
     there = replace(data, data_root=str(tmp_path / "node"))
-    there.ready(Run(task="mine", data=made.key, body="roberta-mini", source="mine", source_data=made.key))
+    there.ready(Run(task="mine", data=made.key, body="roberta-mini", source="mine", source_data=made.key), task, task)
     own._load.cache_clear()
+    tasks.adopt(tasks.definitions())
     assert tasks.get("mine").specification == task.specification

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from pare import tasks
 from tests.fuzz.__main__ import run
 from tests.fuzz.formats import FORMATS
 from tests.fuzz.mutate import mutated
@@ -12,7 +13,7 @@ from tests.fuzz.mutate import mutated
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_a_few_damaged_files(name, tmp_path, monkeypatch):
-    monkeypatch.setenv("PARE_OWN", "")
+    monkeypatch.setattr(tasks, "_own", [])
     _, refused, failed = run(name, 0, 20, tmp_path)
     assert not failed, "\n".join(failed)
     assert refused

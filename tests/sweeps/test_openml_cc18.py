@@ -15,7 +15,7 @@ from sweeps import openml_cc18
 
 @pytest.fixture(autouse=True)
 def _forgotten(monkeypatch):
-    monkeypatch.setenv(tasks.OWN, "")
+    monkeypatch.setattr(tasks, "_own", [])
 
 
 def _request(root, *arguments):

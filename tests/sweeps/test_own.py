@@ -21,7 +21,7 @@ _PREDICT = "import sys, numpy as np, pare; np.save(sys.argv[3], pare.load(sys.ar
 
 @pytest.fixture(autouse=True)
 def _forgotten(monkeypatch):
-    monkeypatch.setenv(tasks.OWN, "")
+    monkeypatch.setattr(tasks, "_own", [])
 
 
 def test_help_is_the_page_and_tells_the_options_of_both(capsys):

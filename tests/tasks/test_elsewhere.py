@@ -1,5 +1,6 @@
 """Tasks that are not of this package: the documented example, found by its path and by an entry point."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ EXAMPLE = Path(__file__).with_name("example.py")
 
 @pytest.fixture(autouse=True)
 def _forgotten(monkeypatch):
-    monkeypatch.setenv(tasks.OWN, "")
+    monkeypatch.setattr(tasks, "_own", [])
 
 
 def _quiet(done, total):
@@ -31,6 +32,20 @@ def test_a_file_is_found_by_its_path_and_then_by_its_name_elsewhere(tmp_path):
     data = store.prepare(again, tmp_path, "laptop", _quiet)
     assert (data.provenance, data.counts) == ("simulated", {"train": 168, "val": 36, "test": 36})
     assert data.split("test").x.shape[1:] == again.shape
+
+
+def test_another_process_needs_no_file(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(EXAMPLE.read_text())
+    tasks.get(str(path))
+    told = pickle.loads(pickle.dumps(tasks.definitions()))
+    path.unlink()
+    own._load.cache_clear()
+    tasks.adopt(())
+    with pytest.raises(RequestError, match="unknown task 'pitch'"):
+        tasks.get("pitch")
+    tasks.adopt(told)
+    assert tasks.get("pitch").title == "Pitch (example)"
 
 
 def test_the_example_is_a_task_as_any_other(tmp_path):

@@ -12,7 +12,7 @@ from typing import Any
 
 import ray
 
-from pare import bucket, tasks
+from pare import bucket
 from pare.data import parallel
 from pare.errors import ClusterError, RequestError
 from pare.search import interruption
@@ -59,7 +59,7 @@ def connect(address: str | None, **resources: int) -> None:
             log_to_driver=False,
             logging_level="error",
             configure_logging=True,
-            runtime_env={"env_vars": ENVIRONMENT | tasks.environment() | bucket.environment()},
+            runtime_env={"env_vars": ENVIRONMENT | bucket.environment()},
             **resources,
         )
         interruption.install()

@@ -10,6 +10,7 @@ from typing import Any
 import ray
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from pare import tasks
 from pare.data.provider import DataProvider
 from pare.data.store import Prepared
 from pare.errors import RequestError
@@ -43,7 +44,7 @@ def require_data(provider: DataProvider, data: Mapping[tuple[str, str], Prepared
     Raises:
         RequestError: one would make other data; names it.
     """
-    for node, lacks in _ask(_lacks, provider, {of: each.key for of, each in data.items()}).items():
+    for node, lacks in _ask(_lacks, provider, tasks.definitions(), {of: each.key for of, each in data.items()}).items():
         if lacks:
             raise RequestError(
                 f"--data-root is {provider.data_root!r}: {node} lacks the official files of {', '.join(lacks)} there; "
@@ -76,5 +77,6 @@ def _exists(path: str) -> bool:
     return Path(path).exists()
 
 
-def _lacks(provider: DataProvider, keys: Mapping[tuple[str, str], str]) -> list[str]:
-    return [name for (name, body), key in keys.items() if not provider.makes(name, key, body)]
+def _lacks(provider: DataProvider, own: tuple[tasks.Definition, ...], keys: Mapping[tuple[str, str], str]) -> list[str]:
+    tasks.adopt(own)
+    return [name for (name, body), key in keys.items() if not provider.makes(tasks.get(name).for_body(body), key)]

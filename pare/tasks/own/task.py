@@ -1,7 +1,7 @@
 """A task of the user's own data: described by a specification instead of a class.
 
-`pare.tasks.own.importer` makes the specification, which lies below the data root beside the data. The variable
-`PARE_OWN` names the specifications of a sweep, and Python files that define tasks; it travels to Ray's workers. A
+`pare.tasks.own.importer` makes the specification, which lies below the data root beside the data. What it says travels
+to Ray's workers with every trial, as does the text of a Python file that defines a task (`pare.tasks.Definition`). A
 finished model holds its specification too, so that it predicts anywhere.
 """
 
@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import functools
 import json
-import os
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from pare import tasks
 from pare.data import checks
 from pare.data.tabular import Encoder
 from pare.data.task import SPLITS, Baseline, Kind, ProgressCallback, Raw, Recipe, Split, Task
 from pare.errors import DataError, RequestError
 from pare.losses import binary_cross_entropy, cross_entropy, squared_error
-from pare.tasks import OWN
+from pare.tasks import Definition
 from pare.tasks.own import baselines, metrics
 
 if TYPE_CHECKING:
@@ -162,8 +162,8 @@ def arranged(x: np.ndarray, layout: ArrayLayout, channels_last: bool | None = No
 
 
 def named(name: str) -> Task | None:
-    """The task of that name among those that the environment points at, if there is one."""
-    found = (_load(path) for path in os.environ.get(OWN, "").split(os.pathsep) if path)
+    """The task of that name among those that this process knows, if there is one."""
+    found = map(_load, tasks.definitions())
     return next((task for task in found if task.name == name), None)
 
 
@@ -173,38 +173,48 @@ def of_file(path: Path, taken: Container[str] = ()) -> Task:
     Raises:
         RequestError: there is no such file, it cannot be imported or defines none, or one whose name is `taken`.
     """
-    task = _load(str(path.absolute()))
+    try:
+        definition = Definition(str(path.absolute()), path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RequestError(f"{path} does not exist: give a Python file that defines TASK") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path} cannot be read ({error}): give a Python file that defines TASK") from None
+    task = _load(definition)
     if task.name in taken:
         raise RequestError(f"{path} defines a task {task.name!r}, which is another one: give it another name")
-    point_at(path)
+    _know(definition)
     return task
 
 
 def point_at(path: Path) -> None:
-    """Name a specification or Python file in the environment, the former in place of an older one of the same task."""
-    path = path.absolute()
-    others = [Path(other) for other in os.environ.get(OWN, "").split(os.pathsep) if other]
-    kept = [other for other in others if other != path and (path.suffix == ".py" or other.parent != path.parent)]
-    os.environ[OWN] = os.pathsep.join(map(str, [*kept, path]))
+    """Know the task that a file specifies or defines; a specification takes the place of an older one of its task."""
+    _know(Definition(str(path.absolute()), path.read_text(encoding="utf-8")))
+
+
+def _know(new: Definition) -> None:
+    path = Path(new.path)
+    others = [(Path(other.path), other) for other in tasks.definitions()]
+    kept = [other for at, other in others if at != path and (path.suffix == ".py" or at.parent != path.parent)]
+    tasks.adopt([*kept, new])
 
 
 @functools.cache
-def _load(path: str) -> Task:
-    if path.endswith(".py"):
-        return _defined(Path(path))
+def _load(definition: Definition) -> Task:
+    if definition.path.endswith(".py"):
+        return _defined(definition)
     try:
-        return OwnTask(Specification.of(json.loads(Path(path).read_text(encoding="utf-8"))))
-    except (OSError, ValueError, TypeError, KeyError) as error:
-        raise DataError(f"${OWN} names {path!r}, which cannot be read: {error}; unset it") from error
+        return OwnTask(Specification.of(json.loads(definition.text)))
+    except (ValueError, TypeError, KeyError) as error:
+        raise DataError(f"{definition.path} is damaged ({error}): run its script in sweeps/ again") from error
 
 
-def _defined(path: Path) -> Task:
-    spec = spec_from_file_location(f"pare_own_{path.stem}", path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise RequestError(f"{path} does not exist: give a Python file that defines TASK")
-    module = module_from_spec(spec)
+def _defined(definition: Definition) -> Task:
+    """The task that the text of a Python file defines, wherever that file is."""
+    path = Path(definition.path)
+    module = ModuleType(f"pare_own_{path.stem}")
+    module.__file__ = definition.path
     try:
-        spec.loader.exec_module(module)
+        exec(compile(definition.text, definition.path, "exec"), vars(module))  # noqa: S102 - the user's own file
     except Exception as error:  # it may raise whatever it likes
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise RequestError(f"{path} cannot be imported ({reason})") from error

@@ -23,7 +23,7 @@ _TEXTS = ["the body reads its own words, not another's", "def f(x): return x", "
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
-    monkeypatch.setenv(tasks.OWN, "")
+    monkeypatch.setattr(tasks, "_own", [])
     some = dict(list(corpus.modules().items())[:60])
     monkeypatch.setattr(corpus, "modules", lambda: some)
 
@@ -101,10 +101,14 @@ def test_another_node_makes_the_same_for_the_same_body(tmp_path):
     body = _bert(tmp_path / "body")
     key = _prepared(tmp_path / "here", body).key
     there = DataProvider.of(tmp_path / "there", "laptop")
-    assert there.makes("text", key, str(body))
-    assert not there.makes("text", key)
+    assert there.makes(tasks.get("text").for_body(str(body)), key)
+    assert not there.makes(tasks.get("text"), key)
     own = there.prepare(tasks.get("signals"), _quiet).key
-    there.ready(Run(task="signals", data=own, body=str(body), source="text", source_data=key))
+    there.ready(
+        Run(task="signals", data=own, body=str(body), source="text", source_data=key),
+        tasks.get("signals"),
+        tasks.get("text"),
+    )
     assert (tmp_path / "there" / key).is_dir()
 
 

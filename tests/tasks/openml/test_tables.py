@@ -14,7 +14,7 @@ CREDIT = tables.TABLES["openml-credit-approval"]
 @pytest.fixture(autouse=True)
 def _forgotten(monkeypatch):
     """`bring` points the environment at its task; no other test may find it there."""
-    monkeypatch.setenv(tasks.OWN, "")
+    monkeypatch.setattr(tasks, "_own", [])
 
 
 def _quiet(done, total):
@@ -118,7 +118,7 @@ def test_what_is_missing_is_told_with_its_address(tmp_path):
 
 
 def test_a_table_that_was_not_made_is_told_by_its_script(monkeypatch):
-    monkeypatch.delenv(tasks.OWN)
+    monkeypatch.setattr(tasks, "_own", [])
     with pytest.raises(RequestError, match=r"openml-car is made by sweeps/openml_cc18\.py"):
         tasks.get("openml-car")
 

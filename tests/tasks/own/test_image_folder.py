@@ -12,7 +12,7 @@ from pare.tasks.own.importer import bring
 
 @pytest.fixture(autouse=True)
 def _forgotten(monkeypatch):
-    monkeypatch.setenv(tasks.OWN, "")
+    monkeypatch.setattr(tasks, "_own", [])
 
 
 def _folder(root, draw, suffix=".png", count=4, **options):

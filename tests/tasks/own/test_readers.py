@@ -16,7 +16,7 @@ from pare.tasks.own.readers import read
 
 @pytest.fixture(autouse=True)
 def _forgotten(monkeypatch):
-    monkeypatch.setenv(tasks.OWN, "")
+    monkeypatch.setattr(tasks, "_own", [])
 
 
 def _samples(count=60, shape=(12,), classes=3):

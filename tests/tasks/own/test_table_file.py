@@ -16,7 +16,7 @@ from pare.tasks.own.readers import read
 
 @pytest.fixture(autouse=True)
 def _forgotten(monkeypatch):
-    monkeypatch.setenv(tasks.OWN, "")
+    monkeypatch.setattr(tasks, "_own", [])
 
 
 def _csv(folder, text, name="table.csv", encoding="utf-8"):
