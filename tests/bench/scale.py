@@ -1,8 +1,9 @@
-"""What a trial costs the driver after 100, 1,000 and 10,000 others: `python -m tests.bench.scale [--trials N …]`.
+"""What a trial costs the driver after 100, 1,000 and 10,000 others: `python -m tests.bench.scale [--ray]`.
 
 The sweep, its study and its observers without Ray, and nothing is trained: a history of N trials is written, a session
 resumes it and runs some more. Processor seconds of this process, and ratios to the smallest N: a busy machine moves
-both ends of them. The pause is the wall time from a trial's end to the slot's next job.
+both ends of them. The pause is the wall time from a trial's end to the slot's next job. `--ray` measures how soon the
+slots of a real Ray are at work, and how much of their time (`tests.bench.slots`).
 """
 
 import argparse
@@ -116,6 +117,12 @@ def populate(out, count):
     tables.close()
 
 
+def manifest(out):
+    """What the page reads of a sweep's record."""
+    machine = {"system": "", "resources": {}}
+    (out / "sweep.json").write_text(json.dumps({"request": {}, "versions": {}, "machine": machine, "commit": None}))
+
+
 def url(out):
     return f"sqlite:///{out}/{TASK}/study.db"
 
@@ -146,12 +153,12 @@ class Clock:
         return timed
 
 
-def session(out, trials, clock, page=True, **options):
+def session(out, trials, clock, page=True, concurrent=1, **options):
     """Open the sweep in `out` for so many trials; returns it and what is to be closed."""
     task = tasks.get(TASK)
     with clock.during("resume"):
         study = Study(TASK, url(out), "minimize", BASE, SPACE, ("pare",), trials, 0, **options)
-        plan = TaskPlan(task, SimpleNamespace(provenance="simulated"), study, seeds=(1,))
+        plan = TaskPlan(task, SimpleNamespace(provenance="simulated"), study, seeds=())
         observers = {"tables": Tables(out), "TensorBoard": TensorBoard(out, {TASK: SPACE.domains()})}
         if page:
             observers["page"] = PageWriter(out, "nas360", [plan])
@@ -159,7 +166,7 @@ def session(out, trials, clock, page=True, **options):
     clock.watch("report", study, "report", "complete", "prune", "settle")
     for name, observer in observers.items():
         clock.watch(name, observer, "begin", "epoch", "end")
-    return Sweep([plan], out, list(observers.values()), 1, 0.0, Budget(out / "spent.json")), observers
+    return Sweep([plan], out, list(observers.values()), concurrent, 0.0, Budget(out / "spent.json")), observers
 
 
 def work(sweep, job, count):
@@ -185,9 +192,7 @@ def measure(count, page=True, live=LIVE, apart=True, **options):
             subprocess.run([sys.executable, "-m", "tests.bench.scale", "--populate", out, str(count)], check=True)
         else:
             populate(out, count)
-        (out / "sweep.json").write_text(
-            json.dumps({"request": {}, "versions": {}, "machine": {"system": "", "resources": {}}, "commit": None})
-        )
+        manifest(out)
         gc.collect()
         memory = psutil.Process().memory_info().rss
         sweep, observers = session(out, count + 10 * live, clock, page, **options)
@@ -200,9 +205,11 @@ def measure(count, page=True, live=LIVE, apart=True, **options):
         _, pauses = work(sweep, job, live)
         spent = 1000 * (time.process_time() - began) / live
         wrote = (written() - before) / live
-        for observer in observers.values():
-            if hasattr(observer, "close"):
-                observer.close()
+        close(observers)
+        began, size = time.process_time(), None
+        if page:
+            size = observers["page"].write().stat().st_size
+        report = time.process_time() - began
     parts = {name: 1000 * seconds / live for name, seconds in clock.spent.items()}
     return {
         "driver, ms a trial": spent,
@@ -211,7 +218,14 @@ def measure(count, page=True, live=LIVE, apart=True, **options):
         "written, kB a trial": wrote / 1e3,
         "resume, s": resume,
         "memory, kB a trial": memory / 1e3 / count,
+        **({"report.html, s": report, "report.html, MB": size / 1e6} if page else {}),
     }
+
+
+def close(observers):
+    observers["tables"].close()
+    if "page" in observers:
+        observers["page"].close()
 
 
 def written():
@@ -223,6 +237,10 @@ def written():
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", nargs="+", type=int, default=[100, 1000, 10_000], help="trials that have ended")
+    parser.add_argument("--ray", action="store_true", help="slots of a real Ray on pretended CPUs instead")
+    parser.add_argument("--slots", type=int, default=16, help="with --ray")
+    parser.add_argument("--seconds", type=float, default=8.0, help="with --ray: length of a trial")
+    parser.add_argument("--start", type=float, default=9.0, help="with --ray: what an actor takes to import")
     parser.add_argument("--populate", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--no-page", dest="page", action="store_false", help="leave report.html out")
     parser.add_argument("--sampler", default="tpe")
@@ -231,6 +249,12 @@ def main():
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     if arguments.populate:
         populate(Path(arguments.populate[0]), int(arguments.populate[1]))
+        return
+    if arguments.ray:
+        from tests.bench import slots  # Ray takes its time to import
+
+        with tempfile.TemporaryDirectory() as folder:
+            Console().print(slots.measure(folder, arguments.slots, arguments.seconds, arguments.start))
         return
     measure(20, arguments.page)  # what is loaded once is not of a trial
     found = {

@@ -225,7 +225,8 @@ def _read(connection: Connection, study: int) -> list[FrozenTrial]:
         ours = table.c.trial_id == _TRIALS.c.trial_id
         first = next(iter(table.primary_key))
         for row in connection.execute(select(table).where(ours, _TRIALS.c.study_id == study).order_by(first)):
-            yield found[row.trial_id], row
+            if row.trial_id in found:  # a driver at work may have added others since
+                yield found[row.trial_id], row
 
     for trial, row in rows(_VALUES):
         trial.values = [models.TrialValueModel.stored_repr_to_value(row.value, row.value_type)]

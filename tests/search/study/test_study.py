@@ -15,7 +15,7 @@ from pare.config import Run
 from pare.errors import RequestError
 from pare.search.study import space
 from pare.search.study.space import Dimension, Space
-from pare.search.study.storage import Database
+from pare.search.study.storage import Database, read_trials
 from pare.search.study.study import Study, schedule_methods
 
 RUN = Run(
@@ -272,3 +272,25 @@ def test_a_file_of_sqlite_writes_ahead_and_is_whole_for_whoever_reads_it(make, t
     with contextlib.closing(sqlite3.connect(tmp_path / "study.db")) as other:
         assert other.execute("pragma journal_mode").fetchone() == ("wal",)
         assert other.execute("select intermediate_value from trial_intermediate_values").fetchall() == [(0.5,)]
+
+
+def test_a_study_at_work_can_be_read(make, tmp_path):
+    """Whoever reads it asks several times, and a trial may have come in between."""
+    study = make(trials=3)
+    study.report(study.ask().number, 1, 0.5)
+
+    came = []
+
+    def meanwhile(_connection, _cursor, statement, *_):
+        if "trials.number" in statement and not came:
+            came.append(study.ask())
+            study.report(came[0].number, 1, 0.7)
+
+    sqlalchemy.event.listen(sqlalchemy.engine.Engine, "after_cursor_execute", meanwhile)
+    try:
+        found = read_trials(f"sqlite:///{tmp_path}/study.db", "ecg")
+    finally:
+        sqlalchemy.event.remove(sqlalchemy.engine.Engine, "after_cursor_execute", meanwhile)
+    assert came
+    assert [trial.intermediate_values for trial in found] == [{1: 0.5}]
+    assert len(read_trials(f"sqlite:///{tmp_path}/study.db", "ecg")) == 2
