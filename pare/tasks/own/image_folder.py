@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections import Counter
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from PIL import Image, ImageOps
 from pare.data.task import SPLITS
 from pare.errors import DataError
 from pare.tasks.own.samples import Samples
+
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # what is wrong with an image is told by its name
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 

@@ -123,8 +123,12 @@ def _channels_last(
         if channels:
             raise RequestError(f"--channels is {channels}: leave it out, {path} has no axis of channels")
         return None
-    if channels or given.channels_last is not None:
-        return channels == "last" if channels else given.channels_last
+    if given.channels_last is not None:
+        if channels:
+            raise RequestError(f"--channels is {channels}: leave it out, {path} holds images")
+        return given.channels_last
+    if channels:
+        return channels == "last"
     if given.x.ndim == 3:
         return False
     first, height, last = given.x.shape[1:]

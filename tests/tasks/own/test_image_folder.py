@@ -141,7 +141,7 @@ def test_splits_go_by_their_usual_names(tmp_path):
     assert set(read(tmp_path).split) == {"train", "val", "test"}
 
 
-@pytest.mark.parametrize("option", [{"label": "x"}, {"group": "patient"}, {"drop": ("x",)}])
+@pytest.mark.parametrize("option", [{"label": "x"}, {"group": "patient"}, {"drop": ("x",)}, {"channels": "first"}])
 def test_options_of_tables_are_refused(tmp_path, option):
     _folder(tmp_path / "images", lambda number: np.full((8, 8), number, np.uint8))
     with pytest.raises(RequestError, match="leave it out"):
