@@ -92,6 +92,9 @@ class Tokens(Task):
         path = folder / tokenizer.FILE
         words = tokenizer.load(path)
         passages = self.passages(folder, words)
+        for name in SPLITS:
+            if not passages[name]:
+                raise DataError(f"{folder} holds no sample of {LENGTH} tokens for {name}: give more text")
         progress(1, 2)
         train, val, test = (self._split(passages[name]) for name in SPLITS)
         progress(2, 2)

@@ -46,6 +46,8 @@ def load(path: Path) -> Tokenizer:
     except Exception as error:  # the library raises Exception itself
         reason = " ".join(str(error).split())
         raise DataError(f"{path} cannot be read ({reason}): expected the {FILE} of a body of text") from error
+    tokenizer.no_padding()  # some files bring a length of their own
+    tokenizer.no_truncation()
     if not tokenizer.get_vocab().keys() & set(_PADDING):
         raise DataError(f"{path} has none of the padding tokens {', '.join(_PADDING)}: give a RoBERTa's or a BERT's")
     return tokenizer

@@ -52,6 +52,15 @@ def _padded(folder):
     return _roberta(folder, padded=24)
 
 
+def _filling(folder):
+    """As sentence transformers have it: a tokenizer that fills up and cuts to a length of its own."""
+    words = tokenizer.load(_bert(folder) / tokenizer.FILE)
+    words.enable_padding(length=128, pad_token="[PAD]")
+    words.enable_truncation(128)
+    words.save(str(folder / tokenizer.FILE))
+    return folder
+
+
 def _quiet(done, total):
     pass
 
@@ -67,7 +76,7 @@ def _build(task, body, source, data):
 
 
 @pytest.mark.parametrize("preset", ["laptop", "paper"])
-@pytest.mark.parametrize("make", [_roberta, _padded, _bert])
+@pytest.mark.parametrize("make", [_roberta, _padded, _bert, _filling])
 @pytest.mark.parametrize("source", ["text", "conll2000"])
 def test_own_sequences_and_a_body_of_their_users_go_together(tmp_path, make, source, preset):
     if preset == "paper" and source == "conll2000":
