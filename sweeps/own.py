@@ -3,7 +3,8 @@
 python sweeps/own.py --data digits.npz
     laptop: small bodies; these 1797 digits take 4 minutes on 2 cores.
 python sweeps/own.py --data patients.csv --label diagnosis --group patient --metric macro-f1
-    a table: text columns one-hot; no patient is in two splits. A column or array `split` gives splits of your own.
+    a table: texts are one-hot, or numbers and dates where they are such; no patient is in two splits. A column or array
+    `split` gives splits of your own. The first lines say what was read, and how.
 
 digits.npz, for instance: x, y = sklearn.datasets.load_digits(return_X_y=True); np.savez("digits.npz", x=x.reshape(-1,
 8, 8), y=y). Logistic regression stands beside the results (2.6 % test error there); pare.load("runs/own/own/best")
