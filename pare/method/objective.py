@@ -40,6 +40,10 @@ class Mixing(NamedTuple):
     rows: Tensor | None = None
 
 
+OF_MIXED = ("loss_source", "source_accuracy", "gate_mean", "gate_spread", "gate_above_threshold")
+"""Figures of the mixed samples alone: their mean is over as many as `mixed` counts."""
+
+
 class Losses(NamedTuple):
     """Loss per sample (B,): the total and, detached, its parts and the figures worth watching, by name.
 
@@ -105,7 +109,8 @@ class MixedFineTuning(FineTuning, ABC):
         if mixing is None:
             target_B = self._target_loss(self.model(x), y)
             still_B = target_B.detach()
-            watched = {"loss_target": still_B, "loss_mixed": still_B, "lambda": torch.zeros_like(still_B)}
+            none_B = torch.zeros_like(still_B)
+            watched = {"loss_target": still_B, "loss_mixed": still_B, "lambda": none_B, "mixed": none_B}
             return Losses((1 + w) * target_B, watched)
 
         rows = mixing.rows
@@ -122,6 +127,7 @@ class MixedFineTuning(FineTuning, ABC):
             mixed_B = target_B.index_copy(0, rows, mixed_M)
             lambda_B = torch.zeros_like(target_B).index_copy(0, rows, mixed.lambda_M.to(target_B.dtype))
         shown = {"loss_target": target_B.detach(), **watched, "lambda": lambda_B, **mixed.watched}
+        shown["mixed"] = torch.ones_like(mixed_M.detach())
         return Losses(target_B + w * mixed_B, shown)
 
 

@@ -38,6 +38,7 @@ FIGURES: Mapping[str, Figure] = {
     "source_chance_loss": Figure("Training loss of whoever knows the source's labels alone", "", "source/chance_loss"),
     "lambda": Figure("λ: weight of the source in the mixed loss", "share", "replacement/lambda"),
     "replaced": Figure("Patches replaced by the curriculum", "share of target patches", "replacement/share"),
+    "mixed": Figure("Samples that went through the mixed pass", "share of target samples", "replacement/mixed"),
     "gate_mean": Figure("Mean of the gate's scores", "score in (0, 1)", "gate/mean"),
     "gate_spread": Figure("Standard deviation of the gate's scores", "score in (0, 1)", "gate/spread"),
     "gate_above_threshold": Figure(

@@ -28,7 +28,7 @@ from pare.method import methods, tuning
 from pare.method.catalogue import METHODS
 from pare.method.curriculum import patches, share
 from pare.method.model import CrossModalModel
-from pare.method.objective import MixedFineTuning
+from pare.method.objective import OF_MIXED, MixedFineTuning
 from pare.training import graphs, optim, prefetch, source_head, stages
 from pare.training.checkpoint import Best, Checkpoints, TrainingState
 from pare.training.distributed import DistributedContext
@@ -203,8 +203,10 @@ def fit(
 
 def _figures(watched: Mapping[str, Tensor], world: DistributedContext, samples: int) -> dict[str, float]:
     """Means per sample over an epoch and all workers; the one moment when the host waits for the device."""
-    means = (world.sum(torch.stack(list(watched.values()))) / samples).tolist()
-    return dict(zip(watched, means, strict=True))
+    totals = dict(zip(watched, world.sum(torch.stack(list(watched.values()))), strict=True))
+    mixed = totals.get("mixed", torch.tensor(samples))
+    means = torch.stack([total / (mixed if name in OF_MIXED else samples) for name, total in totals.items()])
+    return dict(zip(totals, means.tolist(), strict=True))
 
 
 def _memory(device: torch.device) -> float:

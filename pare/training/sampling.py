@@ -69,6 +69,12 @@ class Order:
                 f"batch of {self.size} over {self.workers} workers in {self.accumulate} parts each: "
                 "need at least one sample a part"
             )
+        smallest = self.size // (self.workers * self.accumulate)
+        if self.mix_share < 1 and smallest * self.mix_share < 1:
+            raise RequestError(
+                f"mix_share is {self.mix_share:g}: of a part of {smallest} samples that mixes none; "
+                "give a larger share, or a larger batch"
+            )
 
     @property
     def size(self) -> int:

@@ -121,6 +121,21 @@ def test_reports_what_the_curriculum_does(make_run, root, tmp_path):
     assert all(0 < reports[0][name] < 1 for name in ("gate_mean", "gate_spread"))
 
 
+def test_figures_of_the_mixed_samples_are_means_over_them(make_run, root, tmp_path):
+    """A source head at 0 that hardly moves: its loss is chance's whether all, half or few samples are mixed."""
+    still = {"init.heads": 0.0, "optimizer.warmup": 0.9, "optimizer.decay_until": 2.0}
+    still |= {f"optimizer.lr.{group}": 1e-9 for group in ("embedder", "body", "gate", "heads")}
+    for name, changes, mixed in (
+        ("all", {}, 1.0),
+        ("half", {"mix_share": 0.5}, 0.5),
+        ("early", {"curriculum.end": 0.0, "curriculum.until": 0.3}, None),
+    ):
+        _, (report,) = follow(make_run("ecg", epochs=1, **still, **changes), root, tmp_path / name)
+        assert report["loss_source"] == pytest.approx(math.log(64), rel=1e-4), name
+        assert 0 < report["gate_mean"] < 1
+        assert report["mixed"] == mixed if mixed else 0.1 < report["mixed"] < 0.5
+
+
 def test_threshold_lowers_lambda_below_the_share(make_run, root, tmp_path):
     run = make_run("ecg", epochs=1, **{"gate.threshold": 0.5, "curriculum.start": 0.9})
     _, (report,) = follow(run, root, tmp_path)

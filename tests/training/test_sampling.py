@@ -71,7 +71,7 @@ def test_workers_drop_out_differently():
     assert whole().dropout_seed(1) == whole().dropout_seed(1) != whole().dropout_seed(2)
 
 
-@pytest.mark.parametrize("share", [0.01, 0.3, 0.5, 1.0])
+@pytest.mark.parametrize("share", [0.25, 0.3, 0.5, 1.0])
 def test_the_same_rows_are_mixed_however_a_batch_is_split(share):
     def mixed(workers, accumulate):
         rows, sources = [], []
@@ -94,4 +94,9 @@ def test_the_same_rows_are_mixed_however_a_batch_is_split(share):
     whole = mixed(1, 1)
     assert whole == mixed(1, 4) == mixed(3, 2)
     assert len(whole[0]) == max(1, math.ceil(24 * share)) == len(whole[1])
-    assert max(np.diff([*whole[0], 24])) <= math.ceil(1 / share) + 1 or share < 0.1, "spread evenly"
+    assert max(np.diff([*whole[0], 24])) <= math.ceil(1 / share) + 1, "spread evenly"
+
+
+def test_a_share_that_mixes_no_sample_of_a_part_is_refused():
+    with pytest.raises(RequestError, match=r"mix_share is 0\.1: of a part of 6 samples that mixes none"):
+        Order(seed=1, samples=24, sources=9, batch=24, accumulate=4, mix_share=0.1)
