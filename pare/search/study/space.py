@@ -21,6 +21,20 @@ from pare.reporting.records import Domain
 
 Values = dict[str, Any]
 
+PRIORS: Sequence[Values] = (
+    {},
+    {
+        "curriculum.family": "constant",
+        "curriculum.start": 0.5,
+        "curriculum.end": 0.5,
+        "mix_weight": 1.0,
+        "gate.select": "random",
+    },
+)
+"""What starts change of the published configuration: nothing; and half of the patches to the end, by chance, at w = 1,
+under which the source term has time and weight to learn (see docs/method-study.md).
+"""
+
 
 @dataclass(frozen=True)
 class Dimension:
@@ -61,6 +75,11 @@ class Space:
                 chosen[dimension.name] = _nearest(dimension.values, flat[dimension.name])
         return chosen
 
+    def priors(self, run: Run, method: MethodName) -> list[Values]:
+        """What a method's first trials run, the published configuration first; those that are alike come once."""
+        starts = [self.published(run.replace(changes), method) for changes in PRIORS]
+        return [values for index, values in enumerate(starts) if values not in starts[:index]]
+
     def near(self, centre: Values, method: MethodName, random: np.random.Generator) -> Values:
         """Values around `centre`: numbers moved by a seventh of their interval or so, one choice in five drawn anew."""
         chosen: Values = {}
@@ -90,17 +109,22 @@ class Space:
         return {dimension.name: _domain(dimension.values) for dimension in self.dimensions}
 
 
+_FALLS = ("curriculum.family", tuple(family for family in get_args(Family) if family != "constant"))
+_GATED = ("gate.select", ("gate",))
+
+
 def for_run(base: Run, modality: str) -> Space:
     """The space around a task's published configuration `base`, for `1d` or `2d` inputs."""
     rate = base.optimizer.lr
     dimensions = [
+        # Whether patches are selected by a gate that learns, or by chance: then nothing of the gate's matters.
+        Dimension("gate.select", CategoricalDistribution(("gate", "random")), needs="gates"),
         # Learning rates by group: a decade around the published one.
         *(
-            Dimension(
-                f"optimizer.lr.{group}", _around(getattr(rate, group), 10), needs="gates" if group == "gate" else None
-            )
-            for group in ("embedder", "body", "heads", "gate")
+            Dimension(f"optimizer.lr.{group}", _around(getattr(rate, group), 10))
+            for group in ("embedder", "body", "heads")
         ),
+        Dimension("optimizer.lr.gate", _around(rate.gate, 10), needs="gates", when=_GATED),
         Dimension("optimizer.weight_decay", FloatDistribution(1e-5, 0.3, log=True)),
         Dimension("optimizer.warmup", FloatDistribution(0.0, 0.3)),
         # What of a pretrained body trains: as published, all of it, or low-rank adapters.
@@ -118,21 +142,15 @@ def for_run(base: Run, modality: str) -> Space:
             needs="adapts",
             when=("tuning.body", ("all", "no_query_key")),
         ),
-        # The curriculum. The end is searched as a share of the start, so that it never lies above it.
+        # The curriculum. The end is searched as a share of the start, so that it never lies above it, or is 0: then the
+        # mixed pass, and its cost, end at `until`.
         Dimension("curriculum.family", CategoricalDistribution(get_args(Family)), needs="mixes"),
         Dimension("curriculum.start", FloatDistribution(0.02, max(0.9, base.curriculum.start)), needs="mixes"),
+        Dimension("curriculum.ends", CategoricalDistribution(("share", "zero")), needs="mixes", when=_FALLS),
         Dimension(
-            "curriculum.end_share",
-            FloatDistribution(0.0, 0.6),
-            needs="mixes",
-            when=("curriculum.family", ("linear", "cosine", "exponential", "step")),
+            "curriculum.end_share", FloatDistribution(0.0, 0.6), needs="mixes", when=("curriculum.ends", ("share",))
         ),
-        Dimension(
-            "curriculum.until",
-            FloatDistribution(0.3, 1.0),
-            needs="mixes",
-            when=("curriculum.family", ("linear", "cosine", "exponential", "step")),
-        ),
+        Dimension("curriculum.until", FloatDistribution(0.2, 1.0), needs="mixes", when=_FALLS),
         Dimension(
             "curriculum.plateaus",
             IntDistribution(2, 6),
@@ -140,21 +158,19 @@ def for_run(base: Run, modality: str) -> Space:
             when=("curriculum.family", ("step",)),
         ),
         # The gate. The noisy phase may be absent; its scale matters only where it is not.
-        Dimension("gate.threshold", FloatDistribution(0.0, 0.6), needs="gates"),
-        Dimension("gate.temperature", FloatDistribution(0.02, 1.0, log=True), needs="gates"),
-        Dimension("gate.noise_until", CategoricalDistribution((0.0, 1 / 6, 1 / 3)), needs="gates"),
+        Dimension("gate.threshold", FloatDistribution(0.0, 0.6), needs="gates", when=_GATED),
+        Dimension("gate.temperature", FloatDistribution(0.02, 1.0, log=True), needs="gates", when=_GATED),
+        Dimension("gate.noise_until", CategoricalDistribution((0.0, 1 / 6, 1 / 3)), needs="gates", when=_GATED),
         Dimension(
             "gate.noise",
             FloatDistribution(0.01, 1.0, log=True),
             needs="gates",
             when=("gate.noise_until", (1 / 6, 1 / 3)),
         ),
-        # In sequences the published weight of the mixed pass is ten times smaller than in images.
-        Dimension(
-            "mix_weight",
-            FloatDistribution(0.01, 1.0, log=True) if modality == "1d" else FloatDistribution(0.03, 2.0, log=True),
-            needs="mixes",
-        ),
+        # In sequences the published weight of the mixed pass is ten times smaller than in images, where 3 is the most
+        # that either is given. Half of the batch mixed costs half of a mixed pass.
+        Dimension("mix_weight", FloatDistribution(0.01 if modality == "1d" else 0.03, 3.0, log=True), needs="mixes"),
+        Dimension("mix_share", CategoricalDistribution((0.5, 1.0)), needs="mixes"),
         # The alignment stage.
         Dimension("alignment.steps", CategoricalDistribution((50, 100, 200)), needs="aligns"),
         Dimension("alignment.lr", _around(base.alignment.lr, 10), needs="aligns"),
@@ -167,7 +183,8 @@ def to_run(chosen: Values) -> Values:
     values = dict(chosen)
     if "curriculum.start" in values:
         share = values.pop("curriculum.end_share", 1.0)
-        values["curriculum.end"] = values["curriculum.start"] * share
+        ends_at_zero = values.pop("curriculum.ends", "share") == "zero"
+        values["curriculum.end"] = 0.0 if ends_at_zero else values["curriculum.start"] * share
     return values
 
 
@@ -175,7 +192,8 @@ def from_run(run: Run) -> Values:
     """A run's settings → values of the search, the inverse of `to_run`."""
     flat = run.flat()
     start, end = flat["curriculum.start"], flat["curriculum.end"]
-    return {**flat, "curriculum.end_share": end / start if start else 0.0}
+    ends = "share" if end else "zero"
+    return {**flat, "curriculum.end_share": end / start if start else 0.0, "curriculum.ends": ends}
 
 
 def _around(centre: float, factor: float) -> FloatDistribution:

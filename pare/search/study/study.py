@@ -128,15 +128,16 @@ class Study:
 
     def _known(self, method: MethodName, number: int, turn: int) -> Values | None:
         """What the `turn`-th trial of a method starts from; None where that is left to the sampler."""
-        published = self.space.published(self._base, method)
-        if turn == 0:
-            return published
+        priors = self.space.priors(self._base, method)
+        if turn < len(priors):
+            return priors[turn]
         hints = self.hints(method)
-        if turn <= len(hints):
-            space, values = hints[turn - 1]
+        if turn < len(priors) + len(hints):
+            space, values = hints[turn - len(priors)]
             return self.space.transferred(values, method, space)
         if turn < STARTUP and turn % 2:
-            return self.space.near(published, method, np.random.default_rng((self._seed, number)))
+            centre = priors[turn // 2 % len(priors)]
+            return self.space.near(centre, method, np.random.default_rng((self._seed, number)))
         return None
 
     def report(self, number: int, epoch: int, objective: float) -> bool:

@@ -79,11 +79,40 @@ def test_conditional_settings_appear_only_where_they_mean_something():
         family = trial.params["curriculum.family"]
         seen.add(family)
         assert ("curriculum.plateaus" in trial.params) == (family == "step")
-        assert ("curriculum.end_share" in trial.params) == (family != "constant")
-        assert ("gate.noise" in trial.params) == (trial.params["gate.noise_until"] > 0)
+        assert ("curriculum.ends" in trial.params) == (family != "constant")
+        assert ("curriculum.end_share" in trial.params) == (trial.params.get("curriculum.ends") == "share")
+        gated = trial.params["gate.select"] == "gate"
+        assert all(
+            (name in trial.params) == gated for name in ("gate.threshold", "gate.noise_until", "optimizer.lr.gate")
+        )
+        assert ("gate.noise" in trial.params) == (trial.params.get("gate.noise_until", 0) > 0)
     assert seen == {"linear", "cosine", "exponential", "step", "constant"}
 
 
-def test_search_values_and_run_values_are_inverse():
-    run = RUN.replace({"curriculum.start": 0.5, "curriculum.end": 0.2})
+@pytest.mark.parametrize("end", [0.2, 0.0])
+def test_search_values_and_run_values_are_inverse(end):
+    run = RUN.replace({"curriculum.start": 0.5, "curriculum.end": end})
     assert space.to_run(space.from_run(run)) == pytest.approx(run.flat())
+
+
+@pytest.mark.parametrize("modality", ["1d", "2d"])
+def test_a_mixed_pass_that_ends_early_and_one_that_never_falls_are_both_drawn(modality):
+    searched = space.for_run(RUN, modality)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    runs = [RUN.replace(searched.suggest(study.ask(), "pare")) for _ in range(300)]
+    early = [run for run in runs if run.curriculum.end == 0 and run.curriculum.until <= 0.35]
+    constant = [run for run in runs if run.curriculum.family == "constant" and run.curriculum.end > 0]
+    heavy = [run for run in runs if run.mix_weight > 1]
+    assert all(len(found) >= 15 for found in (early, constant, heavy)), "one in twenty at least"
+    assert max(run.mix_weight for run in runs) <= 3
+
+
+def test_priors_are_the_published_start_and_half_by_chance():
+    searched = space.for_run(RUN, "1d")
+    first, second = (RUN.replace(space.to_run(values)) for values in searched.priors(RUN, "pare"))
+    assert first.curriculum == RUN.curriculum
+    assert first.gate.select == "gate"
+    assert (second.curriculum.family, second.curriculum.start, second.curriculum.end) == ("constant", 0.5, 0.5)
+    assert (second.mix_weight, second.gate.select) == (1.0, "random")
+    assert len(searched.priors(RUN, "cutmix")) == 2
+    assert len(searched.priors(RUN, "nft")) == 1, "nothing of it is nft's"

@@ -168,14 +168,15 @@ def test_start_up_trials_lie_near_the_published_one_by_turns(make):
     assert np.mean([distance(own[1]) for own in pare]) < 0.75 * np.mean([distance(own[2]) for own in pare])
 
 
-def test_hints_come_after_the_published_configuration(make):
-    study = make(trials=4)
+def test_hints_come_after_the_priors(make):
+    study = make(trials=5)
     hinted = {**study.space.published(RUN, "pare"), "gate.threshold": 0.3, "curriculum.start": 0.11}
     study.hints = lambda method: [(study.space, hinted)] if method == "pare" else []
     asked = run_out(study)
-    assert asked[2].searched["gate.threshold"] == pytest.approx(0.3)
-    assert asked[2].run.curriculum.start == pytest.approx(0.11)
+    assert asked[3].searched["gate.threshold"] == pytest.approx(0.3)
+    assert asked[3].run.curriculum.start == pytest.approx(0.11)
     assert asked[0].run.curriculum.start == pytest.approx(RUN.curriculum.start)
+    assert (asked[2].run.gate.select, asked[2].run.mix_weight, asked[2].run.curriculum.end) == ("random", 1.0, 0.5)
 
 
 def test_best_prefers_whole_trials(make):
