@@ -87,6 +87,10 @@ VARIANTS = {
     "momentum": {"optimizer.name": "sgd", "curriculum.end": 0.0, "curriculum.until": 0.5},
     "drop path": {"tuning.drop_path": 0.3},
     "aligned first": {"method": "orca", "alignment.steps": 3},
+    "half of the batch": {"mix_share": 0.5, "gate.hidden": 8},
+    "at random": {"method": "pare-random"},
+    "by saliency": {"gate.select": "saliency"},
+    "cut from the target": {"method": "cutmix"},
 }
 CASES = [("darcy", variant) for variant in VARIANTS] + [("ecg", variant) for variant in list(VARIANTS)[:4]]
 
