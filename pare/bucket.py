@@ -22,6 +22,7 @@ from urllib.parse import quote, unquote, urlsplit
 import pyarrow as pa
 from pyarrow import fs
 
+from pare import files
 from pare.errors import RequestError
 
 _AT_ONCE = 8
@@ -106,13 +107,9 @@ class Folder:
     def pull(self, name: str, path: Path) -> None:
         """Copy a file out of the store."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
         local = fs.LocalFileSystem()
-        try:
+        with files.atomic(path) as temporary:
             _patiently(lambda: fs.copy_files(self._at(name), str(temporary), self._store, local, chunk_size=_BLOCK))
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
 
     def pull_folder(self, name: str, path: Path) -> None:
         """Copy a folder's files out of the store."""

@@ -16,6 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch.nn.utils import clip_grad_norm_
 
+from pare import files
 from pare.errors import RequestError, TrainingError
 from pare.losses import cross_entropy
 from pare.method import body as bodies
@@ -154,11 +155,9 @@ class Pretraining:
         tensors = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         for index, moments in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": tensor for name, tensor in moments.items()}
-        temporary = path.with_name(f"{path.name}.tmp")
-        save_file(
-            tensors, temporary, {"recipe": json.dumps(asdict(self.recipe)), "state": json.dumps(asdict(self.state))}
-        )
-        temporary.replace(path)
+        facts = {"recipe": json.dumps(asdict(self.recipe)), "state": json.dumps(asdict(self.state))}
+        with files.atomic(path) as temporary:
+            save_file(tensors, temporary, facts)
 
     def restore(self, path: Path) -> None:
         """Go on from a saved file as if there had been no interruption.

@@ -14,6 +14,8 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams import metadata
 from tensorboard.summary.writer.record_writer import RecordWriter
 
+from pare import files
+
 _END = ".end"
 """How the files end that earlier versions kept a trial's end in."""
 
@@ -57,13 +59,10 @@ def join(path: Path) -> None:
 
 
 def _replace(path: Path, events: Iterable[Any]) -> None:
-    temporary = path.with_name(".joined.tmp")
-    with _APPENDING:
-        with temporary.open("wb") as file:
-            records = RecordWriter(file)
-            for event in events:
-                records.write(event.SerializeToString())
-        temporary.replace(path)
+    with _APPENDING, files.atomic(path) as temporary, temporary.open("wb") as file:
+        records = RecordWriter(file)
+        for event in events:
+            records.write(event.SerializeToString())
 
 
 def _events(files: Iterable[Path]) -> Iterator[Any]:

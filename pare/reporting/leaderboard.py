@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +15,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from pare import tasks
+from pare import files, tasks
 from pare.config import MethodName
 from pare.data.task import Provenance, Published, Task
 from pare.reporting import baselines, schema, tables
@@ -64,9 +63,7 @@ def write(out: Path) -> list[Entry]:
     """
     rows = build(out)
     tables.write((asdict(row) for row in rows), schema.leaderboard(), out / "leaderboard.parquet")
-    temporary = out / f".leaderboard.md.{os.getpid()}.tmp"
-    temporary.write_text(markdown(rows), encoding="utf-8")
-    temporary.replace(out / "leaderboard.md")
+    files.write_text(out / "leaderboard.md", markdown(rows))
     return rows
 
 

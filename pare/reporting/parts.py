@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -23,6 +22,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pare import files
 from pare.errors import DataError
 
 ROWS = 128
@@ -120,12 +120,8 @@ def compact(folder: Path, name: str, columns: Any) -> int:
 def write(table: Any, path: Path) -> None:
     """Write a Parquet file under a temporary name and rename it: there is a whole file at `path`, or the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
+    with files.atomic(path) as temporary:
         pq.write_table(table, temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _parts(folder: Path, name: str) -> dict[int, Path]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from pare import tasks
+from pare import files, tasks
 from pare.data.task import Task
 from pare.reporting import charts, leaderboard, schema, tables
 from pare.reporting.leaderboard import Entry
@@ -53,12 +52,7 @@ def write(out: Path, context: Context) -> Path:
         DataError: a table is damaged; names the file.
     """
     path = out / NAME
-    temporary = path.with_name(f".{NAME}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text(render(out, context), encoding="utf-8")
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    files.write_text(path, render(out, context))
     return path
 
 

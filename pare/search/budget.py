@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from pare import files
 from pare.errors import DataError
 
 _PERSIST = 5.0
@@ -67,9 +67,7 @@ class Budget:
     def persist(self) -> None:
         """Write down what was spent."""
         self._written = self._clock()
-        temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}.tmp")
-        temporary.write_text(json.dumps(asdict(self.spent)))
-        temporary.replace(self._path)
+        files.write_text(self._path, json.dumps(asdict(self.spent)))
 
     def reached(self, reserve: Amounts = NOTHING, since: Amounts = NOTHING, sharers: int = 1) -> str:
         """The cap that is reached, in words; empty while none is.

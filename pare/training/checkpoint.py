@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from pare import files
 from pare.bucket import Folder
 from pare.errors import is_disk_full
 
@@ -41,15 +42,12 @@ def save_atomically(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping
     Raises:
         OSError: it cannot be written; names the file.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, dict(metadata))
-        temporary.replace(path)
+        with files.atomic(path) as temporary:
+            save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, temporary, dict(metadata))
     except SafetensorError as error:
         code = errno.ENOSPC if is_disk_full(error) else errno.EIO
         raise OSError(code, os.strerror(code), str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 class Best(NamedTuple):

@@ -19,6 +19,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from pare import files
 from pare.config import Run
 from pare.errors import DataError, RequestError
 from pare.search.request import Request
@@ -123,9 +124,7 @@ def write_manifest(
         "commit": _commit(),
         "machine": {"system": platform.platform(), "resources": dict(resources)},
     }
-    temporary = path.with_name(f".sweep.json.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(text, indent=2, ensure_ascii=False), encoding="utf-8")
-    temporary.replace(path)
+    files.write_text(path, json.dumps(text, indent=2, ensure_ascii=False))
     return name
 
 

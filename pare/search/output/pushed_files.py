@@ -8,6 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
 
+from pare import files
+
 _STATE, _NOTES = ".mirror.json", ".mirror.log"
 
 Stamp = list[int]
@@ -45,9 +47,7 @@ class PushedFiles:
 
     def save(self) -> None:
         """Write all of it down; `note` goes on from there."""
-        temporary = self._out / f"{_STATE}.tmp"
-        temporary.write_text(json.dumps({"workspace": self.workspace, "pushed": self._stamps}))
-        temporary.replace(self._out / _STATE)
+        files.write_text(self._out / _STATE, json.dumps({"workspace": self.workspace, "pushed": self._stamps}))
         (self._out / _NOTES).unlink(missing_ok=True)
 
     def note(self, names: Iterable[str]) -> None:

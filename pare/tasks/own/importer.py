@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pare import files
 from pare.data.tabular import Columns, Encoder
 from pare.data.task import Kind
 from pare.errors import RequestError
@@ -187,9 +188,7 @@ def _leave(folder: Path, specification: Specification, arrays: Mapping[str, np.n
         specification = replace(specification, data=digest)
         text = json.dumps(asdict(specification), indent=2, ensure_ascii=False)
         path = folder / f"specification-{hashlib.sha256(text.encode()).hexdigest()[:12]}.json"
-        temporary = folder / f".{os.getpid()}.json"
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        files.write_text(path, text)
     except OSError as error:
         raise RequestError(f"cannot write below {folder}: {error}: give a writable data root") from error
     point_at(path)
