@@ -20,6 +20,7 @@ from pare.errors import RequestError, TrainingError
 from pare.pretraining.card import finished, leave
 from pare.pretraining.objectives import BodyName
 from pare.pretraining.trainer import EVERY, Pretraining, PretrainingRecipe
+from pare.terminal import print_anywhere
 
 
 def run(body: BodyName, recipe: PretrainingRecipe, out: Path) -> None:
@@ -47,6 +48,7 @@ def run(body: BodyName, recipe: PretrainingRecipe, out: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns its exit code."""
+    print_anywhere()
     app = App(name="pare.pretraining", help=__doc__, help_format="plaintext", version_flags=[])
 
     @app.default

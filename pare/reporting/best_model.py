@@ -75,6 +75,6 @@ def keep_best(out: Path, task: Task, remote: Folder | None = None) -> None:
 def _run(folder: Path) -> Run | None:
     """The run whose model lies in a folder."""
     try:
-        return Run.from_flat(json.loads((folder / RUN).read_text())["run"])
+        return Run.from_flat(json.loads((folder / RUN).read_text(encoding="utf-8"))["run"])
     except (OSError, ValueError, KeyError):
         return None

@@ -20,6 +20,7 @@ from pare.data.official import download, locate
 from pare.data.provider import DataProvider
 from pare.data.task import ProgressCallback, Task
 from pare.errors import RequestError
+from pare.terminal import print_anywhere
 
 _NAME = "pare.tasks.prepare"
 
@@ -56,6 +57,7 @@ class Options:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prepare the tasks of a command line; returns the exit code, 0 or, for what a user can mend, 2."""
+    print_anywhere()
     app = App(
         name=f"python -m {_NAME}", help=_HELP, help_format="plaintext", version_flags=[], result_action="return_value"
     )
