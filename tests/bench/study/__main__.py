@@ -28,6 +28,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+from pare import tasks
 from tests.bench.study import data, table
 from tests.bench.study.arms import ARMS, REFERENCE, applies
 from tests.bench.study.worker import Job, work
@@ -101,7 +102,7 @@ class Fleet:
         # A process sees what it is started with, whatever its libraries ask before it can say otherwise.
         if device == "cpu" or visible is not None:
             os.environ["CUDA_VISIBLE_DEVICES"] = "" if device == "cpu" else str(visible)
-        process = context.Process(target=work, args=(theirs, self._root), daemon=True)
+        process = context.Process(target=work, args=(theirs, self._root, tasks.definitions()), daemon=True)
         process.start()
         theirs.close()
         os.environ.pop("CUDA_VISIBLE_DEVICES", None)

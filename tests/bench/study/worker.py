@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -36,8 +36,12 @@ class Job:
     """0: the task's own number."""
 
 
-def work(jobs: Connection, root: Path) -> None:
-    """Take jobs until nobody gives any, and answer each with its result or the error that ended it."""
+def work(jobs: Connection, root: Path, own: Sequence[tasks.Definition]) -> None:
+    """Take jobs until nobody gives any, and answer each with its result or the error that ended it.
+
+    `own` are the tasks that are not of the package.
+    """
+    tasks.adopt(own)
     torch.set_num_threads(1)
     with contextlib.suppress(EOFError):
         while True:
