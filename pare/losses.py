@@ -6,10 +6,21 @@ over the whole batch, does not depend on how the batch was split over workers or
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # every task names a loss, and torch takes seconds to import: who trains has done so
+    import torch
     from torch import Tensor
+
+
+@cache
+def constants(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Numbers of a loss (n,) as a tensor that is made once: a step that is recorded cannot copy from the host."""
+    import torch
+
+    with torch.inference_mode(False):
+        return torch.tensor(values, dtype=dtype, device=device)
 
 
 def cross_entropy(predictions: Tensor, targets: Tensor) -> Tensor:

@@ -22,7 +22,7 @@ from pare.data import checks
 from pare.data.tabular import Encoder
 from pare.data.task import SPLITS, Baseline, Kind, ProgressCallback, Raw, Recipe, Split, Task
 from pare.errors import DataError, RequestError
-from pare.losses import binary_cross_entropy, cross_entropy, squared_error
+from pare.losses import binary_cross_entropy, constants, cross_entropy, squared_error
 from pare.tasks import Definition
 from pare.tasks.own import baselines, metrics
 
@@ -233,12 +233,14 @@ def _criterion(own: Specification) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 def _weighted(weights: tuple[float, ...], predictions: Tensor, targets: Tensor) -> Tensor:
-    return cross_entropy(predictions, targets) * predictions.new_tensor(weights)[targets]
+    return (
+        cross_entropy(predictions, targets) * constants(tuple(weights), predictions.dtype, predictions.device)[targets]
+    )
 
 
 def _scaled(scale: tuple[float, ...], predictions: Tensor, targets: Tensor) -> Tensor:
     """Squared error in deviations of the target: a loss that does not depend on the user's units."""
-    unit = predictions.new_tensor(scale)
+    unit = constants(tuple(scale), predictions.dtype, predictions.device)
     return squared_error(predictions / unit, targets / unit)
 
 
