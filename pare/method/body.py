@@ -52,7 +52,7 @@ class SwinBody(nn.Module):
         self.patch = _pair(config.patch_size)
         self.grid = (self.size[0] // self.patch[0], self.size[1] // self.patch[1])
         self.encoder = model.encoder
-        self.windowed = swin.Encoder.fitting(config, self.grid)
+        self.windowed = swin.SwinEncoder.fitting(config, self.grid)
         self.norm = model.layernorm
         own = model.embeddings.patch_embeddings.projection
         self.source_embedder = PatchEmbedder(own, model.embeddings.norm, size=self.size).requires_grad_(False)

@@ -25,7 +25,7 @@ _FORBIDDEN = -100.0
 """What a pair of tokens that a shift brought together adds to its score, as released."""
 
 
-class Windows(nn.Module):
+class WindowPartition(nn.Module):
     """How the N tokens of a grid lie in windows, shifted or not: a permutation, its inverse, a mask (W, 1, T, T')."""
 
     order_N: Tensor
@@ -79,7 +79,7 @@ class _Reorder(torch.autograd.Function):
         return _Reorder.apply(gradients[0], inverse, order), None, None
 
 
-class Encoder(nn.Module):
+class SwinEncoder(nn.Module):
     """What runs the blocks of Hugging Face's `SwinEncoder` on a `grid` whose sides are whole windows.
 
     It owns buffers alone; the blocks are handed to it, so that their weights keep their names.
@@ -90,7 +90,7 @@ class Encoder(nn.Module):
     def __init__(self, window: int, grids: list[tuple[int, int]]) -> None:
         super().__init__()
         self.plain, self.shifted = (
-            nn.ModuleList(Windows(grid, window, 0 if min(grid) <= window else shift) for grid in grids)
+            nn.ModuleList(WindowPartition(grid, window, 0 if min(grid) <= window else shift) for grid in grids)
             for shift in (0, window // 2)
         )
         self.window = window
@@ -98,7 +98,7 @@ class Encoder(nn.Module):
         self.register_buffer("pairs", _pairs(window), persistent=False)
 
     @classmethod
-    def fitting(cls, config: Any, grid: tuple[int, int]) -> Encoder | None:
+    def fitting(cls, config: Any, grid: tuple[int, int]) -> SwinEncoder | None:
         """The one for a body's configuration; None where a grid is no multiple of the window, and needs padding."""
         grids = [(grid[0] >> stage, grid[1] >> stage) for stage in range(len(config.depths))]
         halved = all(side % 2 == 0 for stage in grids[:-1] for side in stage)
@@ -136,7 +136,7 @@ class Encoder(nn.Module):
         return bias.view(table.shape[1], length, -1).split([part.shape[1] for part in tables])
 
 
-def block(layer: Any, tokens_BND: Tensor, windows: Windows, bias: Tensor) -> Tensor:
+def block(layer: Any, tokens_BND: Tensor, windows: WindowPartition, bias: Tensor) -> Tensor:
     """One `SwinLayer` on tokens in raster order."""
     attention = layer.attention
     dtype = working_type(tokens_BND)
