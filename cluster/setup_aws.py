@@ -4,11 +4,9 @@ python cluster/setup_aws.py --region us-west-2             makes what is missing
 python cluster/setup_aws.py --region us-west-2 --dry-run   only says what it would do
 python cluster/setup_aws.py --region us-west-2 --remove    takes all away again, but no bucket that holds anything
 
-It makes a private bucket, an instance profile each for the head and the workers, a security group that lets in only
-your own address, the account's role for spot instances, and the token that Ray's nodes know each other by. It uses your
-own AWS credentials, where boto3 finds them. None of it costs anything while no instance runs and the bucket is empty.
-
-Exit codes: 0 done; 2 something that you can mend, said in one line.
+It makes a private bucket, instance profiles for head and workers, a security group that admits only your own address,
+the account's role for spot instances, and the token by which Ray's nodes know each other, with the credentials that
+boto3 finds. None of it costs anything while no instance runs and the bucket is empty. Exit code 2: you can mend it.
 """
 
 from __future__ import annotations
