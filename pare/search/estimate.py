@@ -19,10 +19,10 @@ from pare.search.budget import OPTIONS, Amounts
 from pare.search.cluster import prices
 from pare.search.cluster.connection import Slots
 from pare.search.executor import Executor
+from pare.search.plans import TaskPlan
 from pare.search.resolve import ResolvedSweep
 from pare.search.study import SchedulerName
 from pare.search.study.samplers import REDUCTION
-from pare.search.sweep import TaskPlan
 from pare.training.estimate_cost import MeasuredCost, estimate_cost
 
 

@@ -33,7 +33,7 @@ from pare.search.study.samplers import METHOD
 from pare.search.study.storage import read_trials
 
 if TYPE_CHECKING:  # what it imports takes longer than a page
-    from pare.search.sweep import TaskPlan
+    from pare.search.plans import TaskPlan
 
 INTERVAL = 30.0
 """Seconds from the end of one writing to the next, at least; and at least `_SHARE` times what a writing takes."""

@@ -24,11 +24,12 @@ from pare.search.budget import Budget
 from pare.search.cluster import connection
 from pare.search.executor import Executor
 from pare.search.output import directory
+from pare.search.plans import TaskPlan
 from pare.search.request import Preset, PresetName, Request
 from pare.search.study import space
 from pare.search.study.journal import StudyJournal
 from pare.search.study.study import Study
-from pare.search.sweep import Sweep, TaskPlan
+from pare.search.sweep import Sweep
 
 
 @dataclass(frozen=True)
@@ -87,10 +88,7 @@ def resolve(
             _require_model(bases[task.name], data)
     executor.require_data(provider, data)
 
-    machine = {
-        name: sum(node["Resources"].get(name, 0.0) for node in executor.nodes() if node["Alive"])
-        for name in ("CPU", "GPU")
-    }
+    machine = _resources(executor)
     sweep_id = "" if request.plan else directory.write_manifest(out, name, request, preset_name, bases, machine)
     plans = [
         _plan(task, bases[task.name], data[task.name, ""], request, preset, out, sweep_id, remote is not None)
@@ -114,8 +112,14 @@ def resolve(
 def _preset(request: Request, executor: Executor) -> tuple[PresetName, str]:
     if request.preset != "auto":
         return request.preset, "as asked for"
-    gpus = sum(node["Resources"].get("GPU", 0) for node in executor.nodes() if node["Alive"])
+    gpus = _resources(executor)["GPU"]
     return ("paper", f"Ray sees {gpus:g} GPUs") if gpus else ("laptop", "Ray sees no GPU")
+
+
+def _resources(executor: Executor) -> dict[str, float]:
+    """CPUs and GPUs of all machines together."""
+    alive = [node["Resources"] for node in executor.nodes() if node["Alive"]]
+    return {name: sum(each.get(name, 0.0) for each in alive) for name in ("CPU", "GPU")}
 
 
 def _settings(task: Task, preset: PresetName, request: Request) -> Mapping[str, Any]:

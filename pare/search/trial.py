@@ -23,7 +23,7 @@ from pare.training.loop import ReportCallback, train
 from pare.training.workers import Workers
 
 if TYPE_CHECKING:
-    from pare.search.sweep import Job
+    from pare.search.plans import Job
 
 
 @dataclass(frozen=True)

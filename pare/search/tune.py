@@ -26,7 +26,8 @@ from pare.search.actor import TrialActor
 from pare.search.cluster.autoscaler import HEAD
 from pare.search.cluster.placement_groups import OrphanedPlacementGroups
 from pare.search.cluster.workers import Places
-from pare.search.sweep import Job, Sweep
+from pare.search.plans import Job
+from pare.search.sweep import Sweep
 from pare.search.trial import TrialSpec
 from pare.training.workers import Workers
 

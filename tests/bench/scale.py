@@ -33,12 +33,13 @@ from pare.reporting.tables import Tables
 from pare.reporting.tensorboard import TensorBoard
 from pare.search.budget import Budget
 from pare.search.page import PageWriter
+from pare.search.plans import TaskPlan
 from pare.search.study import space
 from pare.search.study.samplers import METHOD
 from pare.search.study.space import to_run
 from pare.search.study.storage import Database
 from pare.search.study.study import Study
-from pare.search.sweep import Sweep, TaskPlan
+from pare.search.sweep import Sweep
 
 TASK, EPOCHS, LIVE = "ecg", 5, 40
 """Of every trial, and how many trials of the session are measured."""

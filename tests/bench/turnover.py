@@ -30,9 +30,10 @@ from pare.reporting.tensorboard import TensorBoard
 from pare.search import tune
 from pare.search.budget import Budget
 from pare.search.cluster import connection
+from pare.search.plans import TaskPlan
 from pare.search.study import space
 from pare.search.study.study import Study
-from pare.search.sweep import Sweep, TaskPlan
+from pare.search.sweep import Sweep
 from pare.training.loop import train
 from pare.training.workers import Workers
 from tests.conftest import RECIPES, SETTINGS, quietly

@@ -16,8 +16,8 @@ from pare.data.baselines import Score
 from pare.reporting import baselines, leaderboard, report, tables
 from pare.reporting.report import Context, Importance
 from pare.reporting.tensorboard import TensorBoard
-from tests.reporting.fakes import DOMAINS, many, sweep
 from tests.reporting.board import board
+from tests.reporting.fakes import DOMAINS, many, sweep
 
 BROWSER, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
 TRIALS = ("pare-0000", "nft-0001", "pare-0002", "pare-0003")

@@ -5,9 +5,10 @@ import pytest
 from pare import tasks
 from pare.data import store
 from pare.search.budget import UNLIMITED, Amounts, Budget
+from pare.search.plans import TaskPlan
 from pare.search.study import space
 from pare.search.study.study import Study
-from pare.search.sweep import Sweep, TaskPlan
+from pare.search.sweep import Sweep
 
 
 class Watcher:

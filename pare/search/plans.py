@@ -1,0 +1,62 @@
+"""What a sweep keeps in mind: its jobs, the plan of each task, and what epochs cost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pare.config import MethodName, Run
+from pare.data.store import Prepared
+from pare.data.task import Task
+from pare.reporting.records import Purpose, Record
+from pare.search.budget import Amounts
+from pare.search.study.study import Study
+
+
+@dataclass
+class Job:
+    """One run to carry out. `folder` is its own, for checkpoints and, of a confirmation, the model."""
+
+    id: str
+    """Unique in the sweep: `ecg/pare-0003`."""
+    run: Run
+    purpose: Purpose
+    folder: Path
+    record: Record
+    number: int | None
+    """Of its trial in the study; None after the search."""
+    cut: str = ""
+    """The cap of the budget that ended it early."""
+
+
+@dataclass
+class TaskPlan:
+    """One task of a sweep: its data, its study, and the seeds of its confirmation."""
+
+    task: Task
+    data: Prepared
+    study: Study
+    seeds: Sequence[int]
+    confirmed: Mapping[tuple[Purpose, MethodName, int], Mapping[str, Any]] = field(default_factory=dict)
+    """What earlier sessions ran after the search: purpose, method and seed → `Run.flat()`."""
+    waiting: list[tuple[Purpose, MethodName, Run]] | None = None
+    """Runs after the search that were not yet given out; None until it is over."""
+    began: Amounts | None = None
+    """What the sweep had spent when this session's first trial of the task began."""
+    stopped: str = ""
+    """The cap that ended its search."""
+
+
+@dataclass
+class EpochCost:
+    """What epochs of a method took on a task."""
+
+    seconds: float = 0.0
+    epochs: int = 0
+
+    @property
+    def per_epoch(self) -> float:
+        """Seconds; 0 as long as none was seen."""
+        return self.seconds / self.epochs if self.epochs else 0.0
