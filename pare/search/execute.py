@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from typing import TYPE_CHECKING
 
@@ -37,11 +38,15 @@ def execute(
     progress.spent = resolved.budget.describe
     progress.expect(sum(plan.study.left for plan in plans))
     storage = out / ".ray"
+    # What was loaded stays: collecting garbage would look through it again and again, .15 s at 10,000 trials.
+    gc.collect()
+    gc.freeze()
     try:
         executor.run(sweep, resolved.provider, storage, resolved.remote)
     finally:
+        gc.unfreeze()
         resolved.budget.persist()
-        board.flush()
         page.close()
         written.close()
+        board.flush()
     shutil.rmtree(storage, ignore_errors=True)

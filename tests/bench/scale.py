@@ -199,6 +199,7 @@ def measure(count, page=True, live=LIVE, apart=True, **options):
         sweep, observers = session(out, count + 10 * live, clock, page, **options)
         gc.collect()
         memory = psutil.Process().memory_info().rss - memory
+        gc.freeze()  # as `execute` does
         resume = clock.spent.pop("resume")
         job, _ = work(sweep, sweep.next(), 2)
         clock.spent.clear()
@@ -206,6 +207,7 @@ def measure(count, page=True, live=LIVE, apart=True, **options):
         _, pauses = work(sweep, job, live)
         spent = 1000 * (time.process_time() - began) / live
         wrote = (written() - before) / live
+        gc.unfreeze()
         close(observers)
         began, size = time.process_time(), None
         if page:
