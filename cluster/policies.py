@@ -1,4 +1,4 @@
-"""Who may do what in AWS: the documents that `setup_aws.py` attaches. Least privilege, one statement per need."""
+"""The AWS policies that `setup_aws.py` attaches. Least privilege, one statement per need."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def bucket_access(bucket: str) -> list[Statement]:
 def launch(
     cluster: str, region: str, account: str, image: str, group: str, types: Sequence[str], worker_role: str
 ) -> list[Statement]:
-    """What Ray's autoscaler does on the head: start workers of the YAML's types, tag and end the cluster's own."""
+    """Allow Ray's autoscaler on the head to start workers of the YAML's types, and to tag and end the cluster's own."""
     here = f"arn:aws:ec2:{region}:{account}"
     own = {"StringEquals": {f"aws:ResourceTag/{CLUSTER_TAG}": cluster}}
     return [

@@ -1,4 +1,4 @@
-"""What tests share: a data root with small official files of both kinds, and short runs on them."""
+"""Fixtures of all tests: a data root with small official files of both kinds, and short runs on them."""
 
 import os
 
@@ -97,7 +97,7 @@ def s3():
 
 @pytest.fixture(scope="session")
 def s3_environment(s3):
-    """What tells a process where that store is."""
+    """Return the environment variables by which a process finds that store."""
     keys = {"AWS_ACCESS_KEY_ID": "me", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
     return {**keys, "AWS_ENDPOINT_URL": s3, "AWS_EC2_METADATA_DISABLED": "true"}
 

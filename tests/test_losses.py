@@ -1,4 +1,4 @@
-"""What the losses' helpers make of targets in the types that tasks and sources store."""
+"""The losses' helpers accept targets in the types that tasks and sources store."""
 
 import pytest
 import torch

@@ -1,1 +1,1 @@
-"""What a task is, and how its data is read, checked, prepared and stored."""
+"""The task interface, and everything that reads, checks, prepares and stores a task's data."""

@@ -1,4 +1,4 @@
-"""What needs no training of ours: the constant prediction and a task's own baseline, to stand beside every result."""
+"""Baselines that need no training of ours: the constant prediction and a task's own, shown beside every result."""
 
 from typing import NamedTuple
 
@@ -20,13 +20,13 @@ class Score(NamedTuple):
 
 
 def scores(task: Task, data: Prepared) -> list[Score]:
-    """What every baseline of a task reaches: the constant prediction, then the task's own, if it has one."""
+    """Return the scores of a task's baselines: the constant prediction, then the task's own if it has one."""
     own = score(task, data)
     return [constant(task, data), *([own] if own else [])]
 
 
 def constant(task: Task, data: Prepared) -> Score:
-    """What the best prediction that ignores the input reaches."""
+    """Return the score of the best prediction that ignores the input."""
     prediction = task.constant(data.split("train").y)
     reached = []
     for name in ("val", "test"):

@@ -23,7 +23,7 @@ _AHEAD = 2
 _Part = TypeVar("_Part")
 _Made = TypeVar("_Made")
 _Pool = tuple[int, Callable[[Any], Callable[[], Any]]]
-"""How many parts are made at the same time, and what takes one and gives what waits for it."""
+"""The number of parts made at the same time, and a function that submits one and returns what waits for its result."""
 
 
 def ordered(make: Callable[..., _Made], parts: Iterable[_Part], *shared: Any) -> Iterator[_Made]:

@@ -1,4 +1,4 @@
-"""Where a sweep's data comes from, on whichever node a run needs it: a directory, or a bucket that the nodes share.
+"""The provider of a sweep's data on every node: a directory, or a bucket that the nodes share.
 
 Each node prepares or pulls what it lacks, once. Prepared data is named by what made it, so it does not matter who did.
 """
@@ -40,7 +40,7 @@ class DataProvider:
 
     @classmethod
     def of(cls, data_root: Path | str | None, preset: str) -> DataProvider:
-        """For the value of `--data-root`.
+        """Return the provider for a value of `--data-root`.
 
         Raises:
             RequestError: it is the URL of what is not there or may not be written.

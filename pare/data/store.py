@@ -73,7 +73,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Origin:
-    """What a task's data is made from: official files in `folder` (None: they are yet to be synthesised).
+    """The origin of a task's data: official files in `folder` (None: they are yet to be synthesised).
 
     `ready` says whether that has been done, under `key`.
     """
@@ -82,7 +82,7 @@ class Origin:
     provenance: Provenance
     recipe: Recipe
     digest: str
-    """Of all that decides what the prepared data will be, and nothing of where or when."""
+    """Hash of everything that determines the prepared data; independent of path and time."""
     key: str
     ready: bool
 

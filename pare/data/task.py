@@ -1,4 +1,4 @@
-"""What a task is: a data set, its criterion, its metric and where its data came from."""
+"""The interface of a task: a data set, its criterion, its metric and the provenance of its data."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Split:
 
 @dataclass(frozen=True)
 class Download:
-    """Where an official file may be had by anybody, and what tells that it is whole, as far as that is known.
+    """The public address of an official file, and its size and checksum as far as they are known.
 
     `digest` is written as `md5:<hex>` or `sha256:<hex>`, whichever its publisher or the field's libraries state.
     """
@@ -125,7 +125,7 @@ class Task(ABC):
     """Raised whenever `read` or `encode` changes what it yields: older prepared data is then made anew."""
 
     shape: ClassVar[tuple[int, ...]]
-    """Of one encoded input: (C, L) for sequences, (C, H, W) for images and fields."""
+    """The shape of one encoded input: (C, L) for sequences, (C, H, W) for images and fields."""
 
     output_shape: ClassVar[tuple[int, ...]]
     """(classes,) for classification and multi-label, (targets,) for regression; dense: (H, W) or (L,), several channels
@@ -149,7 +149,7 @@ class Task(ABC):
     """The official raw files, by the names under which they are distributed."""
 
     homepage: ClassVar[str]
-    """Where the official files come from, for the one line that says what to put where."""
+    """The web page of the official files, named where they are missing."""
 
     downloads: ClassVar[Mapping[str, Download]] = {}
     """Those of the official files that have a public address of their own, by name."""
@@ -158,14 +158,14 @@ class Task(ABC):
     """Whether `read` makes its splits of independent parts, by `parallel.ordered`, as large data should."""
 
     synthetic: ClassVar[Provenance]
-    """What `write_synthetic` makes: `generated` or `simulated`."""
+    """The provenance of what `write_synthetic` makes: `generated` or `simulated`."""
 
     published: ClassVar[tuple[Published, ...]] = ()
     paper: ClassVar[Mapping[str, Any]]
     """The released configuration of PaRe for this task: dotted names of `pare.config.Run` → values."""
 
     laptop: ClassVar[Mapping[str, Any]]
-    """What the laptop preset changes of it."""
+    """Settings that the laptop preset changes."""
 
     recipes: ClassVar[Mapping[str, Recipe]]
     """The recipe of `write_synthetic` by preset: `laptop` and, if the data can be generated as published, `paper`."""
@@ -216,7 +216,7 @@ class Task(ABC):
         return float(metric.compute(predictions, np.asarray(split.y)))
 
     def baseline(self, train: Split) -> Baseline | None:  # noqa: ARG002
-        """What the task's own science predicts with next to no learning, if anything; only few tasks have it."""
+        """Return what the task's own science predicts with next to no learning; None for most tasks."""
         return None
 
     @property

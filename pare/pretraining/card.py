@@ -1,4 +1,4 @@
-"""What a pretraining leaves: the weights, `pretraining.json` with recipe and curve, and the card that tells of both."""
+"""The files that a pretraining leaves: weights, `pretraining.json` with recipe and curve, and the model card."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def leave(
 
 
 def finished(out: Path, recipe: Mapping[str, Any]) -> bool:
-    """Whether `leave` has been here with this recipe."""
+    """Whether `leave` has already written this recipe."""
     return (out / CARD).is_file() and json.loads((out / CURVE).read_text(encoding="utf-8"))["recipe"] == recipe
 
 

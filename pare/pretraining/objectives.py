@@ -1,4 +1,4 @@
-"""What the small bodies are pretrained on: samples without end, made as they are asked for."""
+"""The pretraining tasks of the small bodies: endless streams of samples, made on demand."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ Draw = Callable[[np.ndarray, float], tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class PretrainingTask:
-    """What a body learns: samples, the model around the body that predicts logits (m, classes) for them, and extras."""
+    """A pretraining task: samples, the model around the body that predicts logits (m, classes), and extras."""
 
     draw: Draw
     model: Callable[[Body], CrossModalModel | masked_text.Reader]
     held_out: Draw | None = None
     """Samples of what is never learned from, where `draw` repeats itself."""
     tokenizer: str | None = None
-    """Of text: the content of its file."""
+    """The content of the tokenizer's file, for text."""
 
 
 def lesson(body: BodyName, classes: int, seed: int) -> PretrainingTask:

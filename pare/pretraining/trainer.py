@@ -1,4 +1,4 @@
-"""How a body is pretrained: the recipe, the update, and how it is interrupted."""
+"""The pretraining of a body: recipe, update, and interruption."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _HELD_OUT = 4096  # samples that a body of text is examined on
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class PretrainingRecipe:
-    """What decides the weights, besides the body."""
+    """Settings that determine the weights, besides the body."""
 
     steps: int = 1600
     """Updates in all; the learning rate rises over the first 3 % and falls with the cosine to 0."""
@@ -47,7 +47,7 @@ class PretrainingRecipe:
     lr: float = 1e-3
     """Peak learning rate of AdamW."""
     seed: int = 0
-    """Of weights and data."""
+    """The seed of weights and data."""
 
     def __post_init__(self) -> None:
         for name, least in (("steps", 1), ("classes", 2), ("batch", 1), ("seed", 0)):
@@ -59,7 +59,7 @@ class PretrainingRecipe:
 
 @dataclass
 class PretrainingState:
-    """How far a pretraining has come, besides its weights; plain numbers only."""
+    """The progress of a pretraining, besides its weights; plain numbers only."""
 
     step: int = 0
     hardness: float = EASY
@@ -184,7 +184,7 @@ class Pretraining:
 
 
 def multiplier(progress: float) -> float:
-    """What the peak rate is multiplied by at a progress in (0, 1): a linear rise, then half a cosine down to 0."""
+    """Return the factor of the peak rate at a progress in (0, 1): a linear rise, then half a cosine down to 0."""
     if progress < WARMUP:
         return progress / WARMUP
     return (1 + math.cos(math.pi * (progress - WARMUP) / (1 - WARMUP))) / 2

@@ -1,4 +1,4 @@
-"""What Ray accepts in silence in a cluster YAML, and the cloud, the bill or a stranger does not."""
+"""Rules for cluster YAMLs: mistakes that Ray accepts in silence, and that cost time, money or safety."""
 
 import re
 import subprocess
@@ -83,7 +83,7 @@ def token(config):
 
 
 def nodes(config):
-    """What every cloud's node types must have."""
+    """Check what every cloud's node types must have."""
     kinds, head = config["available_node_types"], config["head_node_type"]
     if config["provider"].get("cache_stopped_nodes") is not False:
         yield "provider: cache_stopped_nodes is not false, so stopped nodes keep billing their disks"
@@ -146,7 +146,7 @@ def local(config, text):
 
 
 def node_script(text):
-    """What node.sh must do for every node to have the tested environment, and only once."""
+    """Check that node.sh gives every node the tested environment, and only once."""
     if not re.search(r"--python \d+\.\d+\.\d+\b", text):
         yield "node.sh: Python is not pinned to its patch level, and Ray refuses nodes that differ there"
     if "--constraint constraints.txt" not in text:

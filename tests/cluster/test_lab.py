@@ -23,7 +23,7 @@ pytestmark = [
 
 PROJECT = ("cluster", "pare", "sweeps", "pyproject.toml", "constraints.txt", "README.md", "LICENSE")
 BUCKET = "pare-123456789012-us-west-2"
-"""As set-up names it, with moto's account."""
+"""The bucket's name, as set-up makes it with moto's account."""
 SWEEP = (
     "python ~/pare/sweeps/nas360.py --address auto --tasks ecg --preset laptop --trials 3 --epochs 10 --seeds 1 "
     f"--out s3://{BUCKET}/"
@@ -34,7 +34,7 @@ HEAD = "ray-pare-head"
 
 @pytest.fixture(scope="module")
 def ami(root, tmp_path_factory):
-    """What a machine's image brings along: a stand-in for uv, and small prepared data."""
+    """Files of a machine's image: a stand-in for uv, and small prepared data."""
     ami = tmp_path_factory.mktemp("ami")
     shutil.copytree(root, ami / ".cache" / "pare")
     for name in ("ecg", "darcy", "signals", "fractals", "fractal-masks"):
@@ -98,7 +98,7 @@ def running(out, *states):
 
 
 def job_ended(lab, host):
-    """How the job ended, in the log of whoever runs the tests; nothing as long as it has not."""
+    """Return whether the job has ended, and print its log if it failed."""
     said = lab.host(host, JOB.format("status") + " sweep", timeout=60, check=False).stdout
     ended = any(word in said for word in ("succeeded", "failed"))
     if "failed" in said:
@@ -107,7 +107,7 @@ def job_ended(lab, host):
 
 
 def workspace(lab, host, run):
-    """Where the head keeps its copy of what a sweep has in the bucket."""
+    """Return the head's copy of a sweep's folder in the bucket."""
     return lab.home(host) / ".cache" / "pare" / "runs" / BUCKET / run
 
 
@@ -132,14 +132,14 @@ def nothing_runs(lab):
 
 
 def nodes(lab, host):
-    """How many living nodes the cluster has besides its head."""
+    """Count the cluster's living nodes besides its head."""
     count = "import ray; ray.init(address='auto', log_to_driver=False); print(sum(n['Alive'] for n in ray.nodes()) - 1)"
     said = lab.host(host, f'python -c "{count}"', 120, check=False).stdout.split()
     return int(said[-1]) if said else 0
 
 
 def submit_job(lab, run):
-    """What the README says, from the laptop; returns what tells whether the job is over."""
+    """Start a job from the laptop as the README says; returns a check whether it is over."""
     submit = JOB.format("submit") + f" --no-wait --submission-id sweep -- {SWEEP}{run} --max-concurrent 2"
     lab.laptop(f"cd project && ray exec cluster/aws.yaml '{submit}'", timeout=300)
     return lambda: job_ended(lab, HEAD)

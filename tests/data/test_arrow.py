@@ -113,7 +113,7 @@ def test_a_stream_that_breaks_leaves_nothing(tmp_path):
 
 def test_a_preparation_that_was_killed_goes_on_after_its_last_whole_split(tmp_path, monkeypatch):
     class Killed(BaseException):
-        """As sudden as a signal."""
+        """An end as sudden as a signal's."""
 
     written = []
     write = arrow.write

@@ -1,4 +1,4 @@
-"""Where data comes from: a bucket of which each node keeps a copy, or what a node makes itself."""
+"""The data provider: a bucket of which each node keeps a copy, or data that a node prepares itself."""
 
 import shutil
 from dataclasses import replace

@@ -108,7 +108,7 @@ def tell(sweep, after, doing, out, *more):
 
 
 def at(out):
-    """What a killed sweep was at."""
+    """Return what a killed sweep was doing."""
     under_way = max(((written, *key) for key, written in checkpoints(out).items()), default=None)
     if under_way:
         return f"{under_way[1]}, epoch {under_way[2] + 1}"
@@ -116,7 +116,7 @@ def at(out):
 
 
 def compare(undisturbed, killed):
-    """What is other in a sweep that was killed than in one that was not."""
+    """List the differences between a sweep that was killed and one that was not."""
     one, two = read(undisturbed), read(killed)
     wrong = [f"trials {numbers} are RUNNING" for numbers in [running(killed)] if numbers]
     if [(t.state, t.params) for t in frozen(undisturbed)] != [(t.state, t.params) for t in frozen(killed)]:

@@ -72,7 +72,7 @@ class Session:
         return workers(self.process.pid, name)
 
     def press_ctrl_c(self):
-        """As a terminal does: every process of the group gets the signal, Ray's too."""
+        """Send SIGINT to every process of the group, Ray's too, as a terminal does."""
         os.killpg(self.process.pid, signal.SIGINT)
 
     def end(self, seconds=580):

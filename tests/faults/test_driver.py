@@ -77,7 +77,7 @@ def test_every_trial_ends_once(unlucky):
 
 
 def test_a_confirmation_goes_on_from_its_checkpoint(unlucky):
-    """What it had spent before the interruption counts on: an epoch that came again from the start would not."""
+    """Time spent before the interruption is kept; an epoch begun again from the start would lose it."""
     curve = read(unlucky.out).curves.query("trial == 'confirm-pare-1'")
     assert curve.seconds.is_monotonic_increasing
     assert (unlucky.out / "ecg" / "best" / "model.safetensors").exists()

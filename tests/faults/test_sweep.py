@@ -1,4 +1,4 @@
-"""What breaks in the driver ends the session and no trial; what breaks in a trial ends that alone."""
+"""An error in the driver ends the session and no trial; an error in a trial ends that trial alone."""
 
 import errno
 import sqlite3

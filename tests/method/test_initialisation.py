@@ -1,4 +1,4 @@
-"""What new parameters start from, each choice by what it does to the first step."""
+"""Initial values of new parameters, each tested by its effect on the first step."""
 
 import math
 from types import SimpleNamespace

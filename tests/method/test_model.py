@@ -1,4 +1,4 @@
-"""What the model does to inputs before it embeds them."""
+"""The model standardises inputs before it embeds them."""
 
 from types import SimpleNamespace
 

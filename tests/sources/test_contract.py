@@ -1,4 +1,4 @@
-"""What every source proxy of files owes, whichever it is."""
+"""The contract of every source proxy that reads files."""
 
 import shutil
 from types import SimpleNamespace

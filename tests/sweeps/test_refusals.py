@@ -1,4 +1,4 @@
-"""What the script says of a request that it cannot meet, in one line and without a start of Ray."""
+"""The script refuses a request that it cannot meet in one line, before Ray starts."""
 
 import pytest
 import ray

@@ -1,4 +1,4 @@
-"""What every registered task owes, whichever it is."""
+"""The contract of every registered task."""
 
 import os
 import shutil
@@ -54,7 +54,7 @@ def test_says_what_it_is(case):
 
 
 def _prepared(task, recipe, root):
-    """What the real loader makes of official files that a recipe writes."""
+    """Prepare official files that a recipe writes, with the real loader."""
     raw = root / task.name / "raw"
     raw.mkdir(parents=True)
     task.write_synthetic(raw, recipe, _quiet)

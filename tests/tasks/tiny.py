@@ -1,4 +1,4 @@
-"""What the contract's tests need of each task: a recipe of a few samples, and what to expect of it."""
+"""Small cases for the contract's tests: a recipe of a few samples for each task, and what to expect of it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -82,7 +82,7 @@ def test_files_are_safetensors(tmp_path):
 
 @pytest.mark.parametrize("damage", [lambda p: p.write_bytes(p.read_bytes()[:-1]), Path.unlink], ids=["cut", "gone"])
 def test_one_whose_best_is_lost_is_of_no_use(tmp_path, damage):
-    """At the end the weights of the best epoch are what counts."""
+    """The weights of the best epoch are kept to the end."""
     checkpoints = Checkpoints(tmp_path)
     module, optimizer = pair()
     for epoch, best in ((1, 1), (2, 2), (3, 2)):

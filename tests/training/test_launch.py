@@ -79,7 +79,7 @@ def test_a_run_cannot_take_more_than_its_share_of_a_gpu():
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("division by zero"), TrainingError("no finite loss")])
 def test_when_memory_is_given_back_a_failed_run_holds_nothing(error, monkeypatch):
-    """What holds the frames of a run holds its tensors, on a GPU gigabytes."""
+    """A failed run's traceback must not keep its frames, and with them its tensors, alive."""
     held, at_the_end = [], []
 
     class Tensor:

@@ -1,4 +1,4 @@
-"""What a run shows of itself: true to what it does, small, and without a trace in the training."""
+"""Snapshots of a run are true to what it does, small, and leave no trace in the training."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""What comes before the first step: MoNA's stage, the fit of the source predictor, and what chance would reach."""
+"""The stages before the first step: MoNA's, the fit of the source predictor, and the loss of chance."""
 
 import math
 

@@ -100,13 +100,13 @@ def _attractors(systems: np.ndarray, points: int, seed: int) -> np.ndarray:
 
 
 def _worth_showing(clouds: np.ndarray) -> np.ndarray:
-    """Which point sets (n, points, 2) are neither a few specks nor a solid patch: (n,) bool."""
+    """Mark the point sets (n, points, 2) that are neither a few specks nor a solid patch: (n,) bool."""
     filled = (histogram(clouds / 2 + 0.5, 32) > 0).mean(axis=(1, 2))
     return np.asarray((filled >= _FILLED[0]) & (filled <= _FILLED[1]))
 
 
 def histogram(clouds: np.ndarray, size: int) -> np.ndarray:
-    """How many points (n, points, 2), (x, y) in [0, 1)², fall into each pixel: (n, size, size) float32.
+    """Count the points (n, points, 2), (x, y) in [0, 1)², that fall into each pixel: (n, size, size) float32.
 
     Points outside the unit square are not counted.
     """

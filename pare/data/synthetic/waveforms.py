@@ -57,7 +57,7 @@ def render(
 
 
 def class_names() -> tuple[str, ...]:
-    """What each class is: its family and the geometric mean of its bin."""
+    """Return the name of each class: its family and the geometric mean of its bin."""
     return tuple(
         f"{name} {low * (high / low) ** ((part + 0.5) / BINS):.3g}"
         for name, (low, high, _) in FAMILIES.items()

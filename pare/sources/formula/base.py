@@ -1,4 +1,4 @@
-"""What the source proxies made by formula share: one raw file, its checks, its splits."""
+"""The base of source proxies made by formula: one raw file, its checks, its splits."""
 
 from __future__ import annotations
 

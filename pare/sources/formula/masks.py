@@ -1,4 +1,4 @@
-"""What the dense source proxies share: masks of the foreground, how they are compared with predictions."""
+"""The base of dense source proxies: foreground masks, and how predictions are compared with them."""
 
 import numpy as np
 import torch.nn.functional as F

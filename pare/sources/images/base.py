@@ -1,4 +1,4 @@
-"""What the source proxies of compressed photographs share: decoding on all cores, and how a body expects them."""
+"""The base of source proxies of compressed photographs: decoding on all cores, and the scale that a body expects."""
 
 import io
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +17,7 @@ STATISTICS = {
     "input_mean": np.array([0.485, 0.456, 0.406], dtype=np.float32)[:, None, None],
     "input_std": np.array([0.229, 0.224, 0.225], dtype=np.float32)[:, None, None],
 }
-"""Of ImageNet, by which the published bodies were pretrained."""
+"""ImageNet's mean and deviation, with which the published bodies were pretrained."""
 
 _CHUNK = 64
 

@@ -21,7 +21,7 @@ from pare.tasks.nas360.cifar100 import simulator
 SIDE = 64
 CLASSES = 200
 AREA, RATIO = (0.08, 1.0), 4 / 3
-"""Of a random crop: its share of the image, and its largest ratio of sides."""
+"""A random crop's share of the image, and its largest ratio of sides."""
 
 _HELD_OUT = 10  # one training image in so many of a class is for validation
 _TOP = "tiny-imagenet-200"

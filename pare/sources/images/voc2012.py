@@ -20,7 +20,7 @@ from pare.sources.formula import masks
 from pare.sources.images import base
 
 SIDE = 224
-"""What images and masks are squashed to: the input of the published bodies."""
+"""The size that images and masks are resized to: the input of the published bodies."""
 
 OBJECTS, VOID = 20, 255
 """Pixels of a mask are 0 for the background, 1 to 20 for an object's kind, 255 beside objects and where it is open."""

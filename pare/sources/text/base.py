@@ -1,4 +1,4 @@
-"""What the source proxies of text share: samples of token ids, made by the tokenizer that lies beside the text."""
+"""The base of source proxies of text: token ids, made by the tokenizer that lies beside the text."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class Tokens(Task):
 
 
 def draw(items: Sequence[T], size: int, stream: int) -> list[T]:
-    """At most so many of the items, at random but the same each time, in their own order."""
+    """Draw at most so many items, the same ones each time, and keep their order."""
     rows = np.random.default_rng(stream).permutation(len(items))[:size]
     return [items[row] for row in np.sort(rows)]
 

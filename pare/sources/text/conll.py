@@ -36,10 +36,10 @@ class Sentence(NamedTuple):
 
 
 class Conll(Tokens):
-    """Which type a phrase is of: `<s> phrase </s></s> its sentence … </s>`, as a RoBERTa takes two texts."""
+    """Classification of a phrase's type: `<s> phrase </s></s> its sentence … </s>`, as a RoBERTa takes two texts."""
 
     columns: ClassVar[int]
-    """Of a line; the first is the word, the last the tag."""
+    """The columns of a line; the first is the word, the last the tag."""
 
     types: ClassVar[tuple[str, ...]]
     """All that the tags may name; those that are no label are too rare, and are left out."""

@@ -40,13 +40,13 @@ def modules() -> dict[str, str]:
 
 
 def split(module: str) -> str:
-    """Which split a module belongs to, by its name alone: it stays there whatever else a Python brings."""
+    """Return the split of a module by its name alone: it stays there whatever else a Python version brings."""
     part = int.from_bytes(hashlib.sha256(module.encode()).digest()[:8]) % _PARTS
     return SPLITS[part] if part in (1, 2) else SPLITS[0]
 
 
 def passages(source: str) -> dict[str, str]:
-    """What a module holds of each of the `KINDS`, one statement, line of comment or docstring after another.
+    """Return a module's statements, comment lines and docstrings, by `KINDS`.
 
     The kind is the node's own in Python's grammar, so that no label is a guess. Statements come as `ast.unparse` has
     them. A module that this Python's own grammar does not take (a template, a test of errors) holds nothing.

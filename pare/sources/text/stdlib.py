@@ -71,7 +71,7 @@ class Text(Tokens):
                 raise DataError(f"{path}, line {number}: expected {wanted}, not {line[:40]!r}") from error
 
     def _balanced(self, kinds: list[list[Passage]], size: int) -> list[Passage]:
-        """As many of each kind as the size asks for, or as there are of the rarest; documents in order."""
+        """Return equally many samples of each kind, at most as many as the rarest has; documents in order."""
         each = min(size // len(kinds), *map(len, kinds))
         drawn = [draw(passages, each, label) for label, passages in enumerate(kinds)]
         return sorted((passage for passages in drawn for passage in passages), key=lambda passage: passage.document)

@@ -75,6 +75,6 @@ def shifted(u: np.ndarray, distance: float) -> np.ndarray:
 
 
 def _outflow(u: np.ndarray) -> np.ndarray:
-    """What leaves each cell to the right less what enters from the left."""
+    """Return the net outflow of each cell: what leaves to the right less what enters from the left."""
     right = u + slopes(u) / 2
     return right - np.roll(right, 1, -1)

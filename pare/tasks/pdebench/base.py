@@ -1,7 +1,7 @@
-"""What the tasks of PDEBench share (Takamoto et al., arXiv 2210.07182): the first frame in, a late one out.
+"""The base of PDEBench's tasks (Takamoto et al., arXiv 2210.07182): the first frame in, a late one out.
 
 That is how ORCA and, through it, PaRe pose them. PDEBench's own models see ten frames and are rolled out from there, so
-that their figures are of another task; where the one-frame form leaves nothing to learn, `trivial` shows it.
+that their figures are of another task; where the one-frame form leaves nothing to learn, `baseline` shows it.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class OneFrame(Task):
 
     times: ClassVar[tuple[float, float]]
     domain: ClassVar[tuple[float, float]] = (0.0, 1.0)
-    """Of every coordinate."""
+    """The range of every coordinate."""
 
     layout: ClassVar[FrameLayout] = Stacked()
     test_first: ClassVar[bool] = True
@@ -99,7 +99,7 @@ class OneFrame(Task):
         """Draw an initial state from each generator and solve: frames (n, 2, C, *spatial_shape or finer) at `times`."""
 
     def generator(self, seed: int, index: int) -> np.random.Generator:
-        """What sample `index` is drawn from."""
+        """Return the random generator of sample `index`."""
         return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(index,)))
 
     def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:
@@ -206,7 +206,7 @@ LAPTOP_2D: dict[str, Any] = {
 
 
 def interpolated(train: Split) -> Baseline:
-    """Where one number fixes the input, its mean: the target at each place interpolated between training samples."""
+    """Interpolate the target at each place between training samples, where the input's mean alone determines it."""
 
     def mean(x: np.ndarray) -> np.ndarray:
         return x.mean(axis=tuple(range(1, x.ndim)), dtype=np.float64)

@@ -59,7 +59,7 @@ class Burgers(OneFrame):
         return np.stack([start, decay(start, self.times[1])], axis=1)[:, :, None]
 
     def baseline(self, train: Split) -> Baseline:  # noqa: ARG002
-        """What is conserved: modes have decayed by exp(−4π t) and more."""
+        """Predict the conserved mean: modes have decayed by exp(−4π t) and more."""
         return Baseline("mean of the input", lambda x: np.broadcast_to(x.mean(2), (len(x), CELLS)))
 
 

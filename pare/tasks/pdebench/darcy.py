@@ -107,7 +107,7 @@ class DarcyFlow(OneFrame):
         return np.stack([np.stack([nu, relaxed(nu, u, self.times[1])]) for nu, u in pairs])[:, :, None]
 
     def baseline(self, train: Split) -> Baseline:  # noqa: ARG002
-        """What the field would be in the end."""
+        """Predict the steady state."""
         return Baseline("steady state", lambda x: np.stack([steady(nu) for nu in x[:, 0].astype(np.float64)]))
 
 
@@ -178,7 +178,7 @@ def stiffness(nu: np.ndarray) -> csc_array:
 
 @cache
 def _mean() -> float:
-    """Of the sum of Gaussians, over centres in the unit square and divisors up to 0.5."""
+    """Return the mean of the sum of Gaussians, over centres in the unit square and divisors up to 0.5."""
     s = (np.arange(10**4) + 0.5) / 10**4 / 2
     along = np.sqrt(np.pi * s) * erf(s**-0.5) + s * np.expm1(-1 / s)
     return float(_GAUSSIANS * np.mean(along**2))

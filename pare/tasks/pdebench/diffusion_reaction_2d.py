@@ -12,7 +12,7 @@ from pare.tasks.pdebench.hdf5 import Grouped
 
 SIDE = 128
 DIFFUSION = (1e-3, 5e-3)
-"""Of u and of v."""
+"""The diffusion coefficients of u and of v."""
 
 REST = 5e-3
 """k: what is taken from u."""
@@ -53,7 +53,7 @@ class DiffusionReaction2D(OneFrame):
     }
 
     def generator(self, seed: int, index: int) -> np.random.Generator:
-        """As published: sample `index` of seed 0 starts from the noise of the released one."""
+        """Return the random generator of sample `index`: with seed 0 it starts from the released sample's noise."""
         return np.random.default_rng(seed * 10**6 + index)
 
     def solve(self, rngs: Sequence[np.random.Generator], recipe: Recipe) -> np.ndarray:  # noqa: ARG002

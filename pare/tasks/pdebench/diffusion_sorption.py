@@ -61,7 +61,7 @@ class DiffusionSorption(OneFrame):
     }
 
     def generator(self, seed: int, index: int) -> np.random.Generator:
-        """As published: sample `index` of seed 0 starts from what the released one does."""
+        """Return the random generator of sample `index`: with seed 0 it starts as the released sample does."""
         return np.random.default_rng(seed * 10**6 + index)
 
     def solve(self, rngs: Sequence[np.random.Generator], recipe: Recipe) -> np.ndarray:  # noqa: ARG002

@@ -20,7 +20,7 @@ _BLOCK = 500
 
 
 class FrameLayout(Protocol):
-    """How a file holds frames (n, T, C, *spatial_shape): n samples at T times of C fields."""
+    """The layout of a file's frames (n, T, C, *spatial_shape): n samples at T times of C fields."""
 
     def read(
         self, path: Path, times: Sequence[float], spatial_shape: Sequence[int], progress: ProgressCallback

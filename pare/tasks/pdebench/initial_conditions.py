@@ -1,4 +1,4 @@
-"""What PDEBench's equations on a line start from, and the limited slopes of its finite volumes."""
+"""Initial conditions of PDEBench's equations on a line, and the limited slopes of its finite volumes."""
 
 import numpy as np
 

@@ -80,7 +80,7 @@ class NavierStokes(OneFrame):
         return np.stack([start, end], axis=1)
 
     def baseline(self, train: Split) -> Baseline:  # noqa: ARG002
-        """What a gas comes to rest at, from the mass, momentum and energy that it keeps."""
+        """Predict the state of rest of a gas from its conserved mass, momentum and energy."""
         return Baseline("conserved means", lambda x: np.repeat(settled(x)[..., None], CELLS, axis=-1))
 
 

@@ -54,7 +54,7 @@ class ShallowWater(OneFrame):
     }
 
     def generator(self, seed: int, index: int) -> np.random.Generator:
-        """As published: sample `index` of seed 0 has the radius of the released one."""
+        """Return the random generator of sample `index`: with seed 0 it draws the released sample's radius."""
         return np.random.default_rng(seed * 10**6 + index)
 
     def solve(self, rngs: Sequence[np.random.Generator], recipe: Recipe) -> np.ndarray:  # noqa: ARG002

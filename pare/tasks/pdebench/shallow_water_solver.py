@@ -9,7 +9,7 @@ from pare.tasks.pdebench.initial_conditions import limited
 
 GRAVITY = 1.0
 _COURANT = 0.24
-"""Of dt/dx in units of the wave speed 1: no wave from a dam twice as high as the water is faster than 2√2 − 1."""
+"""dt/dx in units of the wave speed 1: no wave from a dam twice as high as the water is faster than 2√2 − 1."""
 
 
 def broken(height: np.ndarray, time: float, dx: float) -> np.ndarray:

@@ -67,7 +67,7 @@ def only_child(pid):
 
 
 def python_mounts(env):
-    """What must be visible for env's Python to run: the environment and each place that its `python` link leads to."""
+    """Return the paths that env's Python needs: the environment and each place that its `python` link leads to."""
     python = env / "bin" / "python"
     base = subprocess.run([python, "-c", "import sys; print(sys.base_prefix)"], capture_output=True, text=True)
     places, link = {str(env), str(env.resolve()), base.stdout.strip()}, python

@@ -1,4 +1,4 @@
-"""What was asked of a real Ray's autoscaler by a process that is then killed."""
+"""A killed process's request to a real Ray's autoscaler is withdrawn."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What is made of the autoscaler's log: whose set-up fails again and again, and what it printed."""
+"""The set-up log monitor finds nodes whose set-up fails again and again, and what it printed."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whose a folder in a bucket is: one sweep's at a time, and nobody's for ever."""
+"""The lease of a folder in a bucket: one sweep holds it at a time, and none for ever."""
 
 import json
 import time

@@ -36,7 +36,7 @@ def _mask(kinds):
 
 
 def _quarters(kind):
-    """Of 50 × 37 pixels: above left the object, above right void, below another object and background."""
+    """An annotation of 50 × 37 pixels: an object above left, void above right, another object and background below."""
     kinds = np.zeros((37, 50), np.uint8)
     kinds[:20, :25], kinds[:20, 25:], kinds[20:, :25] = kind, VOID, 20
     return kinds

@@ -1,4 +1,4 @@
-"""What CIFAR-10 and CIFAR-100 share: images of 32 pixels a side in an archive of pickled batches."""
+"""The reader that CIFAR-10 and CIFAR-100 share: images of 32 pixels a side in an archive of pickled batches."""
 
 import gzip
 import io
@@ -32,10 +32,10 @@ class Cifar(Task):
     homepage = "https://www.cs.toronto.edu/~kriz/cifar.html, Python version"
     synthetic = "simulated"
     folder: ClassVar[str]
-    """Where in the archive the batches lie."""
+    """The folder of the batches in the archive."""
 
     key: ClassVar[str]
-    """Of a batch's classes."""
+    """The key of a batch's classes."""
 
     def encode(self, raw: np.ndarray) -> np.ndarray:
         """Images (n, 3, 32, 32) or (n, 32, 32, 3), as bytes or in [0, 1], in [0, 1] with their channels first."""

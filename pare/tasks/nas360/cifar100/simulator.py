@@ -21,7 +21,7 @@ COARSE = np.array([
 # fmt: on
 _FAMILIES = 20
 _MEMBER = np.array([np.sum(COARSE[:kind] == COARSE[kind]) for kind in range(100)])
-"""Which of the five of its family a kind is."""
+"""The index of a kind among the five of its family."""
 
 _SEED = 100
 """Other fractals than the source proxy's, which start from seed 0."""

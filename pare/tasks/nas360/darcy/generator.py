@@ -20,7 +20,7 @@ from pare.data.task import ProgressCallback
 ALPHA = 2.0
 TAU = 3.0
 COEFFICIENTS = (3.0, 12.0)
-"""Where the random field is negative, and where it is not."""
+"""The coefficient where the random field is negative, and where it is not."""
 
 _TOLERANCE = 1e-10
 _ITERATIONS = 200

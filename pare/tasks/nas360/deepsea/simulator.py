@@ -11,14 +11,14 @@ MARKS, LENGTH, BASES = 36, 1000, 4
 
 _WIDTH = 10
 _REACH = 400
-"""How far from the middle, in bases, a motif that counts may stand."""
+"""The largest distance from the middle, in bases, of a motif that counts."""
 
 _SPELT = 0.93
 """Probability that a base of a motif is the one that the motif asks for."""
 
 
 def _genome() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each mark: its motif (36, 10), how rare it is and how much it depends on openness, both (36,)."""
+    """Return each mark's motif (36, 10), its rarity and its dependence on openness, both (36,)."""
     rng = np.random.default_rng(36)
     return rng.integers(0, BASES, (MARKS, _WIDTH)), rng.uniform(-2.5, -1.0, MARKS), rng.uniform(0.2, 1.5, MARKS)
 

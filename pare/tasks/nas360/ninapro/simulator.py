@@ -19,7 +19,7 @@ _SETTLING = 40
 
 
 def _anatomy() -> tuple[np.ndarray, np.ndarray]:
-    """Where around the arm the muscles lie, in rad (2, muscles), and how hard gestures pull them (18, 2, muscles)."""
+    """Return the muscles' angles around the arm, in rad (2, muscles), and each gesture's pull (18, 2, muscles)."""
     rng = np.random.default_rng(18)
     shape = (GESTURES, 2, _MUSCLES)
     strengths = rng.uniform(0.2, 1.0, shape) * (rng.random(shape) < 0.4)

@@ -13,7 +13,7 @@ _DAYS = np.linspace(5, 360, LENGTH)
 
 
 def _calendar() -> dict[str, np.ndarray]:
-    """Of each crop: its bare ground, its greenest, when it greens and browns, how fast, and its second season."""
+    """Return each crop's bare ground, greenest value, days and speed of greening and browning, second season."""
     rng = np.random.default_rng(24)
     return {
         "ground": rng.uniform(0.1, 0.3, CROPS),
@@ -29,7 +29,7 @@ _CALENDAR = _calendar()
 
 SHARES = 1 / (1 + np.arange(CROPS) / 6)
 SHARES /= SHARES.sum()
-"""How common each crop is: the rarest is grown a fifth as often as the commonest."""
+"""The share of each crop: the rarest is grown a fifth as often as the commonest."""
 
 
 def simulate(crops: np.ndarray, rng: np.random.Generator) -> np.ndarray:

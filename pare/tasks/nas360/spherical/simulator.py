@@ -8,13 +8,13 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 BANDWIDTH = 30
-"""Of the grid of Driscoll and Healy: twice as many points from pole to pole and around."""
+"""The bandwidth of Driscoll and Healy's grid: twice as many points from pole to pole and around."""
 
 _HALF = 1.5
 """Half of a picture's side on the plane, in radii of the sphere, whose equator falls on a circle of radius 2."""
 
 _ABOVE = 1e-3
-"""How far above the north pole the rays start: the pole itself would see the plane at infinity."""
+"""The height above the north pole at which rays start: the pole itself would see the plane at infinity."""
 
 _CHUNK = 250
 
