@@ -113,5 +113,12 @@ def standardised(x: np.ndarray) -> np.ndarray:
     return np.where(deviation > 1e-12, x / np.maximum(deviation, 1e-12), 0).astype(np.float32)
 
 
+def is_sound(array: np.ndarray) -> bool:
+    """Whether an array holds real, finite numbers only, none too large to compute with in float32."""
+    if array.dtype.kind == "f":
+        return bool((np.abs(array) <= LARGEST).all())
+    return array.dtype.kind in "biu"
+
+
 def _finite(array: np.ndarray) -> bool:
     return array.dtype.kind in "biu" or (array.dtype.kind == "f" and bool(np.isfinite(array).all()))

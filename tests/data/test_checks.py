@@ -80,3 +80,29 @@ def test_standardised_lines_have_mean_0_and_deviation_1():
     found = checks.standardised(x)
     np.testing.assert_allclose(found, (x - x.mean(2, keepdims=True)) / x.std(2, keepdims=True), rtol=1e-5, atol=1e-6)
     assert not checks.standardised(np.full((2, 46), 0.1)).any()
+
+
+@pytest.mark.parametrize(
+    ("array", "sound"),
+    [
+        (np.array([1, 2], np.uint16), True),
+        (np.array([-1e37, 1e37]), True),
+        (np.array([1e38]), False),
+        (np.array([1e300]), False),
+        (np.array([np.nan]), False),
+        (np.array([-np.inf], np.float32), False),
+        (np.array([1 + 0j]), False),
+        (np.array(["a"]), False),
+        (np.array([None]), False),
+        (np.zeros((0, 3)), True),
+    ],
+)
+def test_sound_numbers_can_be_computed_with_in_float32(array, sound):
+    assert checks.is_sound(array) is sound
+
+
+def test_files_and_samples_beyond_float32_are_refused():
+    with pytest.raises(DataError, match="x is beyond"):
+        checks.numbers(PATH, "x", np.full((2, 3), 1e300), (3,))
+    with pytest.raises(RequestError, match="samples are beyond"):
+        checks.batch(np.full((2, 3), 1e300), ((3,),), "samples (n, 3)")

@@ -150,7 +150,7 @@ class OneFrame(Task):
         ):
             expected = ", ".join(map(str, ("n", *self.shape)))
             raise RequestError(f"frames have shape {raw.shape}: give ({expected}) or m times as fine")
-        if raw.dtype.kind not in "biuf" or not np.isfinite(raw).all():
+        if not checks.is_sound(raw):
             raise RequestError(f"frames of type {raw.dtype} are not all finite numbers: give real numbers only")
         return np.ascontiguousarray(raw[thinned(raw.shape[2:], self.spatial_shape)], dtype=np.float32)
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import h5py
 import numpy as np
 
+from pare.data import checks
 from pare.data.task import ProgressCallback
 from pare.errors import DataError, RequestError
 
@@ -165,7 +166,7 @@ def finite(path: Path, frames: np.ndarray) -> np.ndarray:
     Raises:
         DataError: they are not.
     """
-    if not np.isfinite(frames).all():
+    if not checks.is_sound(frames):
         raise DataError(f"{path} holds values that are not finite: get the file anew")
     return frames
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pare.data import parallel
+from pare.data import checks, parallel
 from pare.data.official.archives import Archive
 from pare.data.official.pickles import load_npy
 from pare.data.task import Split
@@ -105,6 +105,6 @@ def _sample(path: Path, content: bytes, sky: float) -> tuple[np.ndarray, np.ndar
         raise DataError(f"{path} has shape {planes.shape}, expected (3, 256, 256)")
     image, mask, *ignore = planes[:, CROP, CROP].astype(np.float32)
     x = np.concatenate([image, np.full((1, SIDE), sky, np.float32)])
-    if not np.isfinite(x).all():
+    if not checks.is_sound(x):
         raise DataError(f"{path} or its sky.npy does not hold finite numbers only")
     return x, np.stack([mask > 0, ignore[0] > 0 if ignore else np.zeros_like(mask)]).astype(np.float32)

@@ -8,7 +8,7 @@ import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
-from pare.data import seeded
+from pare.data import checks, seeded
 from pare.data.task import Metric, ProgressCallback, Published, Raw, Recipe, Split, Task
 from pare.errors import DataError, RequestError
 from pare.tasks.nas360.cosmic import simulator
@@ -174,7 +174,7 @@ class Cosmic(Task):
         raw = np.asarray(raw)
         if raw.shape[1:] not in {self.shape, self.output_shape, (256, 256)}:
             raise RequestError(f"images have shape {raw.shape}: give (n, 128, 128) or (n, 256, 256)")
-        if raw.dtype.kind not in "biuf" or not np.isfinite(raw).all():
+        if not checks.is_sound(raw):
             raise RequestError(f"images of type {raw.dtype} are not all finite numbers: give electrons per pixel")
         if raw.shape[1:] == (256, 256):
             raw = raw[:, CROP, CROP]

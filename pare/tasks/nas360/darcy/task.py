@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 from scipy.io import loadmat, savemat
 
+from pare.data import checks
 from pare.data.task import Metric, ProgressCallback, Published, Raw, Recipe, Split, Task
 from pare.errors import DataError, RequestError
 from pare.losses import relative_l2
@@ -144,7 +145,7 @@ class Darcy(Task):
         raw = np.asarray(raw)
         if raw.ndim != 3 or raw.shape[1] != raw.shape[2] or not _subsamples(raw.shape[1]):
             raise RequestError(f"coefficients have shape {raw.shape}: give (n, {SIDE}, {SIDE}) or (n, 84m+1, 84m+1)")
-        if raw.dtype.kind not in "biuf" or not np.isfinite(raw).all():
+        if not checks.is_sound(raw):
             raise RequestError(f"coefficients of type {raw.dtype} are not all finite numbers: give real numbers only")
         step = (raw.shape[1] - 1) // (SIDE - 1)
         encoded = np.empty((len(raw), *self.shape), dtype=np.float32)
@@ -185,7 +186,7 @@ def _fields(path: Path, variable: str) -> np.ndarray:
         raise DataError(f"{path}: {variable} has shape {shape}, expected (n, s, s) with s = 84m + 1")
     step = (shape[1] - 1) // (SIDE - 1)
     fields: np.ndarray = array[:, ::step, ::step]
-    if fields.dtype.kind not in "biuf" or not np.isfinite(fields).all():
+    if not checks.is_sound(fields):
         raise DataError(f"{path}: {variable} of type {fields.dtype} does not hold finite real numbers only")
     # Contiguous, so that the full resolution can be freed.
     return np.ascontiguousarray(fields)

@@ -170,7 +170,7 @@ def _records(path: Path) -> tuple[list[np.ndarray], np.ndarray]:
     if len(records) != len(labels) or len(records) < _LEAST:
         raise DataError(f"{path}: {len(records)} records with {len(labels)} labels, expected as many, {_LEAST} or more")
     for index, (record, label) in enumerate(zip(records, labels, strict=True)):
-        if record.ndim != 1 or record.dtype.kind not in "biuf" or not np.isfinite(record).all():
+        if record.ndim != 1 or not checks.is_sound(record):
             raise DataError(f"{path}: record {index} should be one row of finite numbers, not {record.shape}")
         if label not in simulator.SYMBOLS:
             raise DataError(f"{path}: record {index} is labelled {label!r}, expected one of N, A, O, ~")

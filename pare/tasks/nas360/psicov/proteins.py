@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pare.data import parallel
+from pare.data import checks, parallel
 from pare.data.official.archives import Archive
 from pare.data.official.pickles import load_arrays, load_npy
 from pare.data.task import Split
@@ -123,7 +123,7 @@ def _distance(path: Path, content: bytes, length: int) -> np.ndarray:
 
 def _checked(array: Any, shape: tuple[int, ...]) -> np.ndarray:
     array = np.asarray(array, dtype=np.float32)
-    if array.shape != shape or not np.isfinite(array).all():
+    if array.shape != shape or not checks.is_sound(array):
         raise ValueError(f"one is {array.shape}, expected {shape} finite numbers")
     return array
 

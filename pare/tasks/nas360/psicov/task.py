@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
+from pare.data import checks
 from pare.data.task import Metric, ProgressCallback, Published, Raw, Recipe, Split, Task
 from pare.errors import DataError, RequestError
 from pare.losses import squared_error
@@ -166,7 +167,7 @@ class Psicov(Task):
         raw = np.asarray(raw)
         if raw.ndim != 4 or raw.shape[1] != CHANNELS or raw.shape[2] != raw.shape[3] or raw.shape[2] > LONGEST:
             raise RequestError(f"feature maps have shape {raw.shape}: give (n, {CHANNELS}, l, l), l ≤ {LONGEST}")
-        if raw.dtype.kind not in "biuf" or not np.isfinite(raw).all():
+        if not checks.is_sound(raw):
             raise RequestError(f"feature maps of type {raw.dtype} are not all finite numbers: give real numbers only")
         return self.assemble(place(raw[:, 2 * PROFILES :], raw[:, 0 : 2 * PROFILES : 2, 0]))
 
