@@ -1,4 +1,4 @@
-"""A split at rest: one Arrow file of one record batch, so that reading back maps whole arrays without copying."""
+"""Splits on disk: one Arrow file of one record batch each, so that whole arrays are mapped without copying."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass

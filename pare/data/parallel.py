@@ -46,7 +46,7 @@ def ordered(make: Callable[..., _Made], parts: Iterable[_Part], *shared: Any) ->
 
 
 def connected() -> bool:
-    """Whether this process may give work to Ray; who has not imported it may not, and need not wait for its import.
+    """Whether this process is the driver of a connected Ray; it does not import Ray to find out.
 
     Nor may a worker of Ray's: it holds the very CPUs that its work would wait for.
     """
@@ -56,7 +56,7 @@ def connected() -> bool:
 
 @contextmanager
 def cluster(address: str | None) -> Iterator[None]:
-    """Be connected to the Ray at `address`, or to one of this machine's own, for a while.
+    """Connect to the Ray at `address`, or to one started here, for as long as the context lasts.
 
     Raises:
         RequestError: nothing answers at the address.
@@ -82,7 +82,7 @@ def cluster(address: str | None) -> Iterator[None]:
 
 
 def knock(address: str) -> None:
-    """See that somebody listens at `host:port` or `ray://host:port`, for which Ray itself would wait for minutes."""
+    """Check that something listens at `host:port` or `ray://host:port`; Ray itself would wait for minutes."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
     socket.create_connection((host, int(port)), timeout=10).close()
 

@@ -51,7 +51,7 @@ class DataProvider:
 
     @property
     def root(self) -> Path:
-        """The directory of the machine that asks."""
+        """This machine's directory of data."""
         return root(self.data_root)
 
     def prepare(self, task: Task, progress: ProgressCallback) -> Prepared:
@@ -81,7 +81,7 @@ class DataProvider:
         return store.load(self.root, made.key)
 
     def ready(self, run: Run, task: Task, source: Task) -> Path:
-        """See that this machine has what a run on `task` and `source` needs, and return where.
+        """Make sure that this machine has the data of a run on `task` and `source`, and return its directory.
 
         Raises:
             TrainingError: it can neither pull nor make it.

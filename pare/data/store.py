@@ -1,4 +1,4 @@
-"""Prepared data at rest: one Arrow file per split, memory-mapped on reading, under a key that says what made it."""
+"""Prepared data on disk: one memory-mapped Arrow file per split, under a key that identifies its origin."""
 
 import functools
 import hashlib
@@ -88,7 +88,7 @@ class Origin:
 
 
 def origin(task: Task, root: Path, preset: str, elsewhere: Mapping[str, str] | None = None) -> Origin:
-    """Look for the task's official files in `root/<task>/raw`, and for how to do without.
+    """Find the task's official files in `root/<task>/raw`, or the recipe that replaces them.
 
     `elsewhere` are the fingerprints of its official files where they may be had if there is none of them there.
 
@@ -201,7 +201,7 @@ def _write_split(task: Task, name: str, raw: Raw, folder: Path) -> None:
 
 
 def _join(task: Task, parts: Path, made: Origin, folder: Path) -> None:
-    """Put the splits together, some of which an earlier life of this preparation may have written."""
+    """Collect the splits, some of which an interrupted preparation may already have written."""
     arrays: dict[str, Any] = {}
     meta: dict[str, dict[str, Any]] = {}
     for name in SPLITS:
@@ -243,7 +243,7 @@ def _count_classes(kind: Kind, per_class: np.ndarray, chunk: Split) -> None:
 
 
 def whole(folder: Path, write: Callable[[Path], None]) -> None:
-    """Let `write` fill a temporary sibling and rename it to `folder`; who loses the race uses the winner's folder."""
+    """Let `write` fill a temporary sibling and rename it to `folder`; if another process was faster, use its folder."""
     if folder.is_dir():
         return
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -55,7 +55,7 @@ def an_observer_raises(patch):
 
 
 def no_space_for_a_table(patch):
-    """For the row of an ended trial."""
+    """Fail when the row of an ended trial is written."""
     end = tables.Tables.end
 
     def full(self, record):
@@ -77,7 +77,7 @@ def no_space_for_the_study(patch):
 
 
 def the_loss_diverges(patch):
-    """In the second trial, whatever its study asks for."""
+    """Fail in the second trial, whatever its study proposes."""
     ask = Study.ask
 
     def ask_too_much(*arguments, **options):

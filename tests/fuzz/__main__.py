@@ -24,13 +24,13 @@ from tests.fuzz.formats import FORMATS
 from tests.fuzz.mutate import mutated
 
 SECONDS = 30
-"""That a file may take."""
+"""Seconds that a file may take."""
 
 MEMORY = 12 * 2**30
 
 
 def run(name: str, first: int, count: int, work: Path, mark: Path | None = None) -> tuple[int, int, list[str]]:
-    """How many mutations were read, how many refused in one line, and tracebacks of the others with their seeds."""
+    """Count the mutations that were read and that were refused in one line; return the others' tracebacks, with seeds."""
     chosen = FORMATS[name]
     valid = work / "valid"
     valid.mkdir()

@@ -1,4 +1,4 @@
-"""What is fuzzed: for each format small valid files, and what reads them as the product does."""
+"""The formats that are fuzzed: small valid files of each, and the product's reader."""
 
 import tarfile
 from collections.abc import Callable, Mapping

@@ -29,7 +29,7 @@ def test_mutations_are_the_same_each_time_and_change_nearly_every_file():
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", FORMATS)
 def test_thousands_of_damaged_files(name, tmp_path):
-    """In a process of its own, for a library may crash instead of raising."""
+    """Run in a process of its own, for a library may crash instead of raising."""
     mark = tmp_path / "seed"
     command = [sys.executable, "-m", "tests.fuzz", name, "--count", "5000", "--mark", str(mark)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

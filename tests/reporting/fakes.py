@@ -34,7 +34,7 @@ def record(trial: str = "pare-0000", task: str = "ecg", **changes: Any) -> Recor
 
 
 def figures(epoch: int, metric: float = 0.5, **more: float) -> dict[str, float]:
-    """What the loop reports after an epoch; a method without replacement has no gate."""
+    """Return the loop's report after an epoch; a method without replacement has no gate."""
     own = {"epoch": epoch, "objective": metric, "val_metric": metric, "val_loss": 1.0, "loss": 2.0, "loss_target": 1.5}
     return own | {"lr_body": 1e-4, "samples": 100 * epoch, "samples_per_second": 50.0, "seconds": 2.0} | more
 
@@ -51,7 +51,7 @@ def run(observer: Observer, one: Record, epochs: int = 2, metric: float = 0.5, s
 
 
 def arrays(task: str) -> dict[str, np.ndarray]:
-    """What the loop adds to a report at a few epochs; of Darcy a field, of ECG a sequence and classes."""
+    """Return the arrays that the loop adds at a few epochs: a field for Darcy, a sequence and classes for ECG."""
     rng = np.random.default_rng(0)
     size, grid = ((3, 64, 64), (3, 16, 16)) if task == "darcy" else ((3, 1, 1000), (3, 1, 25))
     own: dict[str, np.ndarray] = {

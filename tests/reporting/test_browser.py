@@ -1,4 +1,4 @@
-"""What a reader sees in a real browser: TensorBoard's tabs over a finished sweep, and the report from disk."""
+"""TensorBoard's tabs over a finished sweep, and the report from disk, in a real browser."""
 
 import shutil
 import time

@@ -39,7 +39,7 @@ def charts(html):
 
 
 def words(html):
-    """What a reader sees, scripts left out."""
+    """Return the page's visible text, without scripts."""
     return re.sub(r"\s+", " ", re.sub(r"<(script|style)>?.*?</\1>|<[^>]+>", " ", html, flags=re.DOTALL))
 
 

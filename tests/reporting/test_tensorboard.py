@@ -1,4 +1,4 @@
-"""What TensorBoard makes of the files, asked through the HTTP interface of its scalars and HParams plugins."""
+"""TensorBoard reads the files: asked through the HTTP interface of its scalars and HParams plugins."""
 
 import math
 from collections.abc import Iterator

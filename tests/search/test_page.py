@@ -1,4 +1,4 @@
-"""What the studies and the request add to the page of a sweep, and when it is written."""
+"""The page of a sweep: what studies and request add to it, and when it is written."""
 
 import io
 import json

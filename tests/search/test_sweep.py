@@ -136,7 +136,7 @@ def test_only_confirmations_see_the_confirmation_seeds(make):
 
 
 def after_search(watcher):
-    """What the runs after the search were, as a later session reads it from the tables."""
+    """Return the runs after the search, as a later session reads them from the tables."""
     return {(r.purpose, r.method, r.seed): dict(r.config) for r in watcher.ended if r.purpose != "search"}
 
 

@@ -1,4 +1,4 @@
-"""Where Ray Tune meets a sweep, without Ray: an error of the sweep's own is not the trial's of which it was told."""
+"""The adapters between Ray Tune and a sweep, without Ray: an error of the sweep is not charged to a trial."""
 
 import errno
 from types import SimpleNamespace

@@ -43,7 +43,7 @@ def test_monas_stage_moves_embedder_and_predictor_and_leaves_the_body(task, buil
 
 
 def test_monas_gradient_is_that_of_the_source_loss_after_an_inner_step():
-    """By hand: e and φ are numbers, ℓ_t = (φ·e - 1)², and L_s is read through a step of fine-tuning."""
+    """By hand, e and φ being numbers, ℓ_t = (φ·e - 1)², and L_s is read through a step of fine-tuning."""
     torch.manual_seed(0)
     rate, phi, e = 0.05, torch.tensor(0.7, dtype=torch.float64), torch.tensor(1.3, dtype=torch.float64)
 

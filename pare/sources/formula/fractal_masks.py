@@ -1,4 +1,4 @@
-"""Source proxy for dense targets: where, in a picture of a fractal, the fractal is."""
+"""Source proxy for dense targets: segment the fractal in a picture of it."""
 
 from typing import ClassVar
 

@@ -25,7 +25,7 @@ from pare.tasks.pdebench.initial_conditions import rescaled, waves
 CELLS = 1024
 _MODES, _WINDOWED = 3, 0.5
 _DENSITIES, _PRESSURES = (1.0, 10.0), (10.0, 100.0)
-"""Of which both the range and the least value of a sample are drawn, on a logarithmic scale."""
+"""The bounds of a sample's range and of its least value, both drawn on a logarithmic scale."""
 
 
 class NavierStokes(OneFrame):

@@ -1,4 +1,4 @@
-"""What an autoscaler may start, as the shipped YAMLs say it, and how it is found to be at work."""
+"""The nodes that an autoscaler may start by the shipped YAMLs, and how a running one is detected."""
 
 import subprocess
 import sys

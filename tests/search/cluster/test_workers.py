@@ -18,7 +18,7 @@ OWN = Autoscaler((NodeType({}, 2),), 2)
 
 
 class Cluster:
-    """What the module sees of a cluster, and a clock that only sleep moves."""
+    """A fake cluster, and a clock that only sleep moves."""
 
     def __init__(self, autoscaler):
         self.autoscaler, self.there, self.starting, self.refused = autoscaler, [A_HEAD], 0, []
@@ -38,7 +38,7 @@ class Cluster:
         return [{"Alive": True, "Resources": each} for each in self.there]
 
     def look(self):
-        """In the autoscaler's log."""
+        """Read nothing from the autoscaler's log."""
 
     def status(self, _):
         failed = [SimpleNamespace(details=why, failed_ts_s=self.now) for why in self.refused]

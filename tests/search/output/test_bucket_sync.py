@@ -14,7 +14,7 @@ from tests.search.output.machines import machine, mirrored
 
 
 def fill(out, **rows):
-    """What a sweep leaves: a study of so many rows, and a table that says how many."""
+    """Write what a sweep leaves: a study of so many rows, and a table that says how many."""
     if not (out / "sweep.json").exists():
         (out / "sweep.json").write_text("{}")
     for task, count in rows.items():
@@ -73,7 +73,7 @@ def test_what_lies_in_a_studys_log_is_pushed_too(remote, out, tmp_path):
 
 
 def test_the_same_machine_goes_on_with_what_it_had_not_pushed(remote, out, monkeypatch):
-    """As where the driver was killed: its own copy is newer than the bucket's."""
+    """A killed driver leaves a local copy that is newer than the bucket's."""
     first = mirrored(remote, out).__enter__()
     fill(out, ecg=1)
     first.push()

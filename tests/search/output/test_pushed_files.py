@@ -1,4 +1,4 @@
-"""What a sweep at work pushes to its bucket, and what a machine that takes over makes of it."""
+"""A sweep at work pushes files to its bucket, and another machine takes over from them."""
 
 import contextlib
 

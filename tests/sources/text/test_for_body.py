@@ -53,7 +53,7 @@ def _padded(folder):
 
 
 def _filling(folder):
-    """As sentence transformers have it: a tokenizer that fills up and cuts to a length of its own."""
+    """A tokenizer that pads and truncates to a length of its own, as sentence transformers have it."""
     words = tokenizer.load(_bert(folder) / tokenizer.FILE)
     words.enable_padding(length=128, pad_token="[PAD]")
     words.enable_truncation(128)
