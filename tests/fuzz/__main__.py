@@ -30,7 +30,7 @@ MEMORY = 12 * 2**30
 
 
 def run(name: str, first: int, count: int, work: Path, mark: Path | None = None) -> tuple[int, int, list[str]]:
-    """Count the mutations that were read and that were refused in one line; return the others' tracebacks, with seeds."""
+    """Count the mutations that were read and that were refused in one line; return the others' tracebacks."""
     chosen = FORMATS[name]
     valid = work / "valid"
     valid.mkdir()
