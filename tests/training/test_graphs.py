@@ -6,13 +6,16 @@ On a CPU a recorder stands in that computes again, into the same tensors, what i
 import pytest
 import torch
 
+from pare import tasks
 from pare.errors import Stopped
 from pare.method import methods
+from pare.method.objective import MixedFineTuning
 from pare.training import graphs, passes
 from pare.training.distributed import DistributedContext
 from pare.training.loop import train
 from pare.training.passes import Inputs
 from pare.training.prefetch import Batch
+from tests.training.host import NothingOfTheHost
 
 ALONE = DistributedContext(0, 1, torch.device("cpu"))
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
@@ -144,10 +147,40 @@ def test_weights_cast_at_once_give_what_autocast_gives(make_run, root):
     assert apart <= 1e-2 * sum(gradient.square().sum() for gradient in gradients.values()).sqrt()
 
 
+METHODS = {
+    "pare": {},
+    "by saliency": {"gate.select": "saliency"},
+    "cutmix": {"method": "cutmix"},
+    "nft": {"method": "nft"},
+}
+
+
+@pytest.mark.parametrize("changes", METHODS.values(), ids=METHODS)
+@pytest.mark.parametrize("task", ["ecg", "darcy"])
+def test_no_step_asks_the_host_for_anything(task, changes, make_run, root):
+    run = make_run(task, precision="bf16", **changes)
+    objective, inputs = objective_of(run, torch.device("cpu"))
+    tokens, count = objective.model.tokens, objective.model.body.source_tokens(tasks.get(run.source).spatial_shape)
+    if not isinstance(objective, MixedFineTuning):
+        inputs = Inputs(inputs.x, inputs.y)
+    elif run.method == "cutmix":
+        inputs, count = inputs._replace(source_x=inputs.x.flip(0), source_y=inputs.y.flip(0)), tokens
+    if getattr(objective, "noisy_throughout", False):
+        inputs = inputs._replace(noise_target=torch.rand(4, tokens), noise_source=torch.rand(4, count))
+    step = graphs.GraphPasses(objective, tokens, 1.0, "bf16", None, Again)
+    step(inputs, True)
+    with NothingOfTheHost():
+        step._compute(inputs)
+
+
+def test_what_cannot_be_recorded_is_seen():
+    for asks in (lambda x: x[x > 0], lambda x: x.sum().item(), lambda x: x * torch.tensor(2.0), torch.nonzero):
+        with pytest.raises(AssertionError), NothingOfTheHost():
+            asks(torch.ones(3))
+
+
 def objective_of(run, device):
     """An objective of a run, and one part of a batch, both on a device."""
-    from pare import tasks
-
     task, source = tasks.get(run.task), tasks.get(run.source)
     torch.manual_seed(0)
     objective = methods.build(run, task, task.criterion, {}, source, {}, source.criterion).to(device)
