@@ -5,7 +5,9 @@ first part of a kind is computed kernel by kernel, which is the warm-up that rec
 Kinds follow one another in the course of a run: the graphs of the one before go, and their memory with them.
 
 Random numbers in a graph (drop path) come from torch's own generator, which a replay reads anew: a run that seeds it
-before each update draws what it would have drawn kernel by kernel.
+before each update draws what it would have drawn kernel by kernel. A run that goes on after an interruption computes
+the first part of a kind kernel by kernel where another replays it: by the same kernels, so equal but for what the
+device itself does not repeat (sums by atomic additions).
 """
 
 from __future__ import annotations
