@@ -6,6 +6,7 @@ only starts one now and then. `python -m pare.search.page` is that process.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -113,8 +114,9 @@ class PageWriter:
             start_new_session=True,  # Ctrl-C is for the driver
         )
         assert self._child.stdin is not None  # noqa: S101 - a pipe
-        self._child.stdin.write(json.dumps(order).encode() + b"\n")
-        self._child.stdin.flush()
+        with contextlib.suppress(BrokenPipeError):  # it died at once, which its end will tell
+            self._child.stdin.write(json.dumps(order).encode() + b"\n")
+            self._child.stdin.flush()
 
     def _finish(self) -> None:
         """Note that the process has ended, and how."""

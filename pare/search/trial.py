@@ -14,16 +14,13 @@ from pare.bucket import Folder
 from pare.config import Run
 from pare.data import store
 from pare.data.provider import DataProvider
-from pare.reporting import export
 from pare.reporting.best_model import MODEL, RUNNING
 from pare.reporting.records import ALSO, Purpose
-from pare.training.distributed import DistributedContext
-from pare.training.evaluate import predict
-from pare.training.loop import ReportCallback, train
 from pare.training.workers import Workers
 
 if TYPE_CHECKING:
     from pare.search.plans import Job
+    from pare.training.loop import ReportCallback
 
 
 @dataclass(frozen=True)
@@ -62,6 +59,12 @@ def carry_out(spec: TrialSpec, should_preempt: Callable[[], bool], report: Repor
         Stopped: `report` said to end.
         TrainingError: the run cannot go on; no retry would mend it.
     """
+    # What only follows a worker group imports none of this: it would take .3 GB of the head for each.
+    from pare.reporting import export
+    from pare.training.distributed import DistributedContext
+    from pare.training.evaluate import predict
+    from pare.training.loop import train
+
     tasks.adopt(spec.own)
     task, source = tasks.get(spec.run.task), tasks.get(spec.run.source)
     with _scratch(spec) as here:

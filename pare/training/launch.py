@@ -17,7 +17,7 @@ import re
 import threading
 import traceback
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import ray
@@ -27,10 +27,12 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from pare.errors import DiskFull, RequestError, Stopped, TrainingError, is_disk_full
-from pare.training.loop import ReportCallback
 from pare.training.workers import Workers
 
-Program = Callable[[ReportCallback], None]
+if TYPE_CHECKING:
+    from pare.training.loop import ReportCallback
+
+Program = Callable[["ReportCallback"], None]
 Figures = Mapping[str, Any]
 
 RESTARTS = 3

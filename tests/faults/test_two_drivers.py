@@ -41,7 +41,9 @@ def test_two_drivers_on_one_cluster_and_one_bucket_do_not_disturb_each_other(add
             one, other = figures(getattr(own, name)), figures(getattr(together, name))
             numbers = one.select_dtypes("number").columns
             assert one.drop(columns=numbers).equals(other.drop(columns=numbers)), name
-            assert (abs(one[numbers] - other[numbers]).fillna(0) <= 1e-3 * (1 + abs(one[numbers].fillna(0)))).all(None)
+            assert (abs(one[numbers] - other[numbers]).fillna(0) <= 1e-3 * (1 + abs(one[numbers].fillna(0)))).all(
+                axis=None
+            )
         there = {file.partition("/")[0] for file in Folder(f"{store_url}/{task}").files()}
         assert {task, "tb", "leaderboard.parquet"} < there
         assert not there & {*TASKS} - {task}

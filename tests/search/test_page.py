@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import signal
 import time
 from dataclasses import asdict
@@ -135,6 +136,14 @@ def test_a_page_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "ecg" / "trials.parquet").write_bytes(b"nothing")
     page.end(None)
     with pytest.warns(UserWarning, match=r"report\.html was not written: .*trials\.parquet is damaged"):
+        wait_for(page)
+
+
+def test_a_process_that_dies_at_once_is_told_too(tmp_path, monkeypatch):
+    page = swept(tmp_path)
+    monkeypatch.setattr(module.sys, "executable", shutil.which("false"))
+    page.end(None)
+    with pytest.warns(UserWarning, match=r"report\.html was not written: its process died"):
         wait_for(page)
 
 
