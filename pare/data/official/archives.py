@@ -1,4 +1,4 @@
-"""Official files as they are distributed: a zip, a tar, or the folder that one was unpacked to, read alike."""
+"""Read official files from a zip, a tar or the folder that one was unpacked to, all in the same way."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ _SUFFIXES = (".zip", ".tar")
 _SAMPLES, _BLOCK = 16, 2**16
 
 Contents = tuple[list[str], Callable[[str], bytes]]
-"""The paths of an archive's files, and what reads one."""
+"""The paths of an archive's files, and a function that reads one."""
 
 
 def find(folder: Path, name: str) -> Path | None:
@@ -27,7 +27,7 @@ def find(folder: Path, name: str) -> Path | None:
 
 
 def fingerprint(path: Path) -> str:
-    """What tells an official file, or the folder that it was unpacked to, from another one, wherever it lies.
+    """Hash that identifies an official file, or the folder that it was unpacked to, independent of its path.
 
     A file's size and 16 blocks of 64 KiB, evenly from its head to its tail; a folder's paths, and 16 of its files so. A
     zip or gzip ends with checksums, so that any change shows; in other files one between the blocks that keeps the size
@@ -109,7 +109,7 @@ def _zip(path: Path) -> Contents:
 
 
 def _tar(path: Path) -> Contents:
-    """Reads by position: a TarFile has one for all threads."""
+    """Read by offset, since threads would share the position of a TarFile."""
     with tarfile.open(path, "r:") as archive:
         places = {member.name: (member.offset_data, member.size) for member in archive if member.isfile()}
 

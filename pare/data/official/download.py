@@ -1,4 +1,4 @@
-"""Files from the web: resumed where they broke off, checked before they get their name."""
+"""Download files: resume partial ones, and verify them before they get their name."""
 
 import glob
 import hashlib
@@ -18,7 +18,7 @@ from pare.data.task import Download, ProgressCallback
 from pare.errors import RequestError
 
 TRIES = 5
-"""Attempts in a row without a byte coming, after which a download that had begun is given up."""
+"""Consecutive attempts without a byte, after which a download that had begun is given up."""
 
 WAIT = 1.0
 """Seconds before the second attempt; each later one waits twice as long."""
@@ -148,7 +148,7 @@ def _get(url: str, **headers: str) -> requests.Response:
 
 
 def _check(answer: requests.Response, url: str) -> None:
-    """Whether the answer is a file."""
+    """Raise unless the answer is a file."""
     code = answer.status_code
     if code >= HTTPStatus.INTERNAL_SERVER_ERROR or code == HTTPStatus.TOO_MANY_REQUESTS:
         raise requests.RequestException(f"the server answers {code} {answer.reason}")
@@ -172,7 +172,7 @@ def as_data_error(url: str) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """A short one: requests' own repeats the address, which may hold a secret."""
+    """A short reason for an error; the message of requests repeats the address, which may hold a secret."""
     if isinstance(error, requests.Timeout):
         return "no answer in time"
     if isinstance(error, requests.exceptions.SSLError):

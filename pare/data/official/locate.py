@@ -1,4 +1,4 @@
-"""Official files brought to where they are prepared: from a folder, a bundle of several tasks, a store, the web."""
+"""Find official files in a folder, an archive, an object store or on the web, and copy them to the data root."""
 
 import hashlib
 import os
@@ -33,11 +33,11 @@ class Found(NamedTuple):
 
 
 Source = Callable[[Task, str], Found | None]
-"""Where a task's file lies, if it does, by its name."""
+"""Looks up a task's file by name; None if it is not there."""
 
 
 class Copy(NamedTuple):
-    """What became of a file; `sha256` is None where it was there already, by its size."""
+    """The result of copying a file; `sha256` is None if a file of the same size was there already."""
 
     path: Path
     size: int
@@ -121,7 +121,7 @@ def _copy(file: Found, target: Path, progress: ProgressCallback) -> Copy:
 
 
 def _stream(size: int, opened: Opened) -> Found:
-    """A file that is copied from a stream."""
+    """A `Found` whose file is copied from a stream."""
 
     def write(target: Path, progress: ProgressCallback) -> str:
         half = target.with_name(f".{target.name}.{os.getpid()}.partial")

@@ -1,4 +1,4 @@
-"""OpenML's files as data frames: Parquet, and ARFF as it was before; an empty cell is missing in both."""
+"""Read OpenML's files, Parquet or the older ARFF, as data frames; empty cells are missing values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pare.errors import DataError
 
 
 def read(path: Path) -> pd.DataFrame:
-    """The table in `path`, numbers as numbers and categories as objects.
+    """Read the table in `path`: numbers as numbers, categories as objects.
 
     Raises:
         DataError: the file is damaged, or neither Parquet nor ARFF; names it.

@@ -28,7 +28,7 @@ _SHARE = 0.1
 
 @dataclass(frozen=True)
 class Table:
-    """A data set of OpenML: its number, its name there, the column to predict, and what tells that it is whole."""
+    """A data set of OpenML: its number, its name there, the column to predict, and the counts that a whole file has."""
 
     number: int
     title: str
@@ -40,7 +40,7 @@ class Table:
 
     @property
     def name(self) -> str:
-        """Of the task."""
+        """Name of the task."""
         return f"openml-{self.title.lower()}"
 
     @property
@@ -88,14 +88,14 @@ _TABLES = (
     Table(40994, "climate-model-simulation-crashes", "outcome", 540, 2),
 )
 TABLES: Mapping[str, Table] = {table.name: table for table in _TABLES}
-"""All thirty, by the name of their task."""
+"""All thirty tables by task name."""
 
 OFFLINE = tuple(name for name, table in TABLES.items() if table.title in builtin.MADE)
-"""Those that are real without a file: scikit-learn has them, or their rules make them."""
+"""Tasks whose real data needs no file: scikit-learn ships it, or its rules generate it."""
 
 
 def lacking(root: Path, names: tuple[str, ...]) -> list[Table]:
-    """Those of the tables that can be made only once a file lies in `root/<task>/raw`."""
+    """The tables that need a file in `root/<task>/raw` and do not have it yet."""
     return [TABLES[name] for name in names if _find(root, TABLES[name]) is None and name not in OFFLINE]
 
 
@@ -143,7 +143,7 @@ def _find(root: Path, table: Table) -> Path | None:
 
 
 def _divided(path: Path, table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, np.ndarray]:
-    """Features and classes (n,) of the rows that have one."""
+    """Split a frame into features and classes (n,), without the rows that have no class."""
     named = [column for column in frame.columns if str(column).lower() == table.target.lower()]
     target = named[0] if named else frame.columns[-1]
     frame = frame[frame[target].notna()].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""What stands beside the results on a user's own data: scikit-learn's models of the same samples as flat numbers."""
+"""Baselines for a user's own data: scikit-learn's models, fitted on the same samples as flat vectors."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from pare.data.task import Baseline, Split
 
 _LARGE = 20_000_000
-"""Numbers in the training split above which these would take longer than a trial."""
+"""Size of the training split, in numbers, above which no baseline is fitted: it would take longer than a trial."""
 
 _LEAST = 1e-9
-"""Probability that a class is left with, for its logarithm."""
+"""Smallest probability of a class, so that its logarithm is finite."""
 
 
 def fitted(name: str, train: Split) -> Baseline | None:
-    """The baseline called `name`, fitted on a training split; None where there is none or it would take too long.
+    """Fit the baseline called `name` on a training split; None if there is none or it would take too long.
 
     Its predictions are as a model's own: logarithms of probabilities (n, classes), or targets (n, k).
     """
@@ -54,7 +54,7 @@ BASELINES: Mapping[str, Callable[[np.ndarray, np.ndarray], Callable[[np.ndarray]
     BOOSTING: _boosting,
 }
 DEFAULT = {"classification": LOGISTIC, "regression": RIDGE}
-"""The baseline of a kind of task that has one."""
+"""The name of each kind's baseline, for the kinds that have one."""
 
 
 def _flat(x: np.ndarray) -> np.ndarray:

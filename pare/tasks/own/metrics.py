@@ -1,4 +1,4 @@
-"""The metrics that a task of one's own data may be judged by, all lower is better but AUROC."""
+"""The metrics that a user may choose for their data; lower is better for all but AUROC."""
 
 import numpy as np
 from scipy.special import softmax
@@ -19,7 +19,7 @@ def _balanced(predictions: np.ndarray, targets: np.ndarray) -> float:
 
 
 def _auroc(predictions: np.ndarray, targets: np.ndarray) -> float:
-    """Area under the ROC, each class against the rest, averaged over those that are there and not everywhere."""
+    """Area under the ROC, each class against the rest, averaged over those that some samples have and some have not."""
     truth = targets if targets.ndim == 2 else np.eye(predictions.shape[1])[targets]
     scores = predictions if targets.ndim == 2 else _probabilities(predictions)
     told = np.flatnonzero((truth.min(axis=0) == 0) & (truth.max(axis=0) == 1))
@@ -40,7 +40,7 @@ def _auroc_by_pairs(predictions: np.ndarray, targets: np.ndarray) -> float:
 
 
 def _probabilities(logits: np.ndarray) -> np.ndarray:
-    """Of logits (n, classes) only what softmax makes of them compares between samples."""
+    """The softmax of logits (n, classes): logits themselves cannot be compared between samples."""
     return np.asarray(softmax(logits.astype(np.float64), axis=1))
 
 
@@ -58,7 +58,7 @@ def _unexplained(predictions: np.ndarray, targets: np.ndarray) -> float:
 
 
 def _relative(predictions: np.ndarray, targets: np.ndarray) -> float:
-    """Mean over samples; a target of zeros counts as of norm 1."""
+    """Relative L2 error, averaged over samples; the norm of an all-zero target counts as 1."""
     n = len(targets)
     norms = np.linalg.norm(targets.reshape(n, -1), axis=1)
     errors = np.linalg.norm((predictions - targets).reshape(n, -1), axis=1)

@@ -1,4 +1,4 @@
-"""Targets of a user's own data: which kind they are of, as the task takes them, and what the loss must know of them."""
+"""Targets of a user's own data: infer their kind, convert them, and derive class weights and scales for the loss."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from pare.errors import DataError, quoted
 from pare.tasks.own.samples import Samples, check_range
 
 _SAMPLES_PER_CLASS = 10
-"""Whole numbers, more than so many different ones, of which there are fewer each, are counts rather than classes."""
+"""Whole numbers of more distinct values than this, with fewer samples per value than this, are counts, not classes."""
 
 
 def kind(path: Path, given: Samples) -> Kind:
-    """What y (n, …) is taken for.
+    """Infer the kind of task from y (n, …).
 
     Raises:
         DataError: it is nothing that can be predicted.
@@ -41,7 +41,7 @@ def kind(path: Path, given: Samples) -> Kind:
 
 
 def targets(path: Path, kind: Kind, y: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """y as classes (n,) int64 with their names, or as numbers (n, …) float32 without any.
+    """Convert y to class indices (n,) int64 with their labels, or to numbers (n, …) float32 without labels.
 
     Raises:
         DataError: y cannot be that; names the rows.
@@ -63,7 +63,7 @@ def targets(path: Path, kind: Kind, y: np.ndarray) -> tuple[np.ndarray, tuple[st
 
 
 def weights(path: Path, train: np.ndarray, labels: tuple[str, ...]) -> tuple[float, ...]:
-    """The weight of each class in the loss, from training classes (n,): inverse to its share.
+    """Weight of each class in the loss, inverse to its share of the training classes (n,).
 
     Raises:
         DataError: a class has no sample for training.
@@ -77,7 +77,7 @@ def weights(path: Path, train: np.ndarray, labels: tuple[str, ...]) -> tuple[flo
 
 
 def scale(path: Path, kind: Kind, train: np.ndarray) -> tuple[float, ...]:
-    """The deviation of each number to be predicted over the training samples (n, k), or of all of a field; else none.
+    """Standard deviation of each regression target (n, k), or of whole fields; empty for other kinds.
 
     Raises:
         DataError: one never changes.

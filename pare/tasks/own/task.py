@@ -33,36 +33,36 @@ ArrayLayout = Literal["sequence", "image"]
 ChannelAxis = Literal["first", "last"]
 FILE = "data.npz"
 TOKENS = 50
-"""Patches of a sequence, at most."""
+"""The most patches that a sequence is cut into."""
 
 
 @dataclass(frozen=True)
 class Specification:
-    """All that tells one's own task from another's; plain, for it rests as JSON."""
+    """Everything that defines a task of own data, in types that JSON has."""
 
     name: str
     kind: Kind
     raw: tuple[int, ...]
-    """Of one sample as the user has it, without batch axis; of a table, its columns."""
+    """Shape of one sample as the user has it, without batch axis; for a table, (columns,)."""
     shape: tuple[int, ...]
     outputs: tuple[int, ...]
     labels: tuple[str, ...]
     metric: str
     weights: tuple[float, ...]
-    """Of each class in the loss: inverse to its share of the training samples."""
+    """Weight of each class in the loss, inverse to its share of the training samples."""
     train: int
     columns: dict[str, list[str] | float | None] | None = None
-    """Of a table: see `tabular.Encoder`, also for `gaps`."""
+    """Columns of a table, see `tabular.Encoder`, also for `gaps`."""
     gaps: bool = False
     scale: tuple[float, ...] = ()
     """Deviation of each target over the training samples, or of a whole field, which is the unit of the loss."""
     baseline: str = ""
-    """What stands beside the results: see `own_baselines`."""
+    """Name of the baseline, see `baselines`."""
     title: str = ""
     data: str = ""
-    """Digest of the data, below which it lies; empty where a version 0.1 made it."""
+    """Digest of the data and name of the folder that it lies in; empty if version 0.1 wrote it."""
     channels_last: bool | None = None
-    """Whether raw samples have their channels last; None: images do where only that can be."""
+    """Whether raw samples have their channels last; None: see `arranged`."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Specification:
@@ -72,7 +72,7 @@ class Specification:
 
     @property
     def encoder(self) -> Encoder | None:
-        """What makes numbers of the rows of a table."""
+        """The encoder of a table's rows, None for arrays."""
         return None if self.columns is None else Encoder(self.columns, self.gaps)
 
 
@@ -80,7 +80,7 @@ class OwnTask(Task):
     """The task of a specification."""
 
     summary: tuple[tuple[str, str], ...] = ()
-    """What was read, for people: (what, how it was taken), where this process has read it."""
+    """Rows (what, how it was taken) that tell the user what was read; empty in processes that did not read it."""
 
     def __init__(self, specification: Specification) -> None:
         own = self.specification = specification
@@ -104,11 +104,11 @@ class OwnTask(Task):
         )
 
     def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:  # noqa: ARG002
-        """Nothing stands in for one's own data."""
+        """Refuse: own data cannot be synthesised."""
         raise DataError(f"{folder} lacks {self.files[0]}: run its script in sweeps/, which makes it")
 
     def read(self, folder: Path, progress: ProgressCallback) -> Raw:
-        """The samples as `bring` left them; inputs and what is no class are normalised by the training split."""
+        """Read the samples that `bring` wrote; statistics for normalising come from the training split."""
         try:
             with np.load(folder / self.files[0], allow_pickle=False) as file:
                 x, y, group, split = (file[name] for name in ("x", "y", "group", "split"))
@@ -145,7 +145,7 @@ class OwnTask(Task):
         return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, missing)], mode="edge") if missing else x
 
     def baseline(self, train: Split) -> Baseline | None:
-        """scikit-learn's model of the same samples as flat numbers, where that is quick."""
+        """Fit scikit-learn's model on the same samples as flat vectors, if that is quick."""
         return baselines.fitted(self.specification.baseline, train)
 
 
@@ -245,7 +245,7 @@ def _scaled(scale: tuple[float, ...], predictions: Tensor, targets: Tensor) -> T
 
 
 def _statistics(name: str, values: np.ndarray, by_feature: bool, scalar: bool = False) -> dict[str, np.ndarray]:
-    """Mean and deviation of each channel, or of each feature; what never changes has deviation 1."""
+    """Mean and standard deviation of each channel, or of each feature; 1 for the deviation of a constant."""
     axes = (0,) if by_feature else tuple(range(values.ndim)) if scalar else (0, *range(2, values.ndim))
     mean = values.mean(axis=axes, dtype=np.float64, keepdims=True)
     deviation = values.std(axis=axes, dtype=np.float64, keepdims=True)
