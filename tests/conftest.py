@@ -19,10 +19,14 @@ OPT_IN = ("browser", "faults", "fuzz")
 """Marks of tests that take minutes, or more than a bare machine has: they run where `-m` asks for them."""
 
 
+LONG = ("test_contract.py", "test_distributed.py", "test_executor.py", "test_loop.py")
+"""Files that take longest among those that start no Ray."""
+
+
 def pytest_collection_modifyitems(config, items):
-    # Files that start Ray take longest: begun first, they leave the quick ones to even out both workers' ends.
-    slow = {item.path for item in items if item.get_closest_marker("ray")}
-    items.sort(key=lambda item: item.path not in slow)
+    # The longest files begin first, so that the short ones even out the ends of both workers.
+    ray = {item.path for item in items if item.get_closest_marker("ray")}
+    items.sort(key=lambda item: (item.path not in ray, item.path.name not in LONG))
     for item in items:
         for mark in OPT_IN:
             if item.get_closest_marker(mark) and mark not in config.option.markexpr:
