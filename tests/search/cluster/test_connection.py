@@ -8,7 +8,7 @@ import ray
 from pare.errors import ClusterError, RequestError
 from pare.search.cluster import connection
 from pare.search.request import Request
-from pare.training.launch import Workers
+from pare.training.workers import Workers
 
 
 @pytest.mark.parametrize("scheme", ["", "ray://"])
