@@ -9,12 +9,13 @@ from pathlib import Path
 from pare.data.baselines import Score, scores
 from pare.data.store import Prepared
 from pare.data.task import Metric, Task
+from pare.layout import SweepDir
 from pare.reporting import schema, tables
 
 
 def path(out: Path, task: str) -> Path:
     """Where the baselines of a task are."""
-    return out / task / f"{schema.BASELINES}.parquet"
+    return SweepDir(out).task(task).table(schema.BASELINES)
 
 
 def measure(out: Path, task: Task, data: Prepared) -> None:

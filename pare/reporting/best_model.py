@@ -13,17 +13,9 @@ import numpy as np
 from pare.bucket import Folder
 from pare.config import Run
 from pare.data.task import Task
+from pare.layout import MODEL, RUN, RUNNING, SweepDir
 from pare.reporting import tables
 from pare.reporting.schema import CONFIRM
-
-RUNNING = "running"
-"""The folder of a task in which its runs leave checkpoints and models, each in one of its own."""
-
-RUN = "run.json"
-"""What a model's folder says of the run that made it."""
-
-MODEL = "model"
-"""Where a confirmation leaves its model, in its folder."""
 
 
 def run_of(row: Mapping[str, Any]) -> Run:
@@ -39,7 +31,8 @@ def keep_best(out: Path, task: Task, remote: Folder | None = None) -> None:
     """
     from pare.reporting import card, export  # with torch and transformers
 
-    best, running = out / task.name / "best", out / task.name / RUNNING
+    its = SweepDir(out).task(task.name)
+    best, running = its.best, its.running
     rows = [row for row in tables.load(out, CONFIRM).to_pylist(maps_as_pydicts="strict") if row["task"] == task.name]
     kept = _run(best)
     models: list[tuple[Path, dict[str, Any]]] = []

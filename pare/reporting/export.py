@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from pare import tasks
 from pare.config import Run
 from pare.errors import DataError
+from pare.layout import RUN
 from pare.method import body as bodies
 from pare.method.model import CrossModalModel
-from pare.reporting.best_model import RUN
 from pare.reporting.card import card
 from pare.tasks.own.task import OwnTask, Specification
 

@@ -18,6 +18,7 @@ from rich.text import Text
 from pare import files, tasks
 from pare.config import MethodName
 from pare.data.task import Provenance, Published, Task
+from pare.layout import SweepDir
 from pare.reporting import baselines, schema, tables
 from pare.reporting.comparison import against_default, paired
 from pare.reporting.records import PROVENANCE, describe
@@ -62,8 +63,8 @@ def write(out: Path) -> list[Entry]:
         DataError: a table is damaged; names the file.
     """
     rows = build(out)
-    tables.write((asdict(row) for row in rows), schema.leaderboard(), out / "leaderboard.parquet")
-    files.write_text(out / "leaderboard.md", markdown(rows))
+    tables.write((asdict(row) for row in rows), schema.leaderboard(), SweepDir(out).leaderboard)
+    files.write_text(SweepDir(out).leaderboard_page, markdown(rows))
     return rows
 
 

@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from pare import files, tasks
 from pare.data.task import Task
+from pare.layout import SweepDir
 from pare.reporting import charts, leaderboard, schema, tables
 from pare.reporting.leaderboard import Entry
 from pare.reporting.records import PROVENANCE, describe
@@ -51,7 +52,7 @@ def write(out: Path, context: Context) -> Path:
     Raises:
         DataError: a table is damaged; names the file.
     """
-    path = out / NAME
+    path = SweepDir(out).report
     files.write_text(path, render(out, context))
     return path
 
@@ -98,8 +99,8 @@ def render(out: Path, context: Context) -> str:
     )
     environment.filters["number"] = _number
     return environment.get_template("report.html").render(
-        sweep=_json(out / "sweep.json"),
-        spent=_json(out / "spent.json"),
+        sweep=_json(SweepDir(out).manifest),
+        spent=_json(SweepDir(out).spent),
         budget=[_spent(task, trials, confirm) for task in dict.fromkeys(row["task"] for row in trials + confirm)],
         left=context.left,
         command=context.command,

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from pare import tasks
 from pare.errors import DataError
+from pare.layout import SweepDir
 from pare.reporting import parts
 from pare.reporting.parts import GrowingTable
 from pare.reporting.records import Record
@@ -41,7 +42,7 @@ def read(out: Path | str) -> SweepTables:
         DataError: there is no sweep in `out`, or a table is damaged; names the file.
     """
     out = Path(out)
-    if not (out / "sweep.json").exists() and not parts.folders(out, TRIALS):
+    if not SweepDir(out).manifest.exists() and not parts.folders(out, TRIALS):
         raise DataError(f"{out} holds no {TRIALS}.parquet of any task: give the --out of a sweep that has begun")
     return SweepTables(
         *(load(out, name).to_pandas(maps_as_pydicts="strict") for name in (TRIALS, CURVES, CONFIRM, PUBLISHED))

@@ -33,6 +33,7 @@ from tensorboard.util.tensor_util import make_tensor_proto
 
 from pare import tasks
 from pare.config import MethodName
+from pare.layout import SweepDir
 from pare.reporting import event_files
 from pare.reporting import images as pictures
 from pare.reporting.images import Picture
@@ -73,7 +74,7 @@ class TensorBoard:
     """
 
     def __init__(self, out: Path, domains: Mapping[str, Mapping[str, Domain]]) -> None:
-        self.root = out / "tb"
+        self.root = SweepDir(out).tensorboard
         self._files: dict[tuple[str, str], Path] = {}
         """By task and trial, of those that run."""
         self._continued: set[Path] = set()

@@ -6,6 +6,7 @@ import gc
 import shutil
 from typing import TYPE_CHECKING
 
+from pare.layout import SweepDir
 from pare.reporting import tables
 from pare.reporting.progress import SweepProgress
 from pare.reporting.tracking import tracker
@@ -37,7 +38,7 @@ def execute(
         sweep.observers.append(mirror)
     progress.spent = resolved.budget.describe
     progress.expect(sum(plan.study.left for plan in plans))
-    storage = out / ".ray"
+    storage = SweepDir(out).ray
     # What was loaded stays: collecting garbage would look through it again and again, .15 s at 10,000 trials.
     gc.collect()
     gc.freeze()

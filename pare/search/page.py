@@ -26,6 +26,7 @@ from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvalu
 from optuna.trial import FrozenTrial, TrialState
 
 from pare import tasks
+from pare.layout import SweepDir
 from pare.reporting import report
 from pare.reporting.records import Record
 from pare.reporting.report import Context, Importance
@@ -196,7 +197,7 @@ def _at(trial: FrozenTrial, epoch: int) -> FrozenTrial:
 
 def command(out: Path, script: str) -> str:
     """The command line of the sweep in `out`, from its record: every option that is not at its default."""
-    asked = json.loads((out / "sweep.json").read_text(encoding="utf-8"))["request"]
+    asked = json.loads(SweepDir(out).manifest.read_text(encoding="utf-8"))["request"]
     words = ["python", f"sweeps/{script}.py"]
     for name, default in asdict(Request()).items():
         value = asked.get(name)

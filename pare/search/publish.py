@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from pare.layout import RUNNING, SweepDir
 from pare.reporting import best_model, leaderboard
 from pare.search.resolve import ResolvedSweep
 
@@ -24,7 +25,7 @@ def publish(resolved: ResolvedSweep, mirror: BucketSync | None, console: Console
         for plan in plans:
             best_model.keep_best(out, plan.task, resolved.remote)
             if mirror:
-                mirror.drop(f"{plan.task.name}/{best_model.RUNNING}")
+                mirror.drop(f"{plan.task.name}/{RUNNING}")
     console.print(leaderboard.render(rows, console.width))
     if resolved.sweep.capped:
         console.print(f"budget reached: {resolved.sweep.capped}; a larger one goes on from here", highlight=False)
@@ -42,8 +43,9 @@ def _is_published(resolved: ResolvedSweep) -> bool:
 
     What runs leave in a bucket is not seen from here.
     """
-    running = [resolved.out / plan.task.name / best_model.RUNNING for plan in resolved.plans]
-    return resolved.remote is None and (resolved.out / "report.html").exists() and not any(map(Path.exists, running))
+    out = SweepDir(resolved.out)
+    running = [out.task(plan.task.name).running for plan in resolved.plans]
+    return resolved.remote is None and out.report.exists() and not any(map(Path.exists, running))
 
 
 def write_page(resolved: ResolvedSweep) -> None:

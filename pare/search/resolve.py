@@ -15,6 +15,7 @@ from pare.config import Run
 from pare.data.provider import DataProvider
 from pare.data.store import Prepared
 from pare.data.task import Task
+from pare.layout import SweepDir
 from pare.method import catalogue
 from pare.reporting import baselines, best_model, schema, tables
 from pare.reporting.parts import FOLDER
@@ -70,7 +71,7 @@ def resolve(
     preset = presets[preset_name]
     chosen = [tasks.get(task) for task in request.tasks or preset.tasks]
     provider = DataProvider.of(request.data_root, preset_name)
-    budget = Budget(out / "spent.json", request.caps, connection.price(request, executor.nodes))
+    budget = Budget(SweepDir(out).spent, request.caps, connection.price(request, executor.nodes))
     progress.console.print(f"preset {preset_name}: {why}", highlight=False)
 
     settings = {task.name: _settings(task, preset_name, request) for task in chosen}
@@ -172,12 +173,12 @@ def _plan(
     sweep_id: str,
     journals: bool,
 ) -> TaskPlan:
-    folder = out / task.name
-    storage: str | None = request.study_storage or _sqlite(folder / "study.db")
-    if request.plan and not (folder / "study.db").exists():
+    folder = SweepDir(out).task(task.name)
+    storage: str | None = request.study_storage or _sqlite(folder.study)
+    if request.plan and not folder.study.exists():
         storage = None  # a plan starts nothing
     else:
-        folder.mkdir(exist_ok=True)
+        folder.path.mkdir(exist_ok=True)
     study = Study(
         # A database may hold many sweeps; a file of OUT's own holds one.
         f"{out.name}-{sweep_id}-{task.name}" if request.study_storage else task.name,
@@ -191,7 +192,7 @@ def _plan(
         request.sampler,
         request.scheduler,
         # A bucket gets the changes of a study that lies in OUT, rather than all of it again and again.
-        StudyJournal(folder / FOLDER) if journals and not request.study_storage else None,
+        StudyJournal(folder.path / FOLDER) if journals and not request.study_storage else None,
     )
     seeds = request.seeds or preset.seeds
     after_search: tuple[tuple[Purpose, str], ...] = (("confirm", schema.CONFIRM), ("published", schema.PUBLISHED))

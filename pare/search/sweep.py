@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from pare.config import MethodName, Run
+from pare.layout import SweepDir
 from pare.method.catalogue import METHODS, is_pretrained
-from pare.reporting.best_model import RUNNING
 from pare.reporting.records import ALSO, Observer, Purpose, Record
 from pare.search.budget import NOTHING, Amounts, Budget
 from pare.search.plans import EpochCost, Job, TaskPlan
@@ -244,7 +244,7 @@ class Sweep:
             started=datetime.now(UTC),
             searched=searched,
         )
-        return Job(f"{task}/{trial}", run, purpose, self._out / task / RUNNING / trial, record, number)
+        return Job(f"{task}/{trial}", run, purpose, SweepDir(self._out).task(task).running / trial, record, number)
 
 
 def _after_search(plan: TaskPlan) -> list[tuple[Purpose, MethodName, Run]]:

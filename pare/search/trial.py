@@ -14,7 +14,7 @@ from pare.bucket import Folder
 from pare.config import Run
 from pare.data import store
 from pare.data.provider import DataProvider
-from pare.reporting.best_model import MODEL, RUNNING
+from pare.layout import MODEL, RUNNING
 from pare.reporting.records import ALSO, Purpose
 from pare.training.workers import Workers
 

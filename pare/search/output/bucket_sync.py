@@ -25,7 +25,7 @@ from typing import Any, Self
 from pare import bucket
 from pare.bucket import Folder
 from pare.errors import BucketError, is_disk_full
-from pare.reporting.best_model import RUNNING
+from pare.layout import MANIFEST, RUNNING, STUDY, TENSORBOARD
 from pare.reporting.parts import FOLDER
 from pare.reporting.records import Record
 from pare.search.output.directory import LOCK
@@ -38,7 +38,6 @@ from pare.search.study.storage import catch_up
 EVERY = 5.0
 """Seconds between two pushes of what has changed."""
 
-STUDY, TENSORBOARD = "study.db", "tb"
 
 _LOOKS = 4
 """Pushes at which a run of TensorBoard is looked into after a trial has told of it."""
@@ -183,7 +182,7 @@ class BucketSync:
         for path in self._out.iterdir():
             if not path.name.startswith(LOCK):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
-        there = self.remote.holds("sweep.json")
+        there = self.remote.holds(MANIFEST)
         if there and self._fresh:
             aside = self.remote.move_aside()
             aside.delete([OWNER_FILE])

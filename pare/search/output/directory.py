@@ -22,6 +22,7 @@ from filelock import FileLock, Timeout
 from pare import files
 from pare.config import Run
 from pare.errors import DataError, RequestError
+from pare.layout import SweepDir
 from pare.search.request import Request
 
 LOCK = ".lock"
@@ -74,7 +75,7 @@ def lock(out: Path) -> Iterator[None]:
 def archive_previous(out: Path) -> Path | None:
     """Move what an earlier sweep left to the first free name beside it, and return that; None if there is nothing."""
     with lock(out):
-        if not (out / "sweep.json").exists():
+        if not SweepDir(out).manifest.exists():
             return None
         aside = next(path for n in count(1) if not (path := out.with_name(f"{out.name}.{n}")).exists())
         out.rename(aside)
@@ -94,7 +95,7 @@ def write_manifest(
         RequestError: the directory holds another sweep.
         DataError: the file of an earlier session is damaged.
     """
-    path = out / "sweep.json"
+    path = SweepDir(out).manifest
     identity = {"script": script, "preset": preset, "seed": request.seed}
     name = uuid.uuid4().hex[:8]
     if path.exists():
@@ -131,7 +132,7 @@ def write_manifest(
 def earlier_bases(out: Path) -> dict[str, Run]:
     """The base configuration of each task that an earlier session left in sweep.json, if that can be read."""
     try:
-        base = json.loads((out / "sweep.json").read_text(encoding="utf-8"))["base"]
+        base = json.loads(SweepDir(out).manifest.read_text(encoding="utf-8"))["base"]
         return {task: Run.from_flat(flat) for task, flat in base.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
