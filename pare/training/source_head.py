@@ -15,6 +15,9 @@ from pare.training import sampling
 from pare.training.optim import BETAS
 from pare.training.prefetch import TrainSet
 
+_BATCHES = 16
+"""Batches of source samples, at most, whose features the predictor is fitted on."""
+
 
 def fit(objective: PatchReplacement, source: TrainSet, settings: SourceHead, seed: int, device: torch.device) -> None:
     """Train the source predictor alone, in place, on the body's features of whole source samples."""
@@ -24,15 +27,23 @@ def fit(objective: PatchReplacement, source: TrainSet, settings: SourceHead, see
     training = objective.training
     objective.eval()
     optimizer = torch.optim.Adam(head.parameters(), lr=settings.lr, betas=BETAS)
-    for _ in range(settings.steps):
-        units = rng.integers(len(source), size=min(settings.batch, len(source)))
-        x, y = source.draw(units, rng.integers(2**64, size=len(units), dtype=np.uint64))
-        with torch.no_grad():
+    units = rng.permutation(len(source))[: _BATCHES * settings.batch]
+    seeds = rng.integers(2**64, size=len(units), dtype=np.uint64)
+    features, targets = [], []
+    # The body's part is paid once: steps are then those of a linear model.
+    with torch.no_grad():
+        for first in range(0, len(units), settings.batch):
+            rows = slice(first, first + settings.batch)
+            x, y = source.draw(units[rows], seeds[rows])
             features_BLF = body(objective.embed_source(torch.from_numpy(x).to(device))[0])
-            features_BMF = _as_many(features_BLF, body.grid_out(objective.model.tokens))
+            features.append(_as_many(features_BLF, body.grid_out(objective.model.tokens)))
+            targets.append(torch.from_numpy(y).to(device))
+    features_NMF, targets_N = torch.cat(features), torch.cat(targets)
+    for _ in range(settings.steps):
+        chosen = torch.from_numpy(rng.integers(len(units), size=settings.batch)).to(device)
         optimizer.zero_grad()
-        predictions = head(features_BMF).float()
-        objective.source_criterion(predictions, torch.from_numpy(y).to(device)).mean().backward()
+        predictions = head(features_NMF[chosen]).float()
+        objective.source_criterion(predictions, targets_N[chosen]).mean().backward()
         optimizer.step()
     optimizer.zero_grad()
     objective.train(training)
