@@ -36,6 +36,7 @@ class _Picture:
     mode: str
     turned: bool
     resized: bool
+    narrowed: bool
 
 
 def read(folder: Path) -> Samples:
@@ -96,6 +97,7 @@ def _read(file: Path, size: tuple[int, int] | None) -> _Picture:
                 frames = getattr(image, "n_frames", 1)
                 if frames > 1 and image.format != "MPO":  # a camera's JPEG with a preview
                     raise DataError(f"{file} has {frames} frames: give a picture a file")
+                narrowed = image.mode not in _DEEP and ";16" in str(image.tile)  # Pillow keeps 8 bit of a colour
                 image.load()
                 turned = ImageOps.exif_transpose(image)
                 upright = turned if turned is not None else image
@@ -106,6 +108,7 @@ def _read(file: Path, size: tuple[int, int] | None) -> _Picture:
                     image.mode,
                     image.getexif().get(0x0112, 1) != 1,
                     upright.size != size,
+                    narrowed,
                 )
     except DataError:
         raise
@@ -125,11 +128,14 @@ def _pixels(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
 
 
 def _conversions(pictures: list[_Picture], size: tuple[int, int], alpha: bool) -> tuple[str, ...]:
-    resized, turned = (sum(getattr(each, name) for each in pictures) for name in ("resized", "turned"))
+    resized, turned, narrowed = (
+        sum(getattr(each, name) for each in pictures) for name in ("resized", "turned", "narrowed")
+    )
     modes = {each.mode for each in pictures} - {"RGB", *_DEEP} - (_ALPHA if alpha else set())
     had_alpha = any(each.mode in _ALPHA for each in pictures)
     phrases = (
         f"{resized} of {len(pictures)} images resized to {size[0]}×{size[1]} pixels" if resized else "",
+        f"{narrowed} images of 16 bit a colour as 8 bit" if narrowed else "",
         f"{turned} images turned as their EXIF orientation says" if turned else "",
         f"images of mode {', '.join(sorted(modes))} as RGB" if modes else "",
         "alpha is a fourth channel" if alpha else "alpha left out: it is opaque everywhere" if had_alpha else "",

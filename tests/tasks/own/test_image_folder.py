@@ -1,5 +1,8 @@
 """Pictures in folders of their classes: whatever a camera, a microscope or a scanner writes comes in as it is."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -112,6 +115,21 @@ def test_pictures_of_other_kinds_come_as_colours_and_are_named(tmp_path):
     samples = read(_folder(tmp_path, lambda _: Image.new("CMYK", (8, 8), (0, 255, 255, 0)), ".jpg"))
     assert samples.x[0, 0, 0, 0] > 200 > 60 > samples.x[0, 0, 0, 1]
     assert "images of mode CMYK as RGB" in samples.converted
+
+
+def test_colours_of_16_bit_are_scaled_to_8_and_named(tmp_path):
+    def chunk(kind, content):
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    rows = b"".join(b"\0" + struct.pack(">18H", *[0x8000] * 18) for _ in range(6))
+    header = chunk(b"IHDR", struct.pack(">IIBBBBB", 6, 6, 16, 2, 0, 0, 0))
+    png = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    for label in ("cat", "dog"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "0.png").write_bytes(png)
+    samples = read(tmp_path)
+    assert (samples.x == 0x80).all()
+    assert samples.converted == ("2 images of 16 bit a colour as 8 bit",)
 
 
 def test_several_frames_are_refused(tmp_path):
