@@ -83,7 +83,7 @@ def check_range(path: Path, name: str, values: np.ndarray) -> None:
     if values.dtype.kind not in "iuf" or values.dtype.itemsize < 4:
         return
     flat = values.reshape(len(values), -1)
-    low, high = float(flat.min()), float(flat.max())
+    low, high = flat.min().item(), flat.max().item()  # of integers exactly
     largest = max(abs(low), abs(high))
     if largest > LARGEST:
         rows = np.flatnonzero((np.abs(flat) > LARGEST).any(axis=1))

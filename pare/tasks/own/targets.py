@@ -94,6 +94,8 @@ def scale(path: Path, kind: Kind, train: np.ndarray) -> tuple[float, ...]:
 def _classes(path: Path, y: np.ndarray) -> tuple[np.ndarray, tuple[str, ...]]:
     if y.ndim != 1:
         raise DataError(f"{path}: y has shape {y.shape}: for classification give one class a row, (n,)")
+    if y.dtype.kind == "S":
+        y = np.char.decode(y, "utf-8", "replace")
     names, codes, counts = np.unique(
         y.astype(str) if y.dtype.kind == "O" else y, return_inverse=True, return_counts=True
     )

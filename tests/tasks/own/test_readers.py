@@ -148,6 +148,7 @@ def _changed(name, value, at=5):
         (_samples() | {"y": np.linspace(0, 1e300, 60)}, "y is beyond ±1e+37 in rows"),
         (_samples() | {"y": 1e9 + np.linspace(0, 1, 60)}, "y runs from"),
         (_samples() | {"x": 1e12 + np.random.default_rng(0).random((60, 4))}, "float32 cannot tell apart"),
+        (_samples() | {"x": 10**18 + np.arange(720).reshape(60, 12)}, "float32 cannot tell apart"),
         (_samples(shape=(0,)), "x is float64 (60, 0)"),
         (_samples(shape=(3, 0)), "x is float64 (60, 3, 0)"),
         (_samples(count=0), "holds no sample"),
@@ -167,6 +168,11 @@ def test_arrays_that_cannot_be_samples_are_told_in_a_line(tmp_path, arrays, word
     assert words in str(error.value)
     assert "\n" not in str(error.value)
     assert not (tmp_path / "root").exists()
+
+
+def test_labels_in_bytes_are_texts(tmp_path):
+    y = np.array([b"gut", "böse".encode()] * 30)
+    assert bring(tmp_path, "own", _npz(tmp_path, **(_samples() | {"y": y}))).labels == ("böse", "gut")
 
 
 def test_values_beyond_float32_are_refused_by_a_model_too(tmp_path):
