@@ -59,5 +59,12 @@ def test_a_source_that_the_body_cannot_read_is_refused(tmp_path):
     objective = build("pare", text=True, vocabulary=np.array(11))
     ids = torch.randint(2, 11, (2, 1, 32)).float()
     mixing = Mixing(ids, torch.tensor([0, 7]), torch.tensor(5), None)
-    objective(torch.randn(2, 1, 60), torch.tensor([0, 2]), mixing).total.mean().backward()
+    losses = objective(torch.randn(2, 1, 60), torch.tensor([0, 2]), mixing)
+    losses.total.mean().backward()
+    # What is short ends in padding, which is no patch: three tokens are all that may enter.
+    ids[0, :, 3:] = objective.model.body.source_embedder.embeddings.word_embeddings.padding_idx
+    short = objective(torch.randn(2, 1, 60), torch.tensor([0, 2]), mixing._replace(source_x=ids)).watched["lambda"]
+    places = objective.model.tokens
+    assert (short * places).tolist() == pytest.approx([3, 5])
+    assert (losses.watched["lambda"] * places).tolist() == pytest.approx([5, 5])
     assert objective.gate.score.weight.grad.abs().sum() > 0

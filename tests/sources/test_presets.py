@@ -63,7 +63,7 @@ def test_the_source_of_a_preset_fits_its_body_and_its_target(name, preset):
     assert objective.source_head is not None
 
 
-@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.mixes or method.aligns])
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.reads_source])
 @pytest.mark.parametrize(
     ("task", "source", "reads"),
     [
