@@ -9,9 +9,6 @@ from typing import Any, Literal, Protocol
 
 from pare.data.task import Metric, Provenance
 
-ALSO = "also/"
-"""Before the names of a test's further metrics, where figures of all kinds are told together."""
-
 State = Literal["running", "complete", "pruned", "failed"]
 Purpose = Literal["search", "confirm", "published"]
 """A trial of the search, the chosen configuration on a fresh seed, or the published one on the same."""

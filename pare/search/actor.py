@@ -10,6 +10,7 @@ from ray.exceptions import RayActorError
 
 from pare.errors import DiskFull, Preempted, TrainingError
 from pare.search.cluster.preemption import PreemptionWatcher
+from pare.search.reports import Failure
 from pare.search.trial import TrialSpec, carry_out
 from pare.training.launch import Launch
 
@@ -36,9 +37,7 @@ class TrialActor(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """The next report; `failed` holds the reason of a run that cannot go on, which no retry would mend.
-
-        `full` says that it could not go on for want of disk space.
+        """The next report, or a `Failure` of a run that cannot go on.
 
         Raises:
             RayActorError: the node will be taken away. Tune starts the run elsewhere, and counts no failure.
@@ -46,12 +45,12 @@ class TrialActor(tune.Trainable):
         assert self._launch is not None  # noqa: S101 - Tune calls setup first
         try:
             figures = self._launch.next()
-        except DiskFull:
-            return {"done": True, "full": True}
+        except DiskFull as error:
+            return Failure(str(error), disk_full=True).result()
         except Preempted:
             raise RayActorError(error_msg="its node will be taken away", preempted=True) from None
         except TrainingError as error:
-            return {"done": True, "failed": str(error)}
+            return Failure(str(error)).result()
         return {"done": True} if figures is None else dict(figures)
 
     def cleanup(self) -> None:

@@ -21,9 +21,11 @@ from typing import Any
 from pare.config import MethodName, Run
 from pare.layout import SweepDir
 from pare.method.catalogue import METHODS, is_pretrained
-from pare.reporting.records import ALSO, Observer, Purpose, Record
+from pare.reporting.records import Observer, Purpose, Record
+from pare.search import reports
 from pare.search.budget import NOTHING, Amounts, Budget
 from pare.search.plans import EpochCost, Job, TaskPlan
+from pare.search.reports import EpochReport, TestReport
 from pare.search.study.space import Space, Values
 
 
@@ -91,16 +93,12 @@ class Sweep:
         self._tick()
         self.settle()
         job = self._jobs[id]
-        if "test_metric" in figures:
-            job.record.test = float(figures["test_metric"])
-            job.record.also = {
-                name.removeprefix(ALSO): float(value) for name, value in figures.items() if name.startswith(ALSO)
-            }
+        record, report = job.record, reports.read(figures)
+        if isinstance(report, TestReport):
+            record.test, record.also = report.metric, report.also
             return True
-        record = job.record
-        self._learn_cost(record, figures)
-        record.epochs, record.objective = int(figures["epoch"]), float(figures["objective"])
-        record.seconds = float(figures["seconds"])
+        self._learn_cost(record, report)
+        record.epochs, record.objective, record.seconds = report.epoch, report.objective, report.seconds
         record.gpu_hours = record.seconds * self._gpus / 3600
         for observer in self.observers:
             observer.epoch(record, figures)
@@ -206,13 +204,13 @@ class Sweep:
         hours = seconds / 3600
         return Amounts(hours / self.concurrent, hours * self._gpus, hours / self.concurrent * self._budget.price())
 
-    def _learn_cost(self, record: Record, figures: Mapping[str, Any]) -> None:
+    def _learn_cost(self, record: Record, report: EpochReport) -> None:
         """Note what epochs of a method cost on a task; not from those that an earlier session ran."""
-        epochs = int(figures["epoch"]) - record.epochs
+        epochs = report.epoch - record.epochs
         if epochs > 0 and (record.seconds or not record.epochs):
             cost = self._costs[record.task, record.method]
             cost.epochs += epochs
-            cost.seconds += float(figures["seconds"]) - record.seconds
+            cost.seconds += report.seconds - record.seconds
 
     def _hints(self, plan: TaskPlan, method: MethodName) -> list[tuple[Space, Values]]:
         """What the finished searches of tasks of the same modality found best for a method."""

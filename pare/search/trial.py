@@ -15,7 +15,8 @@ from pare.config import Run
 from pare.data import store
 from pare.data.provider import DataProvider
 from pare.layout import MODEL, RUNNING
-from pare.reporting.records import ALSO, Purpose
+from pare.reporting.records import Purpose
+from pare.search.reports import TestReport
 from pare.training.workers import Workers
 
 if TYPE_CHECKING:
@@ -81,8 +82,8 @@ def carry_out(spec: TrialSpec, should_preempt: Callable[[], bool], report: Repor
         export.save(trained.model, spec.run, here / MODEL, facts)
         if spec.remote is not None:
             spec.remote.push_folder(here / MODEL, MODEL)
-        also = {f"{ALSO}{metric.name}": task.score(metric, predictions, split) for metric in task.extra_metrics}
-        report({"test_metric": test, **also})
+        also = {metric.name: task.score(metric, predictions, split) for metric in task.extra_metrics}
+        report(TestReport(test, also).figures())
 
 
 @contextmanager

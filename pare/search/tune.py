@@ -27,6 +27,7 @@ from pare.search.cluster.autoscaler import HEAD
 from pare.search.cluster.placement_groups import OrphanedPlacementGroups
 from pare.search.cluster.workers import Places
 from pare.search.plans import Job
+from pare.search.reports import Failure
 from pare.search.sweep import Sweep
 from pare.search.trial import TrialSpec
 from pare.training.workers import Workers
@@ -102,9 +103,10 @@ class SweepSearcher(_Unsaved, Searcher):
         self._trap(self._end, self._jobs.pop(trial_id), result or {}, error, otherwise=None)
 
     def _end(self, job: Job, result: dict[str, Any], error: bool) -> None:
-        if "full" in result:
+        failure = Failure.of(result)
+        if failure and failure.disk_full:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(job.folder))
-        why = str(result.get("failed", ""))
+        why = failure.why if failure else ""
         if error and not why:
             why = f"its process died, {RETRIES + 1} times in all"
         self._sweep.end(job.id, why)
