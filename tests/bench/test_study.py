@@ -1,0 +1,83 @@
+"""The study's arithmetic: which runs, for how long, and what their paired differences say."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pare.config import Run
+from tests.bench.study import __main__ as study
+from tests.bench.study import table
+from tests.bench.study.arms import ARMS, BASELINE, REFERENCE
+from tests.bench.study.data import SETTINGS, settings
+
+RUN = Run(task="ecg", data="d", body="b", source="s", source_data="sd")
+
+
+def line(arm, seed, test, **more):
+    own = {"task": "ecg", "arm": arm, "seed": seed, "test": test, "test_loss": 2 * test, "epochs": 12, "seconds": 10.0}
+    return own | {"device": "cpu", "metric": "1 - macro-F1", "labels": 9, "scored": 99} | more
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_every_arm_is_a_run(arm):
+    run = RUN.replace({**ARMS[arm].settings, "method": ARMS[arm].method})
+    assert run.method == ARMS[arm].method
+    assert BASELINE.get(arm, "nft") in ARMS
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_every_task_has_settings_of_a_run(name):
+    own = settings(name)
+    assert RUN.replace({key: value for key, value in own.items() if key not in ("body", "source")}).epochs > 1
+
+
+def test_a_stage_is_seed_by_seed_and_leaves_out_what_changes_nothing():
+    jobs = study.parse_stage("ecg,digits/nft,nft+stem,nft+decay/100-101")
+    assert [(job.task, job.arm, job.seed) for job in jobs[:4]] == [
+        ("ecg", "nft", 100),
+        ("ecg", "nft+decay", 100),
+        ("digits", "nft", 100),
+        ("digits", "nft+stem", 100),
+    ]
+    assert len(jobs) == 8
+    for wrong in ("ecg/nft", "ecg/nothing/1-2", "moon/nft/1"):
+        with pytest.raises(SystemExit):
+            study.parse_stage(wrong)
+
+
+def test_equal_time_is_measured_on_the_cores():
+    own = settings("ecg")["epochs"]
+    assert study.equal_time_epochs("ecg", []) == 2 * own
+    lines = [line("nft", 1, 0.1, seconds=10), line(REFERENCE, 1, 0.1, seconds=17)]
+    lines += [line("nft", 2, 0.1, seconds=1, device="cuda"), line(REFERENCE, 2, 0.1, seconds=5, device="cuda")]
+    assert study.equal_time_epochs("ecg", lines) == round(own * 1.7)
+
+
+def test_a_paired_difference_has_students_interval():
+    lines = [line("nft", seed, value) for seed, value in enumerate((0.5, 0.6, 0.7, 0.4))]
+    lines += [line("pare", seed, value) for seed, value in enumerate((0.4, 0.5, 0.5))]
+    found = table.paired(lines, "ecg", "pare", "nft")
+    differences = np.array([-0.1, -0.1, -0.2])
+    assert found.mean == pytest.approx(differences.mean())
+    assert found.half == pytest.approx(4.302653 * differences.std(ddof=1) / 3**0.5, rel=1e-6)
+    assert (found.seeds, found.better) == (3, 3)
+    assert found.verdict == "no difference shown"
+    assert table.paired(lines[:5], "ecg", "pare", "nft") is None
+
+
+def test_what_is_shown_comes_from_runs_that_ended(tmp_path):
+    path = tmp_path / "results.jsonl"
+    lines = [line("nft", seed, 0.5 + seed / 100) for seed in range(4)]
+    lines += [line("pare", seed, 0.4 + seed / 100, loss_source=4.5, source_accuracy=0.02) for seed in range(4)]
+    lines += [{"task": "ecg", "arm": "cutmix", "seed": 1, "error": "lost"}]
+    path.write_text("\n".join(map(json.dumps, lines)) + '\n{"task": "ecg", "arm": "pa', encoding="utf-8")
+    read = study.read(path)
+    assert len(read) == 9
+    shown = table.markdown(read)
+    assert "| pare | 4 | 0.4150 | -0.1000 ± 0.0000 (4/4) |" in shown
+    assert "cutmix" not in shown
+    table.figure(read, tmp_path / "figure.png")
+    with Image.open(tmp_path / "figure.png") as image:
+        assert len(image.convert("RGB").getcolors(10**6)) > 3
