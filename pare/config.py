@@ -226,7 +226,7 @@ class Run:
     precision: Precision = "auto"
     """auto: bf16 on a GPU that has it, fp32 elsewhere: on most CPUs bf16 is ten times slower, not faster."""
     compile: bool = False
-    """Whether the blocks of deep stages are compiled: 14 s at the start, a step a tenth faster after (Swin-B, H100)."""
+    """Whether the blocks of deep stages are compiled: 14 s at the start, a step a tenth faster after (Swin-B, H200)."""
     curriculum: Curriculum = field(default_factory=Curriculum)
     gate: Gate = field(default_factory=Gate)
     alignment: Alignment = field(default_factory=Alignment)
