@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import ot
 import torch
 from torch import Tensor
 
@@ -74,6 +73,8 @@ def transport(cost_BS: Tensor, regularisation: float) -> Tensor:
     """
     with torch.no_grad():
         rows, columns = (cost_BS.new_full((n,), 1 / n) for n in cost_BS.shape)
+        import ot  # takes long, and most methods have no such stage
+
         plan_BS = ot.bregman.sinkhorn_log(
             rows,
             columns,

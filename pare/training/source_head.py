@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy.stats import entropy
+from scipy.special import entr
 from torch import Tensor
 
 from pare.config import SourceHead
@@ -64,4 +64,4 @@ def chance(task: Task, train: Split) -> dict[str, float]:
     else:
         foreground = float((y > 0.5).mean())
         shares = np.array([1 - foreground, foreground])
-    return {"source_chance": float(shares.max()), "source_chance_loss": float(entropy(shares))}
+    return {"source_chance": float(shares.max()), "source_chance_loss": float(entr(shares / shares.sum()).sum())}
