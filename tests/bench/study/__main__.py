@@ -22,7 +22,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -34,6 +34,8 @@ from tests.bench.study.arms import ARMS, REFERENCE, applies
 from tests.bench.study.worker import Job, work
 
 Line = dict[str, Any]
+
+_DIED = "the process died"
 
 _TIMED_ON = "cpu"
 """Kind of device whose seconds decide how many epochs equal time buys, where any run was on it."""
@@ -119,7 +121,7 @@ class Fleet:
         while (jobs and time.time() < until) or busy:
             while idle and jobs and time.time() < until:
                 job = jobs.popleft()
-                if ARMS[job.arm].equal_time:
+                if ARMS[job.arm].equal_time and not job.epochs:
                     job = Job(job.task, job.arm, job.seed, equal_time_epochs(job.task, lines))
                 busy[idle[0]] = job
                 idle.popleft().send(job)
@@ -132,15 +134,16 @@ class Fleet:
                 try:
                     answer = connection.recv()
                 except EOFError:
-                    answer = {"error": "the process died"}
+                    answer = {"error": _DIED}
                 if "error" in answer:
                     answer["device"] = self._device[connection]
-                    # A card that fails leaves the work to the cores.
-                    self._of.pop(connection).terminate()
-                    connection = self._start("cpu")
+                    if answer["device"] != "cpu" or answer["error"] == _DIED:
+                        # A card that fails leaves the work to the cores.
+                        self._of.pop(connection).terminate()
+                        connection = self._start("cpu")
                     if answer["device"] != "cpu" or job not in retried:
                         retried.add(job)
-                        jobs.appendleft(job)
+                        jobs.append(job)
                 idle.append(connection)
                 yield job, answer
 
@@ -152,7 +155,7 @@ class Fleet:
 
 def run(options: argparse.Namespace) -> None:
     began = time.time()
-    jobs = [job for stage in options.stage for job in parse_stage(stage)]
+    jobs = [replace(job, epochs=options.epochs) for stage in options.stage for job in parse_stage(stage)]
     lines = read(options.out)
     done = {(line["task"], line["arm"], line["seed"]) for line in lines if "error" not in line}
     left = deque(dict.fromkeys(job for job in jobs if (job.task, job.arm, job.seed) not in done))
@@ -187,6 +190,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     running.add_argument("--cpu", type=int, default=2, help="processes of one core each (2)")
     running.add_argument("--gpu", type=int, default=0, help="processes that share the GPU (0)")
     running.add_argument("--seconds", type=float, default=1e9, help="when to end, data preparation included")
+    running.add_argument("--epochs", type=int, default=0, help="of every run, to try the study out (the task's own)")
     running.add_argument("--root", type=Path, default=Path("/tmp/pare-study"), help="where data is prepared")
     running.add_argument("--files", type=Path, help="folder of the packed UCR sets")
     showing = commands.add_parser("table", help="paired differences of every arm, with 95 %% intervals")

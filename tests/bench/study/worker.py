@@ -76,9 +76,7 @@ def train(job: Job, root: Path) -> dict[str, Any]:
         return True
 
     began = time.perf_counter()
-    with tempfile.TemporaryDirectory(
-        prefix="pare-study-", dir="/dev/shm" if Path("/dev/shm").is_dir() else None
-    ) as folder:
+    with tempfile.TemporaryDirectory(prefix="pare-study-") as folder:
         trained = fit(run, data, sources, Path(folder), report)
     spent = time.perf_counter() - began
     assert trained is not None
