@@ -26,7 +26,7 @@ class Job:
     folder: Path
     record: Record
     number: int | None
-    """Of its trial in the study; None after the search."""
+    """The number of its trial in the study; None after the search."""
     cut: str = ""
     """The cap of the budget that ended it early."""
 

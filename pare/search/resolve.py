@@ -38,7 +38,7 @@ class ResolvedSweep:
     """A request that can be met: what it was completed with, its prepared data, and its jobs in order."""
 
     name: str
-    """Of its script."""
+    """The script's, such as `nas360`."""
     id: str
     request: Request
     out: Path

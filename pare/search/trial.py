@@ -47,7 +47,7 @@ class TrialSpec:
     def of(
         cls, job: Job, provider: DataProvider, workers: Workers, storage: Path, remote: Folder | None = None
     ) -> TrialSpec:
-        """Of a job of a sweep whose directory in a bucket is `remote`."""
+        """The specification of a job; `remote` is the sweep's directory in a bucket, if it has one."""
         task, trial = job.id.split("/")
         its = remote / task / RUNNING / trial if remote else None
         return cls(job.id, job.run, job.purpose, job.folder, provider, workers, str(storage), tasks.definitions(), its)

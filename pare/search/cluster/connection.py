@@ -1,4 +1,4 @@
-"""What the Ray that a sweep runs on has, and how many trials of which size it holds."""
+"""The Ray that a sweep runs on: connecting to it, and dividing what it has into slots for trials."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def nodes() -> list[Mapping[str, Any]]:
 
 
 def price(request: Request, nodes: Callable[[], Sequence[Mapping[str, Any]]]) -> Callable[[], float]:
-    """What says how many dollars an hour of all nodes costs now; asked often, it looks every ten seconds.
+    """Return a function that says what an hour of all nodes costs now, in dollars; it looks every ten seconds.
 
     `nodes` lists them as `ray.nodes()` does.
 

@@ -15,7 +15,7 @@ LOOK = 2.0
 
 
 class PreemptionWatcher:
-    """Whether the node of this process must go. Asking costs nothing; a thread looks."""
+    """Says whether the node of this process will be taken away. A thread looks; asking costs nothing."""
 
     def __init__(self) -> None:
         self._given = False

@@ -1,4 +1,4 @@
-"""Lets a cluster's workers go when the sweep that asked for them dies without a word.
+"""Withdraws the sweep's request to the autoscaler if its process dies.
 
 Ray keeps what was asked of its autoscaler until somebody asks for something else, whoever asked being alive or not, and
 the nodes are billed. So a process of its own holds the other end of a pipe: the kernel closes the sweep's end however

@@ -1,4 +1,4 @@
-"""Whose a sweep's folder in a bucket is: an object there which its owner renews, as a lock that outlives no sweep."""
+"""The lease on a sweep's folder in a bucket: renewed every 5 s, expired after 120 s without a renewal."""
 
 from __future__ import annotations
 

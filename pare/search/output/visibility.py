@@ -1,4 +1,4 @@
-"""What the nodes of a cluster see: whether they share the sweep's directory, and whether its data is the same there."""
+"""Checks that every node of a cluster sees the sweep's directory, and would make the same data."""
 
 from __future__ import annotations
 
