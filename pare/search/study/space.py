@@ -32,7 +32,7 @@ PRIORS: Sequence[Values] = (
     },
 )
 """What starts change of the published configuration: nothing; and half of the patches to the end, by chance, at w = 1,
-under which the source term has time and weight to learn (see docs/method-study.md).
+under which the source term has time and weight to learn (docs/method-study.md says how that is put to the test).
 """
 
 
