@@ -58,7 +58,7 @@ def keep_best(out: Path, task: Task, remote: Folder | None = None) -> None:
             "gpu_hours": sum(row["gpu_hours"] for row in same),
             "provenance": chosen["provenance"],
         }
-        card.card(run_of(chosen), facts).save(source / export.CARD)
+        card.card(task, run_of(chosen), facts).save(source / export.CARD)
         if source != best:
             shutil.rmtree(best, ignore_errors=True)
             source.rename(best)

@@ -7,15 +7,14 @@ from typing import Any
 
 from huggingface_hub import ModelCard, ModelCardData
 
-from pare import tasks
 from pare.config import Run
+from pare.data.task import Task
 from pare.method.catalogue import METHODS, is_pretrained
 from pare.reporting.records import PROVENANCE, describe
 
 
-def card(run: Run, facts: Mapping[str, Any]) -> ModelCard:
-    """The card of a model trained by `run`; of its `facts` see `pare.reporting.export.save`."""
-    task = tasks.get(run.task)
+def card(task: Task, run: Run, facts: Mapping[str, Any]) -> ModelCard:
+    """The card of a model of a task trained by `run`; of its `facts` see `pare.reporting.export.save`."""
     weights = "pretrained" if METHODS[run.method].pretrained and is_pretrained(run.body) else "random"
     data = ModelCardData(
         library_name="pare",

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from pare import tasks
 from pare.config import Run
+from pare.data.task import Task
 from pare.errors import DataError
 from pare.layout import RUN
 from pare.method import body as bodies
@@ -103,8 +104,8 @@ class TrainedModel(
         return model.to(device).eval()
 
 
-def save(model: CrossModalModel, run: Run, folder: Path, facts: Mapping[str, Any]) -> None:
-    """Write a trained model to `folder`, whole or not at all, in place of an older one.
+def save(model: CrossModalModel, task: Task, run: Run, folder: Path, facts: Mapping[str, Any]) -> None:
+    """Write a model trained on a task to `folder`, whole or not at all, in place of an older one.
 
     `facts`, JSON-able, go into `run.json` and the card: `provenance` of the data must be there; `validation`, `test`,
     `spread`, `seeds` and `gpu_hours` are told if they are.
@@ -115,7 +116,6 @@ def save(model: CrossModalModel, run: Run, folder: Path, facts: Mapping[str, Any
         "body": json.loads(model.body.config.to_json_string(use_diff=False)),
         "statistics": {name: list(getattr(model, name).shape) for name in _STATISTICS},
     }
-    task = tasks.get(run.task)
     if isinstance(task, OwnTask):
         config["own"] = asdict(task.specification)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +125,7 @@ def save(model: CrossModalModel, run: Run, folder: Path, facts: Mapping[str, Any
     try:
         (partial / CONFIG).write_text(_json(config), encoding="utf-8")
         (partial / RUN).write_text(_json({"run": run.flat(), "facts": dict(facts)}), encoding="utf-8")
-        card(run, facts).save(partial / CARD)
+        card(task, run, facts).save(partial / CARD)
         _save_weights(model, partial / WEIGHTS)
         if folder.exists():
             folder.rename(old)

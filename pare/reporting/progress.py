@@ -14,7 +14,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bars
 from rich.text import Text
 
-from pare import tasks
 from pare.reporting.records import Record, State, describe
 from pare.reporting.scalars import stayed_at_chance
 
@@ -101,7 +100,7 @@ class SweepProgress:
         if record.state != "complete" or record.objective is None:
             return
         best = self._best.get(record.task)
-        metric = tasks.get(record.task).metric
+        metric = record.target.metric
         if best is None or best.objective is None or metric.better(record.objective, best.objective):
             self._best[record.task] = record
 
@@ -143,7 +142,7 @@ class SweepProgress:
     def _bests(self) -> list[str]:
         lines = []
         for name, best in sorted(self._best.copy().items()):
-            task = tasks.get(name)
+            task = best.target
             figures = [figure for figure in task.published if figure.method.lower() == "pare" and not figure.metric]
             # Beside anything but the official data a published figure would say nothing.
             published = f", published {figures[0].value:.4g}" if figures and best.provenance == "real" else ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, Protocol
 
-from pare.data.task import Metric, Provenance
+from pare.data.task import Metric, Provenance, Task
 
 State = Literal["running", "complete", "pruned", "failed"]
 Purpose = Literal["search", "confirm", "published"]
@@ -55,7 +55,8 @@ class Domain:
 class Record:
     """One trial, from its first minute to its end. Its observers see it change; they do not change it."""
 
-    task: str
+    target: Task
+    """What it is trained on."""
     trial: str
     """Unique within its task: `pare-0003`, or `confirm-pare-1` for seed 1 of a confirmation."""
     method: str
@@ -83,6 +84,11 @@ class Record:
     gpu_hours: float = 0.0
     searched: Mapping[str, Any] = field(default_factory=dict)
     """The hyperparameters that were searched for it (dotted names), a subset of `config`."""
+
+    @property
+    def task(self) -> str:
+        """The name of its task."""
+        return self.target.name
 
 
 class Observer(Protocol):

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pare import tasks
+from pare.data.task import Task
 from pare.errors import DataError
 from pare.layout import SweepDir
 from pare.reporting import parts
@@ -83,29 +84,29 @@ class Tables:
         self._grown: dict[tuple[str, str], GrowingTable] = {}
         for table in (TRIALS, CURVES, CONFIRM, PUBLISHED):
             for folder in parts.folders(out, table):
-                self._table(folder.name, table)
+                self._table(tasks.get(folder.name), table)
 
     def begin(self, record: Record) -> None:
         if record.purpose == "search":
-            self._table(record.task, TRIALS).append(_row(record))
+            self._table(record.target, TRIALS).append(_row(record))
 
     def epoch(self, record: Record, figures: Mapping[str, Any]) -> None:
-        self._table(record.task, CURVES).append(_point(record, figures))
+        self._table(record.target, CURVES).append(_point(record, figures))
 
     def end(self, record: Record) -> None:
         table = {"search": TRIALS, "confirm": CONFIRM, "published": PUBLISHED}[record.purpose]
-        self._table(record.task, table).append(_row(record) | {"validation": record.objective})
+        self._table(record.target, table).append(_row(record) | {"validation": record.objective})
 
     def close(self) -> None:
         """Make one file of each table."""
         for table in self._grown.values():
             table.close()
 
-    def _table(self, task: str, table: str) -> GrowingTable:
-        if (task, table) not in self._grown:
-            columns = schema(table, tasks.get(task).metric)
-            self._grown[task, table] = GrowingTable(self.out / task, table, columns)
-        return self._grown[task, table]
+    def _table(self, task: Task, table: str) -> GrowingTable:
+        key = task.name, table
+        if key not in self._grown:
+            self._grown[key] = GrowingTable(self.out / task.name, table, schema(table, task.metric))
+        return self._grown[key]
 
 
 def _row(record: Record) -> Row:

@@ -31,8 +31,8 @@ from tensorboard.plugins.image import metadata as images
 from tensorboard.plugins.scalar.summary_v2 import scalar_pb
 from tensorboard.util.tensor_util import make_tensor_proto
 
-from pare import tasks
 from pare.config import MethodName
+from pare.data.task import Task
 from pare.layout import SweepDir
 from pare.reporting import event_files
 from pare.reporting import images as pictures
@@ -68,12 +68,12 @@ _LATER = 0.3
 
 
 class TensorBoard:
-    """Writes the runs of a sweep to `out/tb/<task>/<trial>/`; `domains` names the hyperparameters searched, by task.
+    """Writes the runs of a sweep to `out/tb/<task>/<trial>/`; `domains` are the hyperparameters searched for each.
 
     Pictures are all there after a `flush`.
     """
 
-    def __init__(self, out: Path, domains: Mapping[str, Mapping[str, Domain]]) -> None:
+    def __init__(self, out: Path, domains: Mapping[Task, Mapping[str, Domain]]) -> None:
         self.root = SweepDir(out).tensorboard
         self._files: dict[tuple[str, str], Path] = {}
         """By task and trial, of those that run."""
@@ -88,7 +88,7 @@ class TensorBoard:
         self._hurry = threading.Event()
         experiment = _experiment(domains)
         for task in domains:
-            folder = self.root / task
+            folder = self.root / task.name
             for old in folder.glob("*tfevents*"):
                 old.unlink()
             event_files.append(folder / event_files.name(), experiment)
@@ -130,7 +130,9 @@ class TensorBoard:
         )
         event_files.append(path, *(scalar for scalar in curves if scalar), step=samples)
         if shown:
-            self._due.append(self._artist.submit(self._draw, path, record.task, dict(figures), step, time.monotonic()))
+            self._due.append(
+                self._artist.submit(self._draw, path, record.target, dict(figures), step, time.monotonic())
+            )
         while self._due and (self._due[0].done() or len(self._due) > _AHEAD):
             self._due.popleft().result()
 
@@ -161,7 +163,7 @@ class TensorBoard:
         if record.purpose != "search":
             return True
         chosen, key = self._chosen[record.task], (record.task, record.epochs)
-        best, metric = self._best.get(key), tasks.get(record.task).metric
+        best, metric = self._best.get(key), record.target.metric
         leads = record.objective is not None and (best is None or metric.better(record.objective, best))
         if leads:
             self._best[key] = float(record.objective or 0.0)
@@ -171,9 +173,9 @@ class TensorBoard:
                 chosen.add(record.trial)
         return record.trial in chosen
 
-    def _draw(self, path: Path, task: str, figures: Mapping[str, Any], step: int, told: float) -> None:
+    def _draw(self, path: Path, task: Task, figures: Mapping[str, Any], step: int, told: float) -> None:
         self._hurry.wait(max(0.0, told + _LATER - time.monotonic()))
-        drawn = pictures.draw(tasks.get(task), figures)
+        drawn = pictures.draw(task, figures)
         event_files.append(path, *(_image(tag, picture) for tag, picture in drawn.items()), step=step)
 
     def _file(self, record: Record) -> Path:
@@ -183,9 +185,9 @@ class TensorBoard:
         return self._files[record.task, record.trial]
 
 
-def _experiment(domains: Mapping[str, Mapping[str, Domain]]) -> Any:
+def _experiment(domains: Mapping[Task, Mapping[str, Domain]]) -> Any:
     """Every hyperparameter with its domain and every metric, over all tasks: whichever summary is read serves all."""
-    metrics = {task: tasks.get(task).metric for task in domains}
+    metrics = {task.name: task.metric for task in domains}
     by_task = "; ".join(f"{task}: {describe(metric)}" for task, metric in metrics.items())
     names = {metric.name for metric in metrics.values()}
     measure = names.pop() if len(names) == 1 else "metric"
@@ -243,7 +245,7 @@ def _scalar(record: Record, figure: Figure, value: float) -> Any | None:
         return None
     description = figure.description
     if figure.unit == "metric":
-        description += f": {describe(tasks.get(record.task).metric)}"
+        description += f": {describe(record.target.metric)}"
     elif figure.unit:
         description += f" [{figure.unit}]"
     return scalar_pb(figure.tag, value, description=description)

@@ -68,7 +68,8 @@ def measure(
 
 def _estimate_cost(provider: DataProvider, own: Sequence[tasks.Definition], run: Run) -> MeasuredCost:
     tasks.adopt(own)
-    return estimate_cost(run, provider.ready(run, tasks.get(run.task), tasks.get(run.source)))
+    task, source = tasks.get(run.task), tasks.get(run.source)
+    return estimate_cost(run, task, source, provider.ready(run, task, source))
 
 
 def fitting(costs: Mapping[tuple[str, MethodName], MeasuredCost], gpus: float) -> list[str]:

@@ -28,7 +28,7 @@ def execute(
     from pare.reporting.tensorboard import TensorBoard
     from pare.search.page import PageWriter
 
-    board = TensorBoard(out, {plan.task.name: plan.study.space.domains() for plan in plans})
+    board = TensorBoard(out, {plan.task: plan.study.space.domains() for plan in plans})
     # The page is made of the tables, and comes after their writer.
     page = PageWriter(out, resolved.name, plans)
     sweep.observers += [written, board, progress, page]

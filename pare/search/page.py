@@ -26,6 +26,7 @@ from optuna.importance import FanovaImportanceEvaluator, PedAnovaImportanceEvalu
 from optuna.trial import FrozenTrial, TrialState
 
 from pare import tasks
+from pare.data.task import Direction
 from pare.layout import SweepDir
 from pare.reporting import report
 from pare.reporting.records import Record
@@ -75,7 +76,7 @@ class PageWriter:
     def write(self) -> Path:
         """Write the page as things stand now, in this process."""
         found = {
-            plan.task.name: importance(plan.task.name, plan.study.methods[0], plan.study.ended())
+            plan.task.name: importance(plan.task.metric.direction, plan.study.methods[0], plan.study.ended())
             for plan in self._plans
         }
         return _write(self._out, command(self._out, self._script), self._left(), found)
@@ -140,7 +141,7 @@ def main() -> None:
     threading.Thread(target=_die_with_the_driver, daemon=True).start()
     tasks.adopt(tasks.Definition(*own) for own in order["own"])
     found = {
-        task: importance(task, method, read_trials(storage, name) if storage else [])
+        task: importance(tasks.get(task).metric.direction, method, read_trials(storage, name) if storage else [])
         for task, (method, name, storage) in order["studies"].items()
     }
     _write(Path(order["out"]), order["command"], order["left"], found)
@@ -156,7 +157,7 @@ def _write(out: Path, command_line: str, left: int, found: Mapping[str, Importan
     return report.write(out, Context(command_line, left, known))
 
 
-def importance(task: str, method: str, ended: Sequence[FrozenTrial]) -> Importance | None:
+def importance(direction: Direction, method: str, ended: Sequence[FrozenTrial]) -> Importance | None:
     """How much each setting mattered to the ended trials of a method; None while too few can be compared.
 
     Trials that were cut short count too: every one by its value after the same epoch, the last one that half of them
@@ -170,7 +171,7 @@ def importance(task: str, method: str, ended: Sequence[FrozenTrial]) -> Importan
     compared = [_at(trial, epoch) for trial in trials if epoch in trial.intermediate_values]
     if len({trial.value for trial in compared}) < 2 or len(compared) < _LEAST:
         return None
-    study = optuna.create_study(direction=tasks.get(task).metric.direction)
+    study = optuna.create_study(direction=direction)
     study.add_trials(compared)
     few = len(compared) <= _FANOVA
     evaluator = FanovaImportanceEvaluator(seed=0) if few else PedAnovaImportanceEvaluator()

@@ -231,7 +231,7 @@ class Sweep:
         task = plan.task.name
         pretrained = METHODS[run.method].pretrained and is_pretrained(run.body)
         record = Record(
-            task=task,
+            target=plan.task,
             trial=trial,
             method=run.method,
             purpose=purpose,

@@ -79,7 +79,7 @@ def carry_out(spec: TrialSpec, should_preempt: Callable[[], bool], report: Repor
         assert predictions is not None  # noqa: S101 - a world of one leads
         test = task.score(task.metric, predictions, split)
         facts = {"validation": trained.best.metric, "test": test, "provenance": data.provenance}
-        export.save(trained.model, spec.run, here / MODEL, facts)
+        export.save(trained.model, task, spec.run, here / MODEL, facts)
         if spec.remote is not None:
             spec.remote.push_folder(here / MODEL, MODEL)
         also = {metric.name: task.score(metric, predictions, split) for metric in task.extra_metrics}

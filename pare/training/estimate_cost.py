@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from pare import tasks
 from pare.config import Run
 from pare.data import store
 from pare.data.task import Split, Task
@@ -46,9 +45,9 @@ class MeasuredCost:
         return int(self.capacity / self.memory) if self.memory else 0
 
 
-def estimate_cost(run: Run, root: Path) -> MeasuredCost:
+def estimate_cost(run: Run, task: Task, source: Task, root: Path) -> MeasuredCost:
     """Measure a run on an excerpt of the prepared data below `root`: two short epochs, of which the second counts."""
-    task, data = tasks.get(run.task), store.load(root, run.data)
+    data = store.load(root, run.data)
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
         torch.cuda.reset_peak_memory_stats()
@@ -60,7 +59,8 @@ def estimate_cost(run: Run, root: Path) -> MeasuredCost:
         return True
 
     with tempfile.TemporaryDirectory(prefix="pare-rehearsal-") as folder:
-        fit(run.replace({"epochs": 2}), excerpt, store.load(root, run.source_data), Path(folder), report)
+        short, source_data = run.replace({"epochs": 2}), store.load(root, run.source_data)
+        fit(short, task, source, excerpt, source_data, Path(folder), report)
     first, second = reports
     rate, samples = second["samples_per_second"], second["samples"] - first["samples"]
     validated = second["seconds"] - first["seconds"] - samples / rate

@@ -22,7 +22,7 @@ from pare import tasks
 from pare.bucket import Folder
 from pare.config import Run
 from pare.data import store
-from pare.data.task import Split
+from pare.data.task import Split, Task
 from pare.errors import Preempted, Stopped, TrainingError
 from pare.method import methods, tuning
 from pare.method.catalogue import METHODS
@@ -83,13 +83,15 @@ def train(
         Stopped: `report` said to end.
         Preempted: the machine must go; the run can go on elsewhere.
     """
-    return fit(
-        run, store.load(root, run.data), store.load(root, run.source_data), folder, report, should_preempt, remote
-    )
+    task, source = tasks.get(run.task), tasks.get(run.source)
+    data, source_data = store.load(root, run.data), store.load(root, run.source_data)
+    return fit(run, task, source, data, source_data, folder, report, should_preempt, remote)
 
 
 def fit(
     run: Run,
+    task: Task,
+    source: Task,
     data: Data,
     source_data: Data,
     folder: Path,
@@ -99,7 +101,6 @@ def fit(
 ) -> Trained | None:
     """Train one run on data at hand; see `train`."""
     world = DistributedContext.current()
-    task, source = tasks.get(run.task), tasks.get(run.source)
     target_side, source_side = TrainSet(task, data.split("train")), TrainSet(source, source_data.split("train"))
     validation = data.split("val")
 

@@ -58,7 +58,7 @@ def trial(name, root, out):
         source_data=keys[settings["source"]],
     ).replace(settings)
     one = replace(record(task=name), config=run.flat())
-    board = TensorBoard(out, {name: {}})
+    board = TensorBoard(out, {tasks.get(name): {}})
     observers = {"tables": Tables(out), "TensorBoard, pictures included": board}
     look = Inspector.look
 

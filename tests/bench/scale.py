@@ -104,7 +104,7 @@ def populate(out, count):
         database.add(trial)
         config = json.loads(trial.user_attrs["run"])
         record = Record(
-            TASK, f"pare-{trial.number:04d}", "pare", "search", 0, "simulated", "pretrained", config,
+            tasks.get(TASK), f"pare-{trial.number:04d}", "pare", "search", 0, "simulated", "pretrained", config,
             trial.datetime_start.replace(tzinfo=UTC), searched=trial.params,
         )  # fmt: skip
         tables.begin(record)
@@ -160,7 +160,7 @@ def session(out, trials, clock, page=True, concurrent=1, **options):
     with clock.during("resume"):
         study = Study(TASK, url(out), "minimize", BASE, SPACE, ("pare",), trials, 0, **options)
         plan = TaskPlan(task, SimpleNamespace(provenance="simulated"), study, seeds=())
-        observers = {"tables": Tables(out), "TensorBoard": TensorBoard(out, {TASK: SPACE.domains()})}
+        observers = {"tables": Tables(out), "TensorBoard": TensorBoard(out, {tasks.get(TASK): SPACE.domains()})}
         if page:
             observers["page"] = PageWriter(out, "nas360", [plan])
     clock.watch("ask", study, "ask")

@@ -80,7 +80,7 @@ def sweep(root, out, epochs, slots):
     study = Study(TASK, url, task.metric.direction, run, searched, ("pare",), TRIALS, seed=0)
     plan = TaskPlan(task, store.load(root, run.data), study, seeds=())
     clock = Clock()
-    observers = [Tables(out), TensorBoard(out, {TASK: searched.domains()}), clock]
+    observers = [Tables(out), TensorBoard(out, {task: searched.domains()}), clock]
     # By itself Ray runs its workers at niceness 15: a busy machine would starve them, and not the plain processes.
     os.environ.setdefault("RAY_worker_niceness", "0")
     connection.connect(None, num_cpus=slots)

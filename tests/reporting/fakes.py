@@ -7,13 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from pare import tasks
 from pare.config import Run
 from pare.reporting.records import Domain, Observer, Record
 from pare.reporting.tables import Tables
 
 DOMAINS = {
-    "ecg": {"curriculum.family": Domain(choices=("linear", "cosine")), "optimizer.lr.body": Domain(1e-5, 1e-3)},
-    "darcy": {"optimizer.lr.body": Domain(1e-4, 1e-2), "mix_weight": Domain(0.1, 1.0)},
+    tasks.get("ecg"): {
+        "curriculum.family": Domain(choices=("linear", "cosine")),
+        "optimizer.lr.body": Domain(1e-5, 1e-3),
+    },
+    tasks.get("darcy"): {"optimizer.lr.body": Domain(1e-4, 1e-2), "mix_weight": Domain(0.1, 1.0)},
 }
 
 
@@ -30,7 +34,7 @@ def record(trial: str = "pare-0000", task: str = "ecg", **changes: Any) -> Recor
         "started": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         "searched": {"optimizer.lr.body": 1e-4, "curriculum.family": "linear"},
     }
-    return Record(task, trial, **{**values, **changes})
+    return Record(tasks.get(task), trial, **{**values, **changes})
 
 
 def figures(epoch: int, metric: float = 0.5, **more: float) -> dict[str, float]:

@@ -42,14 +42,14 @@ def model(task: str) -> CrossModalModel:
 
 @pytest.fixture
 def folder(tmp_path):
-    save(model("ecg"), RUNS["ecg"], tmp_path / "best", FACTS)
+    save(model("ecg"), tasks.get("ecg"), RUNS["ecg"], tmp_path / "best", FACTS)
     return tmp_path / "best"
 
 
 @pytest.mark.parametrize("task", RUNS)
 def test_a_loaded_model_predicts_what_the_saved_one_did(tmp_path, task):
     before = model(task)
-    save(before, RUNS[task], tmp_path / "best", FACTS)
+    save(before, tasks.get(task), RUNS[task], tmp_path / "best", FACTS)
     after = pare.load(tmp_path / "best")
     assert not after.training
     assert after.run == RUNS[task]
@@ -106,14 +106,14 @@ def test_run_json_holds_the_run_and_its_facts(folder):
 
 
 def test_a_newer_model_replaces_the_older_one(folder):
-    save(model("ecg"), RUNS["ecg"].replace({"seed": 5}), folder, FACTS)
+    save(model("ecg"), tasks.get("ecg"), RUNS["ecg"].replace({"seed": 5}), folder, FACTS)
     assert pare.load(folder).run.seed == 5
     assert [path.name for path in folder.parent.iterdir()] == ["best"]
 
 
 def test_a_failed_save_leaves_the_older_model(folder):
     with pytest.raises(KeyError):
-        save(model("ecg"), RUNS["ecg"].replace({"seed": 5}), folder, {})
+        save(model("ecg"), tasks.get("ecg"), RUNS["ecg"].replace({"seed": 5}), folder, {})
     assert pare.load(folder).run.seed == 0
     assert [path.name for path in folder.parent.iterdir()] == ["best"]
 

@@ -77,7 +77,7 @@ def test_hparams_metrics_are_there_with_their_direction(swept):
 
 def test_a_single_task_names_its_metric(tmp_path):
     sweep(tmp_path)
-    TensorBoard(tmp_path, {"ecg": DOMAINS["ecg"]})
+    TensorBoard(tmp_path, dict([next(iter(DOMAINS.items()))]))
     with board(tmp_path / "tb" / "ecg") as answers:
         assert answers.experiment()["metricInfos"][0]["displayName"] == "1 - macro-F1 (validation/best)"
         assert len(answers.sessions()) == 4
@@ -168,7 +168,7 @@ def test_a_picture_that_cannot_be_drawn_is_told(tmp_path):
 def test_one_experiment_summary_per_task_however_often_resumed(tmp_path):
     for _ in range(3):
         TensorBoard(tmp_path, DOMAINS)
-    assert [len(list((tmp_path / "tb" / task).glob("*tfevents*"))) for task in DOMAINS] == [1, 1]
+    assert [len(list((tmp_path / "tb" / task.name).glob("*tfevents*"))) for task in DOMAINS] == [1, 1]
 
 
 def test_a_trial_that_never_began_may_still_fail(tmp_path):

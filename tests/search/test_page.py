@@ -39,7 +39,7 @@ def trial(number, lr, values, method="pare", **more):
 
 def test_importance_finds_the_setting_that_matters():
     trials = [trial(n, lr := n / 10, [lr, lr, lr][: 1 + n % 3]) for n in range(10)]
-    found = importance("ecg", "pare", trials)
+    found = importance("minimize", "pare", trials)
     assert set(found.shares) == {"lr", "warmup"}
     assert found.shares["lr"] > 0.8
     assert sum(found.shares.values()) == pytest.approx(1)
@@ -49,7 +49,7 @@ def test_importance_finds_the_setting_that_matters():
 def test_importance_compares_like_with_like():
     whole = [trial(n, n / 10, [0.9, 0.5, n / 10]) for n in range(7)]
     others = [trial(n, 0.5, [0.1], method="nft") for n in range(9)]
-    found = importance("ecg", "pare", [*whole, *others])
+    found = importance("minimize", "pare", [*whole, *others])
     assert "7 trials of pare, by their best validation metric after epoch 3" in found.note
 
 
@@ -59,7 +59,7 @@ def test_importance_compares_like_with_like():
     ids=["none", "few", "all alike"],
 )
 def test_importance_is_not_made_up(trials):
-    assert importance("ecg", "pare", trials) is None
+    assert importance("minimize", "pare", trials) is None
 
 
 def asked(folder, **changes):
@@ -169,7 +169,7 @@ def test_importance_of_many_trials_is_quick():
     random = np.random.default_rng(0)
     trials = [trial(n, lr := random.random(), [lr, lr, lr]) for n in range(3000)]
     began = time.process_time()
-    found = importance("ecg", "pare", trials)
+    found = importance("minimize", "pare", trials)
     assert time.process_time() - began < 5
     assert "PED-ANOVA" in found.note
     assert found.shares["lr"] > 0.9

@@ -12,7 +12,7 @@ def test_the_second_epoch_of_an_excerpt_is_extrapolated_to_the_whole(make_run, r
     run = make_run("ecg")
     data = store.load(root, run.data)
 
-    def fit(short, excerpt, source_data, folder, report):
+    def fit(short, task, source, excerpt, source_data, folder, report):
         assert short.epochs == 2
         assert len(excerpt.split("train")) == 2 * run.optimizer.batch
         report({"samples_per_second": 1.0, "samples": 200, "seconds": 30.0})
@@ -21,7 +21,7 @@ def test_the_second_epoch_of_an_excerpt_is_extrapolated_to_the_whole(make_run, r
     monkeypatch.setattr(estimate_cost, "_BATCHES", 2)
     monkeypatch.setattr(estimate_cost, "_VALIDATED", 4)
     monkeypatch.setattr(estimate_cost, "fit", fit)
-    cost = estimate_cost.estimate_cost(run, root)
+    cost = estimate_cost.estimate_cost(run, tasks.get(run.task), tasks.get(run.source), root)
     assert cost.training == pytest.approx(len(data.split("train")) / 20)
     assert cost.validation == pytest.approx((15 - 200 / 20) * len(data.split("val")) / 4)
     assert cost.epoch == cost.training + cost.validation
@@ -31,12 +31,13 @@ def test_the_second_epoch_of_an_excerpt_is_extrapolated_to_the_whole(make_run, r
 def test_the_loop_itself_is_measured(make_run, root, task, monkeypatch):
     reports = []
 
-    def fit(run, excerpt, source_data, folder, report):
-        return loop.fit(run, excerpt, source_data, folder, lambda figures: reports.append(figures) or report(figures))
+    def fit(*arguments):
+        *given, report = arguments
+        return loop.fit(*given, lambda figures: reports.append(figures) or report(figures))
 
     monkeypatch.setattr(estimate_cost, "fit", fit)
     run = make_run(task)
-    cost = estimate_cost.estimate_cost(run, root)
+    cost = estimate_cost.estimate_cost(run, tasks.get(run.task), tasks.get(run.source), root)
     assert [figures["epoch"] for figures in reports] == [1, 2]
     units = len(store.load(root, run.data).split("train"))
     assert cost.training == pytest.approx(units / reports[1]["samples_per_second"])

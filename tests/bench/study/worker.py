@@ -77,7 +77,7 @@ def train(job: Job, root: Path) -> dict[str, Any]:
 
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="pare-study-") as folder:
-        trained = fit(run, data, sources, Path(folder), report)
+        trained = fit(run, task, source, data, sources, Path(folder), report)
     spent = time.perf_counter() - began
     assert trained is not None
     test, world = data.split("test"), DistributedContext.current()

@@ -2,6 +2,7 @@
 
 import contextlib
 
+from pare import tasks
 from pare.bucket import Folder
 from pare.config import Run
 from pare.reporting import read
@@ -27,7 +28,7 @@ class Sweep:
         url, searched = f"sqlite:///{self.folder}/study.db", space.for_run(RUN, "1d")
         own = StudyJournal(self.folder / "parts")
         self.study = Study("ecg", url, "minimize", RUN, searched, ("pare",), 10_000, 0, "random", journal=own)
-        self.tables, self.board = Tables(out), TensorBoard(out, {"ecg": searched.domains()})
+        self.tables, self.board = Tables(out), TensorBoard(out, {tasks.get("ecg"): searched.domains()})
 
     def trial(self, *observers, epochs=3):
         asked = self.study.ask()
