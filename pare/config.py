@@ -42,7 +42,7 @@ class Curriculum:
     plateaus: int = 4
     """Number of equal steps down; `step` only."""
     counts: Side = "target"
-    """Whose patches ρ is a share of: k = round(ρ·N), or round(ρ·N_s) as when whole source samples should enter."""
+    """Side whose patches ρ is a share of: k = round(ρ·N), or round(ρ·N_s), so that whole source samples can enter."""
 
     def __post_init__(self) -> None:
         _require_choice("curriculum.family", self.family, Family)
@@ -61,7 +61,7 @@ class Gate:
     threshold: float = 0.0
     """τ: a source patch enters only if its score is at least this; 0 is the paper's rule."""
     temperature: float = 0.1
-    """Of the relaxed inclusion that carries the gradient."""
+    """Temperature of the relaxed inclusion that carries the gradient."""
     noise: float = 0.1
     """Scale of the Gumbel noise; the scores lie in (0, 1), so scale 1 drowns them."""
     noise_until: float = 1 / 6
@@ -154,9 +154,9 @@ class Alignment:
     batch: int = 128
     """Target samples per step."""
     samples: int = 2000
-    """Of each side, at most."""
+    """Samples of each side, at most."""
     regularisation: float = 0.1
-    """Of the transport plan's entropy, in units of the mean cost between source samples."""
+    """Weight of the transport plan's entropy, in units of the mean cost between source samples."""
     refresh: int = 25
     """Steps after which the classes of the target follow its features."""
 

@@ -118,7 +118,7 @@ class DataProvider:
             there.pull_folder(key, folder)
             store.load(folder.parent, folder.name).verify()
 
-        store.whole(self.root / key, pull)
+        store.atomic_dir(self.root / key, pull)
         return True
 
     def _would_make(self, task: Task, key: str) -> bool:

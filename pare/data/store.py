@@ -136,13 +136,13 @@ def prepare(task: Task, root: Path, preset: str, progress: ProgressCallback) -> 
             source = made.folder
             if source is None:
                 source = root / task.name / f"{made.provenance}-{made.digest}"
-                whole(source, lambda folder: task.write_synthetic(folder, made.recipe, progress))
+                atomic_dir(source, lambda folder: task.write_synthetic(folder, made.recipe, progress))
             parts = root / task.name / f"{_PARTS}{made.digest}"
             try:
                 raw = task.read(source, progress)
                 for name in SPLITS:
-                    whole(parts / name, functools.partial(_write_split, task, name, raw))
-                whole(root / made.key, functools.partial(_join, task, parts, made))
+                    atomic_dir(parts / name, functools.partial(_write_split, task, name, raw))
+                atomic_dir(root / made.key, functools.partial(_join, task, parts, made))
             except Exception:
                 shutil.rmtree(parts, ignore_errors=True)
                 raise
@@ -242,7 +242,7 @@ def _count_classes(kind: Kind, per_class: np.ndarray, chunk: Split) -> None:
         per_class += chunk.y.sum(axis=0, dtype=int)
 
 
-def whole(folder: Path, write: Callable[[Path], None]) -> None:
+def atomic_dir(folder: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary sibling and rename it to `folder`; if another process was faster, use its folder."""
     if folder.is_dir():
         return

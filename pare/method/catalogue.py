@@ -23,7 +23,7 @@ class Method:
 
     title: str
     partner: Literal["source", "target"] | None = None
-    """Whose samples lend patches to a second, mixed pass; None: there is no such pass."""
+    """Side whose samples lend patches to the mixed pass; None: there is no such pass."""
     select: Selector | None = None
     """How patches are selected whatever `gate.select` says."""
     pretrained: bool = True

@@ -23,7 +23,7 @@ _SIDE, _LENGTH, _HEIGHT, _GAP, _LINE = 150, 264, 84, 8, 18
 """Pixels: an image's side, a sequence's width and height, between panels, a line of text."""
 
 _SHADES = 65
-"""Of a ramp: smooth to the eye, and few enough for small files."""
+"""Colours in a ramp: smooth to the eye, and few enough for small files."""
 
 _NUMBERED = 12
 """Classes whose confusion matrix still has room for its numbers."""

@@ -26,7 +26,7 @@ _AHEAD = 2
 """Updates whose batches are made before they are asked for."""
 
 _SHARE, _BYTES = 0.1, 2**32
-"""Of a GPU's free memory, and at most, what a data set may take to stay there: other runs may share the GPU."""
+"""Share of a GPU's free memory, and bytes at most, that a data set may take there: other runs may share the GPU."""
 
 
 class Batch(NamedTuple):

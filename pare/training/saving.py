@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from pare.training.checkpoint import Checkpoints, Snapshot, TrainingState
 
 SHARE, LONGEST = 0.02, 60.0
-"""Of a run's time that saving may hold it up, and the seconds after which it is saved whatever it takes."""
+"""Share of a run's time that saving may take, and the seconds after which a run is saved whatever that takes."""
 
 
 class Saver:

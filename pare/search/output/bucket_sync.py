@@ -57,7 +57,7 @@ class BucketSync:
     def __init__(self, remote: Folder, out: Path, fresh: bool, say: Callable[[str], None]) -> None:
         self.remote = remote
         self._out, self._fresh, self._say = out, fresh, say
-        self._owner = Lease(remote)
+        self._lease = Lease(remote)
         self._pushed = PushedFiles(out)
         self._copied: set[str] = set()
         """The studies of which the bucket has a copy of this session."""
@@ -70,16 +70,16 @@ class BucketSync:
         self._thread = threading.Thread(target=self._follow, name="mirror", daemon=True)
 
     def __enter__(self) -> Self:
-        last = self._owner.take(self._pushed.workspace, self._say)
+        last = self._lease.wait_until_free(self._pushed.workspace, self._say)
         ours = bool(last) and last == self._pushed.workspace and not self._fresh
         if not ours:
             self._pushed.start()
-        self._owner.hold(self._pushed.workspace)
+        self._lease.acquire(self._pushed.workspace)
         try:
             if not ours:
                 self._begin()
         except BaseException:
-            self._owner.stop()
+            self._lease.stop()
             raise
         self._thread.start()
         return self
@@ -90,14 +90,14 @@ class BucketSync:
         self._over.set()
         self._thread.join()
         try:
-            self._owner.check()
+            self._lease.check()
             self.push()
             self._drop_journals()
             self.push()
             self._pushed.save()
-            self._owner.release()
+            self._lease.release()
         except (OSError, BucketError) as problem:
-            self._owner.stop()
+            self._lease.stop()
             if error is not None:
                 return
             if isinstance(problem, BucketError) or is_disk_full(problem):
@@ -121,7 +121,7 @@ class BucketSync:
 
     def _tell(self, record: Record) -> None:
         """Look into a trial's run of TensorBoard at the next pushes; its pictures follow later."""
-        self._owner.check()
+        self._lease.check()
         runs = f"{TENSORBOARD}/{record.task}"
         if runs not in self._tasks:
             self._tasks.add(runs)
@@ -174,7 +174,7 @@ class BucketSync:
         while not self._over.wait(EVERY):
             # Whatever it was, the last push meets it again and tells.
             with contextlib.suppress(OSError, sqlite3.Error, BucketError):
-                self._owner.check()
+                self._lease.check()
                 self.push(whole=False)
 
     def _begin(self) -> None:

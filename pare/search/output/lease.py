@@ -35,9 +35,9 @@ class Lease:
         self._claim: dict[str, Any] = {}
         self._lost = ""
         self._over = threading.Event()
-        self._thread = threading.Thread(target=self._hold, name="owner", daemon=True)
+        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
-    def take(self, workspace: str, say: Callable[[str], None]) -> str:
+    def wait_until_free(self, workspace: str, say: Callable[[str], None]) -> str:
         """Wait until the folder is free; returns the workspace of its last owner, empty where there was none.
 
         `workspace` is one's own, which nobody else uses as long as one holds its lock. `say` is told of a longer wait.
@@ -59,7 +59,7 @@ class Lease:
                 )
         return str(earlier.get("workspace", ""))
 
-    def hold(self, workspace: str) -> None:
+    def acquire(self, workspace: str) -> None:
         """Claim the folder, and renew the claim from now on."""
         self._claim = {
             "who": f"process {os.getpid()} on {platform.node()} since {datetime.now():%Y-%m-%d %H:%M}",
@@ -89,7 +89,7 @@ class Lease:
         self._claim["released"] = True
         self._write()
 
-    def _hold(self) -> None:
+    def _renew(self) -> None:
         while not self._over.wait(RENEWED):
             try:
                 found = self._read()

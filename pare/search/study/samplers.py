@@ -24,7 +24,7 @@ from optuna.trial import FrozenTrial, TrialState
 from pare.search.study import SamplerName, SchedulerName
 
 REDUCTION = 3
-"""Of successive halving: one trial in so many goes on to the next rung."""
+"""Reduction factor of successive halving: one trial in so many goes on to the next rung."""
 
 STARTUP = 5
 """Trials of a method before its sampler relies on a model of them."""

@@ -23,7 +23,7 @@ from pare.tasks.own.splits import divide
 from pare.tasks.own.task import FILE, TOKENS, ArrayLayout, ChannelAxis, OwnTask, Specification, arranged, point_at
 
 _MOST_FEATURES = 10_000
-"""Of a table, one-hot columns among them: more would be a file too large for no reason."""
+"""Columns of a table, one-hot ones among them: more would make a file too large for no reason."""
 
 
 def bring(

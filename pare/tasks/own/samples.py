@@ -12,7 +12,7 @@ from pare.data.tabular import LARGEST, rows_text
 from pare.errors import DataError, quoted
 
 _RESOLUTION = 16 * float(np.finfo(np.float32).eps)
-"""Of the largest magnitude: numbers that differ by less than this cannot be told apart well enough in float32."""
+"""Numbers that differ by less than this share of the largest magnitude cannot be told apart well in float32."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ _SEPARATORS = ",;\t|"
 _SHOWN = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SPLIT_NAMES = {*SPLITS, "valid", "validation", "dev", "training", "testing"}
 _IDENTIFIERS = 0.9
-"""Of a column's texts, so many different ones or more are names or identifiers, which nothing can be learnt from."""
+"""A column with so many different texts or more holds names or identifiers, which nothing can be learnt from."""
 
 _CATEGORIES = 32
 """Different texts that any column may have; more are allowed up to a tenth of the rows, and at most `_MOST`."""

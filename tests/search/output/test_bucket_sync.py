@@ -78,7 +78,7 @@ def test_the_same_machine_goes_on_with_what_it_had_not_pushed(remote, out, monke
     fill(out, ecg=1)
     first.push()
     first._over.set()
-    first._owner.stop()
+    first._lease.stop()
     first._thread.join()
     fill(out, ecg=2)
     pushed = []

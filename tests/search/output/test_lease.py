@@ -26,15 +26,15 @@ def elsewhere(remote, **changes):
 def test_it_is_free_again_after_a_release(remote):
     for workspace in ("a", "b"):
         one = Lease(remote)
-        assert one.take("x", print) == ("" if workspace == "a" else "a")
-        one.hold(workspace)
+        assert one.wait_until_free("x", print) == ("" if workspace == "a" else "a")
+        one.acquire(workspace)
         one.release()
 
 
 def test_who_renews_it_keeps_it(remote):
     one = Lease(remote)
-    one.take("", print)
-    one.hold("a")
+    one.wait_until_free("", print)
+    one.acquire("a")
     try:
         with pytest.raises(RequestError, match=r"--out is 's3://.*/run': a sweep is at work there \(process "):
             Lease(remote).take("", print)
@@ -45,7 +45,7 @@ def test_who_renews_it_keeps_it(remote):
 
 def test_a_silent_one_loses_it_after_a_while(remote, monkeypatch, capsys):
     one = Lease(remote)
-    one.hold("a")
+    one.acquire("a")
     one.stop()
     elsewhere(remote)
     monkeypatch.setattr(lease, "SILENT", 1.5)  # the store counts whole seconds
@@ -59,7 +59,7 @@ def test_a_silent_one_loses_it_after_a_while(remote, monkeypatch, capsys):
 def test_a_dead_process_of_this_machine_holds_nothing(remote, own, monkeypatch):
     """Nor does the workspace whose lock one holds."""
     one = Lease(remote)
-    one.hold("a")
+    one.acquire("a")
     one.stop()
     if own:
         elsewhere(remote)
@@ -70,7 +70,7 @@ def test_a_dead_process_of_this_machine_holds_nothing(remote, own, monkeypatch):
 
 def test_who_lost_it_is_told_and_leaves_it_alone(remote):
     one = Lease(remote)
-    one.hold("a")
+    one.acquire("a")
     try:
         one.check()
         elsewhere(remote, session="another")

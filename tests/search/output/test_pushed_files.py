@@ -65,7 +65,7 @@ def lost(remote, out):
     following.__enter__()
     yield following
     following._over.set()
-    following._owner.stop()
+    following._lease.stop()
     remote.delete([lease.NAME])
 
 
