@@ -28,6 +28,8 @@ class Interruption:
     """Whether this process was told to end by SIGTERM."""
 
     terminated: bool = False
+    watchdog: threading.Timer | None = None
+    """Ends the process when its time to end in order is over."""
 
 
 _current: Interruption | None = None
@@ -43,6 +45,8 @@ def sigterm_as_ctrl_c() -> Iterator[Interruption]:
         install()
         yield _current
     finally:
+        if _current is not None and _current.watchdog is not None:
+            _current.watchdog.cancel()
         _current = previous
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, before or signal.SIG_DFL)
@@ -58,9 +62,9 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     if _current is None or _current.terminated:
         return
     _current.terminated = True
-    last = threading.Timer(_GRACE, _end)
-    last.daemon = True
-    last.start()
+    _current.watchdog = threading.Timer(_GRACE, _end)
+    _current.watchdog.daemon = True
+    _current.watchdog.start()
     signal.raise_signal(signal.SIGINT)
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -38,6 +39,14 @@ def test_it_ends_like_ctrl_c_with_a_code_of_its_own(kind, capsys):
     assert command.main("sweep", "", {}, [], kind=kind) == 143
     assert capsys.readouterr().out == f"{interruption.GOES_ON}\n"
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_one_that_ended_in_time_is_not_ended_again(monkeypatch):
+    ended = threading.Event()
+    monkeypatch.setattr(interruption, "_GRACE", 0.3)
+    monkeypatch.setattr(interruption, "_end", ended.set)
+    assert command.main("sweep", "", {}, [], kind=_Slow) == 143
+    assert not ended.wait(1.0)
 
 
 def test_ctrl_c_keeps_its_code(capsys):
