@@ -1,4 +1,4 @@
-"""What a sweep tells: tables for machines, TensorBoard, progress, the leaderboard and the model that users keep."""
+"""The results of a sweep: tables for machines, TensorBoard, progress, the leaderboard and the exported model."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ __all__ = ["read"]
 
 
 def __getattr__(name: str) -> Any:
-    # pandas takes its time to import: only those who read tables pay for it.
+    # pandas is slow to import, so only readers of tables import it.
     if name == "read":
         from pare.reporting.tables import read
 

@@ -1,4 +1,4 @@
-"""`OUT/<task>/baselines.parquet`: what needs no training of ours, a row per baseline of the task."""
+"""`OUT/<task>/baselines.parquet`: scores of simple baselines, a row per baseline of the task."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from pare.reporting import schema, tables
 
 
 def path(out: Path, task: str) -> Path:
-    """Where the baselines of a task are."""
+    """Return the path of a task's baselines."""
     return SweepDir(out).task(task).table(schema.BASELINES)
 
 
 def measure(out: Path, task: Task, data: Prepared) -> None:
-    """Fit and measure the baselines of a task, and write what they reached."""
+    """Fit and measure the baselines of a task, and write their scores."""
     write(out, task.name, task.metric, scores(task, data))
 
 
 def write(out: Path, task: str, metric: Metric, reached: Sequence[Score]) -> None:
-    """Write what the baselines of a task reached."""
+    """Write the scores of a task's baselines."""
     rows = [{"baseline": each.name, "validation": each.validation, "test": each.test} for each in reached]
     tables.write(rows, schema.schema(schema.BASELINES, metric), path(out, task))
 
 
 def read(out: Path) -> dict[str, list[Score]]:
-    """What the baselines of each task reached.
+    """Read the scores of each task's baselines.
 
     Raises:
-        DataError: a table is damaged; names the file.
+        DataError: a table is damaged; the message names the file.
     """
     found: dict[str, list[Score]] = defaultdict(list)
     for row in tables.load(out, schema.BASELINES).to_pylist():

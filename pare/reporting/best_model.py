@@ -1,4 +1,4 @@
-"""The model that a sweep keeps of each task: the best confirmed one by validation, its card telling of all seeds."""
+"""Keeps the best model of each task: the best confirmed one by validation, with a card that covers all seeds."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from pare.reporting.schema import CONFIRM
 
 
 def run_of(row: Mapping[str, Any]) -> Run:
-    """The run of a row of `trials`, `confirm` or `published`; settings that its version did not have are at default."""
+    """Return the run of a row of `trials`, `confirm` or `published`; settings newer than the row get their defaults."""
     settings = {name.removeprefix("config."): value for name, value in row.items() if name.startswith("config.")}
     return Run.from_flat({name: value for name, value in settings.items() if value is not None})
 
 
 def keep_best(out: Path, task: Task, remote: Folder | None = None) -> None:
-    """Leave the best confirmed model in `OUT/<task>/best/`, that of an earlier session included; drop the others.
+    """Leave the best confirmed model, also of an earlier session, in `OUT/<task>/best/`; delete the others.
 
-    `remote` is the bucket's folder that holds the models, if one does: only the best is brought here.
+    `remote` is the bucket folder that holds the models, if there is one; only the best is downloaded.
     """
     from pare.reporting import card, export  # with torch and transformers
 
@@ -44,7 +44,7 @@ def keep_best(out: Path, task: Task, remote: Folder | None = None) -> None:
             models.append((best, row))
     if models:
         pick = min if task.metric.direction == "minimize" else max
-        models.sort(key=lambda pair: pair[1]["trial"])  # of equal ones the first by name, in whatever order they ended
+        models.sort(key=lambda pair: pair[1]["trial"])  # ties go to the first by name, in whatever order they ended
         source, chosen = pick(models, key=lambda pair: pair[1]["validation"])
         if remote and not source.is_dir():
             (remote / task.name / RUNNING / chosen["trial"]).pull_folder(MODEL, source)
@@ -66,7 +66,7 @@ def keep_best(out: Path, task: Task, remote: Folder | None = None) -> None:
 
 
 def _run(folder: Path) -> Run | None:
-    """The run whose model lies in a folder."""
+    """Read the run of the model in a folder; None if there is none."""
     try:
         return Run.from_flat(json.loads((folder / RUN).read_text(encoding="utf-8"))["run"])
     except (OSError, ValueError, KeyError):

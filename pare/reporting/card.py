@@ -1,4 +1,4 @@
-"""The model card: what a kept model is, what it reached on which data, and how to use it."""
+"""The model card: describes an exported model, its scores and data, and its use."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from pare.reporting.records import PROVENANCE, describe
 
 
 def card(task: Task, run: Run, facts: Mapping[str, Any]) -> ModelCard:
-    """The card of a model of a task trained by `run`; of its `facts` see `pare.reporting.export.save`."""
+    """Return the card of a model of a task trained by `run`; for `facts` see `pare.reporting.export.save`."""
     weights = "pretrained" if METHODS[run.method].pretrained and is_pretrained(run.body) else "random"
     data = ModelCardData(
         library_name="pare",
         tags=["pare", "cross-modal-fine-tuning", run.task, f"data-{facts['provenance']}", f"body-{weights}"],
-        # Only a name of the hub is one that the hub's pages can link to.
+        # The hub's pages can link only to a name on the hub.
         base_model=run.body if weights == "pretrained" and "/" in run.body else None,
     )
     body = {"pretrained": "pretrained weights", "random": "random weights: not a pretrained body"}[weights]

@@ -23,16 +23,16 @@ COLOURS: Mapping[str, str] = {
 }
 _SYMBOLS = {"complete": "circle", "pruned": "x-thin-open", "failed": "triangle-down-open", "running": "circle-open"}
 _PER_METHOD = 3
-"""Curves shown of each method."""
+"""Number of curves per method."""
 
 DRAWN = 2_000
-"""Trials up to which the history shows every one; of more a browser would take its time over the page."""
+"""Trials up to which the history shows every one; more would make the page slow in a browser."""
 
 
 def history(task: Task, trials: Sequence[Row]) -> Chart:
-    """Each trial's objective in the order in which they began, and the best complete one so far.
+    """Plot each trial's objective in the order of their starts, and the best complete one so far.
 
-    Of more than `DRAWN` trials it shows one in so many, and each that was the best so far.
+    With more than `DRAWN` trials it shows an even subset, and each trial that was the best so far.
     """
     numbered = list(enumerate(sorted(trials, key=lambda row: row["started"]), start=1))
     steps: list[tuple[int, float]] = []
@@ -72,13 +72,13 @@ def history(task: Task, trials: Sequence[Row]) -> Chart:
 
 
 def best_of_methods(task: Task, trials: Sequence[Row]) -> dict[str, list[Row]]:
-    """Each method's best trials, whose curves are shown."""
+    """Return each method's best trials, whose curves are plotted."""
     methods = dict.fromkeys(row["method"] for row in trials)
     return {name: best(task, [row for row in trials if row["method"] == name])[:_PER_METHOD] for name in methods}
 
 
 def curves(task: Task, trials: Sequence[Row], points: Sequence[Row]) -> Chart:
-    """The validation metric by epoch of each method's best trials; `points` are rows of curves, theirs among them."""
+    """Plot the validation metric by epoch of each method's best trials; `points` are rows of curves with theirs."""
     traces = []
     for method, rows in best_of_methods(task, trials).items():
         for rank, row in enumerate(rows):
@@ -100,7 +100,7 @@ def curves(task: Task, trials: Sequence[Row], points: Sequence[Row]) -> Chart:
 
 
 def importance(shares: Mapping[str, float]) -> Chart:
-    """How much each setting matters, the shares of all together being one."""
+    """Plot the importance of each setting as shares that sum to one."""
     ranked = sorted(shares.items(), key=lambda pair: pair[1])
     bars = {
         "type": "bar",
@@ -117,7 +117,7 @@ def importance(shares: Mapping[str, float]) -> Chart:
 
 
 def confirmation(task: Task, runs: Sequence[Row]) -> Chart:
-    """The test metric of every confirmation run, by method, and the means over seeds."""
+    """Plot the test metric of every confirmation run, by method, and the means over seeds."""
     traces: list[Any] = []
     for method in dict.fromkeys(row["method"] for row in runs):
         own = [row for row in runs if row["method"] == method and row["test"] is not None]
@@ -155,13 +155,13 @@ def confirmation(task: Task, runs: Sequence[Row]) -> Chart:
 
 
 def best(task: Task, trials: Sequence[Row]) -> list[Row]:
-    """Trials from best to worst: those that ran to their end first."""
+    """Sort trials from best to worst, complete ones first."""
     measured = [row for row in trials if row["objective"] is not None]
     sign = 1 if task.metric.direction == "minimize" else -1
     return sorted(measured, key=lambda row: (row["state"] != "complete", sign * row["objective"]))
 
 
 def _chart(traces: Sequence[Any], x: str, y: str, counted: int = 0) -> Chart:
-    """A chart; `counted`, the largest whole number on the horizontal axis, keeps its ticks whole."""
+    """Build a chart; `counted`, the largest whole number on the horizontal axis, keeps its ticks whole."""
     whole = {"dtick": max(1, round(counted / 8)), "tick0": 0} if counted else {}
     return {"data": list(traces), "layout": {"height": 320, "xaxis": {"title": x, **whole}, "yaxis": {"title": y}}}

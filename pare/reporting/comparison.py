@@ -1,4 +1,4 @@
-"""What may be said of one method beside another, and of a chosen configuration beside the published one."""
+"""Compares a method with another, and a chosen configuration with the published one, on the same seeds."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ Row = Mapping[str, Any]
 
 
 def paired(tested: Sequence[Row], reference: Sequence[Row]) -> tuple[float | None, float | None, float | None]:
-    """Mean difference of the test metric to the reference on the same seeds, and the ends of its 95 % interval.
+    """Return the mean difference of the test metric to the reference on the same seeds, and its 95 % interval.
 
-    The interval is Student's, over seeds; None where there are too few.
+    It is Student's interval over seeds; None if there are too few.
     """
     theirs = {row["seed"]: row["test"] for row in reference if row["test"] is not None}
     differences = [row["test"] - theirs[row["seed"]] for row in tested if row["seed"] in theirs]
@@ -33,9 +33,9 @@ def paired(tested: Sequence[Row], reference: Sequence[Row]) -> tuple[float | Non
 
 
 def against_default(metric: Metric, tested: Sequence[Row], defaults: Sequence[Row]) -> tuple[float | None, bool]:
-    """Mean validation of the published configuration, and whether the chosen one is worse on the same fresh seeds.
+    """Return the published configuration's mean validation, and whether the chosen one is worse on the same new seeds.
 
-    A choice that is worse there was luck on the search's own seed (overtuning).
+    A choice that is worse there was luck on the search's seed (overtuning).
     """
     of_default = {row["seed"]: row["validation"] for row in defaults if row["state"] == "complete"}
     pairs = [(row["validation"], of_default[row["seed"]]) for row in tested if row["seed"] in of_default]

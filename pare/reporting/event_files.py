@@ -1,4 +1,4 @@
-"""TensorBoard's event files: appended to, continued from an earlier life of a run, and joined at its end."""
+"""Writes TensorBoard's event files: appends to them, continues an earlier session's, and joins them at the end."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 from pare import files
 
 _END = ".end"
-"""How the files end that earlier versions kept a trial's end in."""
+"""Suffix of the files in which earlier versions kept a trial's end."""
 
 _APPENDING = threading.Lock()
-"""An event is written in several pieces."""
+"""Lock for appending, because an event is written in several pieces."""
 
 
 def copy(path: Path, wanted: Mapping[str, Container[int]]) -> None:
-    """Copy from a trial's earlier files the tags that begin so, each at the steps wanted of it."""
+    """Copy events from a trial's earlier files: `wanted` maps the beginning of a tag to its steps."""
     found: dict[tuple[str, int], Any] = {}
     for event in _events(sorted(file for file in path.parent.glob("*tfevents*") if file < path)):
         for value in event.summary.value:
@@ -38,8 +38,8 @@ def copy(path: Path, wanted: Mapping[str, Container[int]]) -> None:
 
 
 def reopen(path: Path) -> None:
-    """Take the end of a trial out of one of its event files."""
-    if path.name.endswith(_END):  # a file of its own, in earlier versions
+    """Remove the end of a trial from one of its event files."""
+    if path.name.endswith(_END):  # earlier versions wrote it to a separate file
         path.unlink()
         return
     events = list(_events([path]))
@@ -49,7 +49,7 @@ def reopen(path: Path) -> None:
 
 
 def join(path: Path) -> None:
-    """Make one file of all event files of a run, that of its last life."""
+    """Join all event files of a run into the newest, `path`."""
     files = sorted(path.parent.glob("*tfevents*"))
     if len(files) > 1:
         _replace(path, _events(files))
@@ -72,12 +72,12 @@ def _events(files: Iterable[Path]) -> Iterator[Any]:
 
 
 def name() -> str:
-    """The name of a new file; TensorBoard reads the files of a run in the order of their names."""
+    """Return the name of a new file; TensorBoard reads the files of a run in the order of their names."""
     return f"events.out.tfevents.{time.time_ns():020d}"
 
 
 def append(path: Path, *contents: Any, step: int = 0) -> None:
-    """Append summaries or session logs to an event file, which is made where there is none."""
+    """Append summaries or session logs to an event file, which is created if it does not exist."""
     path.parent.mkdir(parents=True, exist_ok=True)
     now = time.time()
     with _APPENDING, path.open("ab") as file:

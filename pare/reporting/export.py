@@ -1,4 +1,4 @@
-"""The model that users keep: a Hugging Face folder, and the task's own preprocessing inside."""
+"""The exported model: a Hugging Face folder that includes the task's preprocessing."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class TrainedModel(
     `input_std`, `output_mean` and `output_std`, `own` the specification of a task of the user's data.
 
     Raises:
-        RequestError: the run's task or settings, or the body, are not of this version.
+        RequestError: this version does not know the run's task, its settings or the body.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class TrainedModel(
         return torch.cat(parts).numpy() if parts else np.empty((0, *self.task.output_shape), dtype=np.float32)
 
     def generate_model_card(self, *args: Any, **kwargs: Any) -> ModelCard:
-        """The card that the model was saved with: a copy must not lose what it says of the data."""
+        """Return the card that the model was saved with, so that a copy keeps what it says of the data."""
         return self.card or super().generate_model_card(*args, **kwargs)
 
     def _save_pretrained(self, save_directory: Path) -> None:
@@ -89,7 +89,7 @@ class TrainedModel(
 
     @classmethod
     def _from_pretrained(cls, *, model_id: str, **options: Any) -> Self:
-        """From a local folder or the hub; unlike the mixin's own, strict, silent, and never from a pickle."""
+        """Load from a local folder or the hub; unlike the mixin's own, strict, silent, and never from a pickle."""
         hub = {
             name: options.pop(name) for name in ("revision", "cache_dir", "force_download", "local_files_only", "token")
         }
@@ -108,11 +108,11 @@ def save(model: CrossModalModel, task: Task, run: Run, folder: Path, facts: Mapp
     """Write a model trained on a task to `folder`, whole or not at all, in place of an older one.
 
     `facts`, JSON-able, go into `run.json` and the card: `provenance` of the data must be there; `validation`, `test`,
-    `spread`, `seeds` and `gpu_hours` are told if they are.
+    `spread`, `seeds` and `gpu_hours` are optional.
     """
     config = {
         "run": run.flat(),
-        # Through the configuration's own JSON, which knows how to write what is not plain (a dtype).
+        # The configuration's own JSON can serialise values such as a dtype.
         "body": json.loads(model.body.config.to_json_string(use_diff=False)),
         "statistics": {name: list(getattr(model, name).shape) for name in _STATISTICS},
     }
@@ -137,10 +137,10 @@ def save(model: CrossModalModel, task: Task, run: Run, folder: Path, facts: Mapp
 
 
 def load(path: Path | str) -> TrainedModel:
-    """The model saved in the folder `path`, ready to predict.
+    """Load the model saved in the folder `path`, ready to predict.
 
     Raises:
-        DataError: the folder or a file of it is missing or damaged; names it.
+        DataError: the folder or a file in it is missing or damaged; the message names it.
     """
     path = Path(path)
     for file in (path, path / CONFIG, path / WEIGHTS):

@@ -1,6 +1,6 @@
 """Pictures of an epoch from the arrays that `pare.training.snapshots` takes: PNG files by their TensorBoard tag.
 
-Drawn with Pillow alone, a few milliseconds each: a sweep draws thousands while its trials need the processor.
+Pillow alone draws them, in a few milliseconds each: a sweep draws thousands while its trials need the processor.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _SHADES = 65
 """Colours in a ramp: smooth to the eye, and few enough for small files."""
 
 _NUMBERED = 12
-"""Classes whose confusion matrix still has room for its numbers."""
+"""Maximum number of classes for which a confusion matrix shows its numbers."""
 
-# From dark to light through a hue of its own for either side, so that one sees in a mixture what came from where.
+# Each side's ramp goes from dark to light through its own hue, so that a mixture shows the origin of each part.
 _RAMPS: Mapping[str, Sequence[Colour]] = {
     "target": ((8, 20, 50), (20, 84, 138), (78, 168, 190), (226, 244, 238)),
     "source": ((46, 14, 6), (158, 62, 12), (236, 146, 44), (255, 242, 204)),
@@ -40,7 +40,7 @@ _RAMPS: Mapping[str, Sequence[Colour]] = {
 
 
 class Picture(NamedTuple):
-    """A PNG file, its size in pixels, and what it shows."""
+    """A PNG file, its size in pixels, and its description."""
 
     png: bytes
     width: int
@@ -49,7 +49,7 @@ class Picture(NamedTuple):
 
 
 def draw(task: Task, figures: Mapping[str, Any]) -> dict[str, Picture]:
-    """The pictures of an epoch by tag; of a report without arrays there are none."""
+    """Draw the pictures of an epoch, by tag; none for a report without arrays."""
     arrays = {name.removeprefix(PICTURES): each for name, each in figures.items() if name.startswith(PICTURES)}
     floats = {name: array.astype(np.float32) for name, array in arrays.items() if array.dtype.kind == "f"}
     pictures: dict[str, Picture] = {}
@@ -154,7 +154,7 @@ def _confusion(counts: np.ndarray, labels: Sequence[str]) -> Picture:
 
 
 def _sheet(titles: Sequence[str], rows: Sequence[Sequence[Panel]], caption: str, description: str) -> Picture:
-    """Rows of panels of equal height under their titles, a caption below."""
+    """Arrange rows of panels of equal height under their titles, with a caption below."""
     widths = [max(row[column].width for row in rows) for column in range(len(titles))]
     height = rows[0][0].height
     size = (sum(widths) + _GAP * (len(widths) + 1), len(rows) * (height + _GAP) + 2 * _LINE + _GAP)
@@ -177,14 +177,14 @@ def _packed(sheet: Panel, description: str) -> Picture:
 
 
 def _image(colours: np.ndarray, side: int = _SIDE) -> Panel:
-    """Colours (H, W, 3) as a panel whose longer side is `side`, its pixels sharp."""
+    """Draw colours (H, W, 3) as a panel whose longer side is `side`, with sharp pixels."""
     scale = side / max(colours.shape[:2])
     size = max(1, round(colours.shape[1] * scale)), max(1, round(colours.shape[0] * scale))
     return Image.fromarray(colours.astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
 
 
 def _plot(lines: Sequence[tuple[np.ndarray, Colour]], background: np.ndarray | None = None) -> Panel:
-    """Sequences on one scale as a panel, over colours (1, L, 3); what is NaN is left out."""
+    """Plot sequences on one scale as a panel, over colours (1, L, 3); skip NaN."""
     scale = 2  # drawn larger, then reduced: smooth lines
     width, height = scale * _LENGTH, scale * _HEIGHT
     panel = Image.new("RGB", (width, height), (247, 248, 250))
@@ -204,7 +204,7 @@ def _plot(lines: Sequence[tuple[np.ndarray, Colour]], background: np.ndarray | N
 
 
 def _spliced(target: np.ndarray, mixed: np.ndarray, came: np.ndarray) -> Panel:
-    """A mixed sequence, either side in its own colour and on its own scale."""
+    """Plot a mixed sequence, each side in its own colour and on its own scale."""
     values, foreign = mixed[0].copy(), came[0]
     low, high = _limits(target, 0)
     if foreign.any():
@@ -214,25 +214,25 @@ def _spliced(target: np.ndarray, mixed: np.ndarray, came: np.ndarray) -> Panel:
 
 
 def _runs(mask: np.ndarray) -> np.ndarray:
-    """(start, stop) of each stretch of True."""
+    """Return (start, stop) of each run of True."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(np.int8), [0]])))
     return edges.reshape(-1, 2)
 
 
 def _stretched(grid: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """A value per patch (G, G') → one per pixel (H, W)."""
+    """Stretch values per patch (G, G') to values per pixel (H, W)."""
     return grid.repeat(shape[0] // grid.shape[0], axis=0).repeat(shape[1] // grid.shape[1], axis=1)
 
 
 def _limits(values: np.ndarray, tail: float = 1.0) -> tuple[float, float]:
-    """The range of finite values but for `tail` percent at either end; (0, 1) if there are none."""
+    """Return the range of finite values without `tail` percent at either end; (0, 1) if there are none."""
     finite = values[np.isfinite(values)]
     low, high = np.percentile(finite, [tail, 100 - tail]) if finite.size else (0.0, 1.0)
     return float(low), float(high)
 
 
 def _coloured(values: np.ndarray, limits: tuple[float, float], ramp: str) -> np.ndarray:
-    """Values (H, W) → colours (H, W, 3) float; NaN is grey."""
+    """Map values (H, W) to colours (H, W, 3) float; NaN is grey."""
     low, high = limits
     stops = np.asarray(_RAMPS[ramp], dtype=np.float32)
     table = np.stack(

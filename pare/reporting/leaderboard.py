@@ -1,4 +1,4 @@
-"""The leaderboard: per task what each method reached, beside the constant prediction and the published figure."""
+"""The leaderboard: each method's scores per task, beside the constant prediction and the published figure."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from pare.reporting.comparison import against_default, paired
 from pare.reporting.records import PROVENANCE, describe
 
 REFERENCE: MethodName = "nft"
-"""What every other method is measured against, seed by seed."""
+"""Method that every other method is compared with, seed by seed."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A method on a task; the columns of `leaderboard.parquet`, see `pare.reporting.schema.leaderboard`."""
+    """A method's row for a task, in the columns of `leaderboard.parquet`; see `pare.reporting.schema.leaderboard`."""
 
     task: str
     method: str
@@ -57,10 +57,10 @@ class Entry:
 
 
 def write(out: Path) -> list[Entry]:
-    """Write `leaderboard.parquet` and `leaderboard.md` from the tables in `out`; returns their rows.
+    """Write `leaderboard.parquet` and `leaderboard.md` from the tables in `out`; return their rows.
 
     Raises:
-        DataError: a table is damaged; names the file.
+        DataError: a table is damaged; the message names the file.
     """
     rows = build(out)
     tables.write((asdict(row) for row in rows), schema.leaderboard(), SweepDir(out).leaderboard)
@@ -69,7 +69,7 @@ def write(out: Path) -> list[Entry]:
 
 
 def build(out: Path) -> list[Entry]:
-    """The rows of the leaderboard, task by task, best test metric first, untested methods last."""
+    """Build the rows of the leaderboard, task by task, best test metric first, untested methods last."""
     names = (schema.TRIALS, schema.CONFIRM, schema.PUBLISHED)
     trials, confirm, published = (tables.load(out, table).to_pylist() for table in names)
     reached = baselines.read(out)
@@ -94,7 +94,7 @@ def _row(
     confirm: Sequence[tables.Row],
     published_runs: Sequence[tables.Row],
 ) -> Entry:
-    """What a task's trials, confirmations and runs of published configurations say of a method."""
+    """Summarise a task's trials, confirmations and runs of published configurations for a method."""
     reference = [row for row in confirm if row["method"] == REFERENCE != method]
     trials, confirm, defaults = (
         [row for row in table if row["method"] == method] for table in (trials, confirm, published_runs)
@@ -167,7 +167,7 @@ def _measure(task: Task) -> dict[str, Any]:
 
 
 def _published(task: Task, method: str) -> Published | None:
-    """The figure published for the method (`pare` is PaRe there), rather a verified one."""
+    """Return the figure published for the method (as PaRe for `pare`), preferably a verified one."""
     figures = [figure for figure in task.published if method in re.findall(r"\w+", figure.method.lower())]
     return max(figures, key=lambda figure: figure.verified, default=None)
 
@@ -191,7 +191,7 @@ def _test(row: Entry) -> str:
         return _number(row.test)
     if not row.spread:
         return f"{_number(row.test)} ({row.seeds})"
-    # Two digits of the spread, and the mean as far as they reach.
+    # Two significant digits of the spread, and the mean to the same decimals.
     decimals = max(0, 1 - math.floor(math.log10(row.spread)))
     return f"{row.test:.{decimals}f} ± {row.spread:.{decimals}f} ({row.seeds})"
 
@@ -206,14 +206,14 @@ def _default_text(row: Entry) -> str:
     return _number(row.default) + (" (better!)" if row.overtuned else "")
 
 
-# The more a column matters, the further to the front: a narrow terminal shows as many as fit.
+# Columns by importance, because a narrow terminal shows only the first that fit.
 _COLUMNS: Mapping[str, Callable[[Entry], str]] = {
     "method": lambda row: row.method,
     "test ± spread (n)": _test,
     f"− {REFERENCE} (95 %)": _difference,
     "validation": lambda row: _number(row.validation),
-    "default": _default_text,  # a flag where tuning made it worse
-    "comparable": lambda row: row.comparable,  # before the figure that it speaks of
+    "default": _default_text,  # flags a sweep whose tuning made it worse
+    "comparable": lambda row: row.comparable,  # stands before the figure that it qualifies
     "published": lambda row: _number(row.published),
     "body": lambda row: row.body or "–",
     "trials": lambda row: str(row.trials),
@@ -224,16 +224,16 @@ _COLUMNS: Mapping[str, Callable[[Entry], str]] = {
     "source": lambda row: row.source or "–",
 }
 LEFT = ("method", "body", "comparable", "data", "source")
-"""Columns of words; the others hold figures."""
+"""Left-aligned columns of words; the others hold figures."""
 
 
 def texts(row: Entry) -> dict[str, str]:
-    """A row as every leaderboard shows it, by column."""
+    """Format a row for any leaderboard, by column."""
     return {name: text(row) for name, text in _COLUMNS.items()}
 
 
 def render(rows: Sequence[Entry], width: int = 80) -> RenderableType:
-    """The leaderboard for a terminal `width` columns wide: a table per task, of the columns that fit."""
+    """Render the leaderboard for a terminal `width` columns wide: a table per task, with the columns that fit."""
     parts: list[RenderableType] = []
     cut = False
     for task, own in _by_task(rows):
@@ -244,7 +244,7 @@ def render(rows: Sequence[Entry], width: int = 80) -> RenderableType:
 
 
 def markdown(rows: Sequence[Entry]) -> str:
-    """The leaderboard as a Markdown page: a table per task, of all columns."""
+    """Format the leaderboard as a Markdown page: a table per task, with all columns."""
     lines = ["# Leaderboard"]
     for task, own in _by_task(rows):
         title, *facts = _heading(task, own)
@@ -270,7 +270,7 @@ def _line(text: str) -> Text:
 
 
 def _fitting(rows: Sequence[Entry], width: int) -> Table:
-    """The table of as many leading columns as fit."""
+    """Build the table with as many leading columns as fit."""
     for count in range(len(_COLUMNS), 1, -1):
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
         columns = dict(list(_COLUMNS.items())[:count])

@@ -1,11 +1,12 @@
-"""A table that grows: its file, parts that were sealed since, and a journal of the latest rows.
+"""A growing table: its Parquet file, sealed parts, and a journal of the latest rows.
 
-While a sweep runs, `OUT/<task>/<table>.parquet` holds what was there when its session began. Rows since then lie in
+While a sweep runs, `OUT/<task>/<table>.parquet` holds the rows from before its session. Later rows are in
 `OUT/<task>/parts/`, numbered from 1: `trials-000001.parquet` and so on, each of `ROWS` rows, and under the next number
-a journal of JSON lines. So telling of a trial costs the same however many there are. At the end they become one file.
+a journal of JSON lines. So adding a row costs the same however many there are. At the end they become one file.
 
-Rows are read in the order in which they were written, and a later one replaces what it repeats. The file says up to
-which number it holds the parts: those that a process which died, or a bucket, still has are not read again.
+Rows are read in the order in which they were written, and a later row replaces an earlier one of the same trial or
+epoch. The file stores the number of the last part that it contains: older parts, left by a dead process or in a
+bucket, are not read again.
 """
 
 from __future__ import annotations
@@ -26,21 +27,21 @@ from pare import files
 from pare.errors import DataError
 
 ROWS = 128
-"""Rows of a part."""
+"""Number of rows in a part."""
 
 FOLDER = "parts"
 _JOURNAL = ".jsonl"
 _MERGED = b"parts"
-"""The key of a file's metadata that holds the number of the last part in it."""
+"""Key of a file's metadata that holds the number of the last part in it."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class GrowingTable:
-    """The rows that are added to the table `name` of a task's `folder`; `columns` is its schema.
+    """Adds rows to the table `name` of a task's `folder`; `columns` is its schema.
 
     Raises:
-        DataError: what an earlier session left is damaged; names the file.
+        DataError: a file of an earlier session is damaged; the message names it.
     """
 
     def __init__(self, folder: Path, name: str, columns: Any) -> None:
@@ -49,7 +50,7 @@ class GrowingTable:
         self._number = compact(folder, name, columns) + 1
 
     def append(self, row: Mapping[str, Any]) -> Path:
-        """Add a row, of which columns that it lacks are null; returns the file that has changed."""
+        """Add a row, whose missing columns are null; return the file that changed."""
         one = {name: row[name] for name in self._columns.names if row.get(name) is not None}
         line = json.dumps(one, default=_plain).encode()
         journal = self._path(_JOURNAL)
@@ -67,7 +68,7 @@ class GrowingTable:
         return part
 
     def close(self) -> None:
-        """Make one file of all rows."""
+        """Merge all rows into one file."""
         self._number = compact(self._folder, self._name, self._columns) + 1
         self._lines.clear()
 
@@ -76,29 +77,29 @@ class GrowingTable:
 
 
 def folders(out: Path, name: str) -> list[Path]:
-    """The folders below `out` in which there is a table of this name, by their names."""
+    """List the folders below `out` that hold a table of this name, sorted by name."""
     whole, grown = out.glob(f"*/{name}.parquet"), out.glob(f"*/{FOLDER}/{name}-*")
     return sorted({path.parent for path in whole} | {path.parent.parent for path in grown})
 
 
 def read(folder: Path, name: str, columns: Any) -> Any:
-    """The whole table of a folder as it is now, also while a sweep adds to it: columns that a file lacks are null.
+    """Read the whole current table of a folder, also while a sweep adds to it; columns that a file lacks are null.
 
     Raises:
-        DataError: a file is damaged; names it.
+        DataError: a file is damaged; the message names it.
     """
     while True:
         try:
             return _read(folder, name, columns)[0]
         except FileNotFoundError:
-            continue  # sealed, or made one file of, while we looked
+            continue  # a part was sealed or merged meanwhile
 
 
 def compact(folder: Path, name: str, columns: Any) -> int:
-    """Make one file of all that there is of a table, and check that it can be read; the number of its last part.
+    """Merge a table into one file, which checks that it can be read; return the number of its last part.
 
     Raises:
-        DataError: a file is damaged; names it.
+        DataError: a file is damaged; the message names it.
     """
     path, parts = folder / f"{name}.parquet", _parts(folder, name)
     if not parts:
@@ -112,20 +113,20 @@ def compact(folder: Path, name: str, columns: Any) -> int:
     for part in parts.values():
         part.unlink()
         part.with_suffix(_JOURNAL).unlink(missing_ok=True)
-    with contextlib.suppress(OSError):  # another table's lie there
+    with contextlib.suppress(OSError):  # the folder may hold another table's parts
         (folder / FOLDER).rmdir()
     return last
 
 
 def write(table: Any, path: Path) -> None:
-    """Write a Parquet file under a temporary name and rename it: there is a whole file at `path`, or the old one."""
+    """Write a Parquet file atomically: `path` holds the whole new file or the old one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with files.atomic(path) as temporary:
         pq.write_table(table, temporary)
 
 
 def _parts(folder: Path, name: str) -> dict[int, Path]:
-    """The parts of a table by their number, in order; of two the sealed one, whose journal may not be gone yet."""
+    """Return a table's parts by number, in order; a sealed part takes precedence over its journal."""
     found = sorted((folder / FOLDER).glob(f"{name}-*"), key=lambda path: (path.stem, path.suffix))
     return {int(path.stem.rpartition("-")[2]): path for path in found}
 
@@ -135,10 +136,10 @@ def _merged(columns: Any) -> int:
 
 
 def _read(folder: Path, name: str, columns: Any) -> tuple[Any, int]:
-    """The whole table and the number of its last part.
+    """Read the whole table and the number of its last part.
 
     Raises:
-        FileNotFoundError: a part went while we looked.
+        FileNotFoundError: a part disappeared meanwhile.
     """
     path, parts, last = folder / f"{name}.parquet", _parts(folder, name), 0
     pieces = []
@@ -156,17 +157,17 @@ def _read(folder: Path, name: str, columns: Any) -> tuple[Any, int]:
 
 
 def read_parquet(path: Path) -> Any:
-    """The table of a Parquet file.
+    """Read a Parquet file.
 
     Raises:
-        DataError: it is damaged; names it.
+        DataError: the file is damaged; the message names it.
     """
     with _named(path), pq.ParquetFile(path) as file:
         return file.read()
 
 
 def _read_journal(path: Path, columns: Any) -> Any:
-    lines = path.read_bytes().split(b"\n")[:-1]  # the last one is empty, or was not written to its end
+    lines = path.read_bytes().split(b"\n")[:-1]  # the last line is empty or incomplete
     with _named(path):
         return _table(lines, columns)
 
@@ -187,7 +188,7 @@ def _named(path: Path) -> Iterator[None]:
 
 
 def _conform(table: Any, columns: Any) -> Any:
-    """A table with the columns of a schema, those that it lacks null."""
+    """Return the table with the columns of a schema; missing ones are null."""
     there = set(table.column_names)
     found = [
         table[field.name].cast(field.type) if field.name in there else pa.nulls(len(table), field.type)
@@ -197,16 +198,16 @@ def _conform(table: Any, columns: Any) -> Any:
 
 
 def _latest(table: Any) -> Any:
-    """The last row of every trial; of curves, of every epoch that the trial has not gone back behind.
+    """Return the last row of every trial or, for curves, of every epoch that the trial has not gone back behind.
 
-    Trials stand in the order of their first rows, epochs in their own.
+    Trials are in the order of their first rows, epochs in ascending order.
     """
     trials = pd.factorize(table["trial"].to_numpy(zero_copy_only=False))[0]
     rows = pd.DataFrame({"trial": trials, "row": np.arange(len(table))})
     if "epoch" in table.column_names:
         rows["epoch"] = table["epoch"].to_numpy(zero_copy_only=False)
         rows = rows.drop_duplicates(["trial", "epoch"], keep="last")
-        # A trial that goes on from an epoch leaves what it had reported beyond.
+        # A trial that resumes from an epoch discards its earlier reports of later epochs.
         backwards = rows[::-1]
         rows = rows[(backwards.groupby("trial")["epoch"].cummin() == backwards["epoch"])[::-1]]
         rows = rows.sort_values(["trial", "epoch"])
@@ -216,7 +217,7 @@ def _latest(table: Any) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it: moments as microseconds since 1970, as the tables have them."""
+    """Convert a value for JSON: timestamps become microseconds since 1970, as in the tables."""
     if isinstance(value, datetime):
         return (value - _EPOCH) // timedelta(microseconds=1)
     return value.item()

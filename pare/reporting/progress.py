@@ -1,4 +1,4 @@
-"""Progress of a sweep: a live display on a terminal, calm single lines anywhere else."""
+"""Progress of a sweep: a live display on a terminal, single lines anywhere else."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from pare.reporting.records import Record, State, describe
 from pare.reporting.scalars import stayed_at_chance
 
 STEPS = 10
-"""Lines per preparation where there is no terminal."""
+"""Lines per preparation without a terminal."""
 
 
 class SweepProgress:
-    """Shows how far the preparation of data and the trials of all tasks have come; an observer and a context.
+    """Shows the progress of data preparation and of all tasks' trials; an observer and a context manager.
 
     `total` is the number of search trials to come. Everything goes to one console, standard output unless given.
     """
@@ -31,19 +31,19 @@ class SweepProgress:
         self.total = total
         self.console = console or Console()
         self.spent: Callable[[], str] = str
-        """Says what the sweep has spent of its budget; empty where it costs nothing."""
+        """Describes what the sweep has spent of its budget; empty if it costs nothing."""
         self.ended: Counter[State] = Counter()
         self._running: dict[tuple[str, str], Record] = {}
         self._best: dict[str, Record] = {}
-        """By task: the complete trial that is best by validation."""
+        """Best complete trial by validation, by task."""
         self._at_chance: dict[tuple[str, str], str] = {}
-        """By task and trial: what shows that its source term taught nothing so far."""
+        """Evidence that a trial's source term has taught nothing so far, by task and trial."""
         self._began = time.monotonic()
         self._bars = Bars(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=self.console)
         self._live: Live | None = None
 
     def expect(self, total: int) -> None:
-        """Set the number of search trials to come; the clock of the estimate starts."""
+        """Set the number of search trials to come, and start the clock of the estimate."""
         self.total = total
         self._began = time.monotonic()
 
@@ -60,7 +60,7 @@ class SweepProgress:
 
     @contextmanager
     def preparing(self, name: str) -> Iterator[Callable[[int, int], None]]:
-        """Show the preparation of `name` while the context lasts; what it yields is told (done, total)."""
+        """Show the preparation of `name` while the context lasts; the yielded callback takes (done, total)."""
         if self._live:
             bar = self._bars.add_task(f"preparing {name}", total=None)
             try:
@@ -105,7 +105,7 @@ class SweepProgress:
             self._best[record.task] = record
 
     def _line(self, record: Record) -> str:
-        """What there is to say of an ended trial."""
+        """Format the line of an ended trial."""
         facts = [f"{record.task} {record.trial}: {record.state}"]
         if record.state == "failed":
             facts.append(" ".join("".join(c if c.isprintable() else " " for c in record.why).split()))
@@ -144,13 +144,13 @@ class SweepProgress:
         for name, best in sorted(self._best.copy().items()):
             task = best.target
             figures = [figure for figure in task.published if figure.method.lower() == "pare" and not figure.metric]
-            # Beside anything but the official data a published figure would say nothing.
+            # A published figure is comparable only on the official data.
             published = f", published {figures[0].value:.4g}" if figures and best.provenance == "real" else ""
             lines.append(f"{name}: best {best.objective:.4g} ({best.trial}){published}; {describe(task.metric)}")
         return lines
 
     def _lines(self, what: str) -> Callable[[int, int], None]:
-        """A callback that says a line per tenth of the way, the last one left to whoever finishes."""
+        """Return a callback that prints a line per tenth of the way, except the last, which the caller prints."""
         said = 0
 
         def tell(done: int, total: int) -> None:

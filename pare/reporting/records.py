@@ -1,4 +1,4 @@
-"""What the parts of a report share: a trial as it is told to tables, TensorBoard, progress and leaderboard."""
+"""The record of a trial, shared by tables, TensorBoard, progress and leaderboard."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from pare.data.task import Metric, Provenance, Task
 
 State = Literal["running", "complete", "pruned", "failed"]
 Purpose = Literal["search", "confirm", "published"]
-"""A trial of the search, the chosen configuration on a fresh seed, or the published one on the same."""
+"""Purpose of a trial: the search, the chosen configuration on a fresh seed, or the published one on the same."""
 
 PROVENANCE: Mapping[Provenance, str] = {
     "real": "the official files, or your own",
     "generated": "made from the published equations; not the official files",
     "simulated": "a stand-in of the same shape, never comparable with a paper",
 }
-"""What each provenance of data means, in the words of every report."""
+"""Meaning of each provenance of data, as all reports word it."""
 
 
 def describe(metric: Metric) -> str:
@@ -53,46 +53,46 @@ class Domain:
 
 @dataclass
 class Record:
-    """One trial, from its first minute to its end. Its observers see it change; they do not change it."""
+    """One trial, from its start to its end. Observers see it change, but do not change it."""
 
     target: Task
-    """What it is trained on."""
+    """Task of the trial."""
     trial: str
-    """Unique within its task: `pare-0003`, or `confirm-pare-1` for seed 1 of a confirmation."""
+    """Name, unique within its task: `pare-0003`, or `confirm-pare-1` for seed 1 of a confirmation."""
     method: str
     purpose: Purpose
     seed: int
     provenance: Provenance
     body: str
-    """`random` or `pretrained`."""
+    """Weights of the body: `random` or `pretrained`."""
     config: Mapping[str, Any]
-    """`Run.flat()`."""
+    """Settings of the run: `Run.flat()`."""
     started: datetime
     ended: datetime | None = None
     state: State = "running"
     why: str = ""
-    """The reason of a failed trial, or the cap that cut one short."""
+    """Reason of a failure, or the cap that cut the trial short."""
     epochs: int = 0
     objective: float | None = None
-    """Best validation metric so far; its direction is the task's."""
+    """Best validation metric so far, in the task's direction."""
     test: float | None = None
-    """Test metric; of confirmation runs only, measured once."""
+    """Test metric, measured once, for confirmation runs only."""
     also: Mapping[str, float] = field(default_factory=dict)
-    """The task's further metrics, by name, measured with it."""
+    """The task's further test metrics by name."""
     seconds: float = 0.0
-    """Spent in training and validation."""
+    """Seconds spent in training and validation."""
     gpu_hours: float = 0.0
     searched: Mapping[str, Any] = field(default_factory=dict)
-    """The hyperparameters that were searched for it (dotted names), a subset of `config`."""
+    """Searched hyperparameters (dotted names), a subset of `config`."""
 
     @property
     def task(self) -> str:
-        """The name of its task."""
+        """Name of the task."""
         return self.target.name
 
 
 class Observer(Protocol):
-    """Told of every trial of a sweep as it happens, in the driver. Figures are those of `pare.training.loop.Report`."""
+    """Receives trials' events as they happen, in the driver; `figures` are those of `pare.training.loop.Report`."""
 
     def begin(self, record: Record) -> None: ...
     def epoch(self, record: Record, figures: Mapping[str, Any]) -> None: ...

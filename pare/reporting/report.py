@@ -1,4 +1,4 @@
-"""`report.html`: a sweep on one page that needs nothing but itself, during the sweep and after it."""
+"""`report.html`: a self-contained page of a sweep, during the sweep and after it."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from pare.reporting.records import PROVENANCE, describe
 
 NAME = "report.html"
 _ELSEWHERE = (f"− {leaderboard.REFERENCE} (95 %)", "data", "source", "pruned", "failed", "GPU-hours")
-"""Columns of the leaderboard that stand elsewhere on the page, which else would be wider than it."""
+"""Columns left out of the leaderboard, which would be too wide: the page shows them elsewhere."""
 
 _BEST = 10
-"""Trials listed with their settings."""
+"""Number of trials listed with their settings."""
 
 
 @dataclass(frozen=True)
 class Importance:
-    """How much each searched setting matters, and how and of which trials that was measured."""
+    """Importance of each searched setting, with the measure and the trials behind it."""
 
     shares: Mapping[str, float]
     note: str
@@ -39,7 +39,7 @@ class Importance:
 
 @dataclass(frozen=True)
 class Context:
-    """What the page says beyond the tables: `left` counts search trials still to end; importance by task."""
+    """Content of the page beyond the tables: `left` counts search trials that have not ended; importance is by task."""
 
     command: str
     left: int = 0
@@ -47,10 +47,10 @@ class Context:
 
 
 def write(out: Path, context: Context) -> Path:
-    """Write `report.html` from the tables in `out`, whole or not at all.
+    """Write `report.html` from the tables in `out`, atomically.
 
     Raises:
-        DataError: a table is damaged; names the file.
+        DataError: a table is damaged; the message names the file.
     """
     path = SweepDir(out).report
     files.write_text(path, render(out, context))
@@ -58,7 +58,7 @@ def write(out: Path, context: Context) -> Path:
 
 
 def render(out: Path, context: Context) -> str:
-    """The page of the sweep in `out`."""
+    """Render the page of the sweep in `out`."""
     trials, confirm = (tables.load(out, name).to_pylist() for name in (schema.TRIALS, schema.CONFIRM))
     curves = tables.load(out, schema.CURVES).select(["task", "trial", "epoch", "val_metric"])
     rows = leaderboard.build(out)
@@ -108,14 +108,14 @@ def render(out: Path, context: Context) -> str:
         written=datetime.now().astimezone(),
         left_aligned=leaderboard.LEFT,
         reference=leaderboard.REFERENCE,
-        # No tag may open inside a script.
+        # A script element must contain no opening tag.
         charts=json.dumps(drawn, allow_nan=False).replace("<", "\\u003c"),
         plotly=plotly.offline.get_plotlyjs(),
     )
 
 
 def _verdict(row: Entry) -> str:
-    """What the interval of a method's difference from the reference says."""
+    """Put the interval of a method's difference from the reference into words."""
     low, high = row.difference_low, row.difference_high
     if low is None or high is None:
         return "one seed: no interval"
@@ -125,7 +125,7 @@ def _verdict(row: Entry) -> str:
 
 
 def _best(task: Task, trials: Sequence[tables.Row]) -> list[dict[str, Any]]:
-    """The best trials, and of their settings those in which trials differ."""
+    """Return the best trials with the settings in which trials differ."""
     settings = [name for name in trials[0] if name.startswith("config.")] if trials else []
     differing = [name for name in settings if len({row[name] for row in trials}) > 1]
     return [

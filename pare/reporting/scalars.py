@@ -1,4 +1,4 @@
-"""The figures of an epoch by the names that `pare.training.loop` reports them under: one list for tables and plots."""
+"""The figures of an epoch, by their names in the reports of `pare.training.loop`: one list for tables and plots."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Figure:
-    """What a figure means, its unit (`metric`: the unit of the task's metric), and its tag as a TensorBoard scalar."""
+    """A figure's meaning, its unit (`metric`: the unit of the task's metric), and its tag as a TensorBoard scalar."""
 
     description: str
     unit: str = ""
     tag: str | None = None
     whole: bool = False
-    """Whether it is counted, not measured."""
+    """Whether the figure is a count."""
 
 
 PICTURES = "pictures/"
@@ -69,14 +69,14 @@ FIGURES: Mapping[str, Figure] = {
 }
 
 _CLOSE = 0.98
-"""Share of chance's loss above which a source term has learnt nothing."""
+"""Share of the loss of chance above which a source term has learnt nothing."""
 
 
 def stayed_at_chance(figures: Mapping[str, float | None]) -> bool:
-    """Whether an epoch's figures show a source term that knows no more than how often each class is."""
+    """Whether an epoch's source term has learnt no more than the frequencies of the classes."""
     loss, chance = figures.get("loss_source"), figures.get("source_chance_loss")
     return loss is not None and chance is not None and loss >= _CLOSE * chance
 
 
 TEST = Figure("Test metric, measured once after the search", "metric", "test/metric")
-"""Reported by no epoch: of confirmation runs only."""
+"""Test metric, which confirmation runs report after their last epoch."""

@@ -1,4 +1,4 @@
-"""The columns of the tables: name, type, meaning and unit; the last two lie in the Parquet files as field metadata."""
+"""The columns of the tables: name, type, meaning and unit; the last two are field metadata of the Parquet files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ BASELINES = "baselines"
 
 @functools.cache
 def schema(table: str, metric: Metric | None = None) -> Any:
-    """The schema of one of the tables; given a task's metric, the columns that hold it carry its unit."""
+    """Return the schema of a table; given a task's metric, its columns carry the metric's unit."""
     columns = {TRIALS: _trials, CURVES: _curves, CONFIRM: _confirm, PUBLISHED: _validated, BASELINES: _baselines}[
         table
     ](metric)
@@ -29,7 +29,7 @@ def schema(table: str, metric: Metric | None = None) -> Any:
 
 
 def leaderboard() -> Any:
-    """The schema of `leaderboard.parquet`; a figure's unit differs by task and stands in the column `unit`."""
+    """Return the schema of `leaderboard.parquet`; the column `unit` holds a figure's unit, which differs by task."""
     return pa.schema(
         [
             _field("task", pa.string(), "Name of the task"),
@@ -130,7 +130,7 @@ def _circumstances() -> list[Any]:
 
 
 def _config(config: Any, prefix: str) -> list[Any]:
-    """A column for every setting of a run, of its own type."""
+    """Return a column for every setting of a run, of the setting's type."""
     kinds = {bool: pa.bool_(), int: pa.int64(), float: pa.float64()}
     columns: list[Any] = []
     for name, kind in get_type_hints(config).items():

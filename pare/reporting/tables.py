@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class SweepTables:
-    """All that a sweep has measured, over its tasks: a row per search trial, per epoch, and per confirmation run.
+    """A sweep's measurements over all tasks: a row per search trial, per epoch, and per confirmation run.
 
     `published` are runs of the published configuration on the seeds of the confirmation, by validation only.
     """
@@ -37,10 +37,10 @@ class SweepTables:
 
 
 def read(out: Path | str) -> SweepTables:
-    """The tables of the sweep in `out`, with a leading column `task`; empty where nothing has begun.
+    """Read the tables of the sweep in `out`, with a leading column `task`; empty if nothing has begun.
 
     Raises:
-        DataError: there is no sweep in `out`, or a table is damaged; names the file.
+        DataError: there is no sweep in `out`, or a table is damaged; the message names the file.
     """
     out = Path(out)
     if not SweepDir(out).manifest.exists() and not parts.folders(out, TRIALS):
@@ -51,10 +51,10 @@ def read(out: Path | str) -> SweepTables:
 
 
 def load(out: Path, table: str) -> Any:
-    """One of the tables (see `pare.reporting.schema`) as an Arrow table over all tasks, empty where there is none.
+    """Load a table (see `pare.reporting.schema`) as an Arrow table over all tasks, empty if there is none.
 
     Raises:
-        DataError: a table is damaged; names the file.
+        DataError: a table is damaged; the message names the file.
     """
     columns = schema(table)
     found = [pa.schema([pa.field("task", pa.string()), *columns]).empty_table()]
@@ -65,18 +65,18 @@ def load(out: Path, table: str) -> Any:
 
 
 def write(rows: Iterable[Row], columns: Any, path: Path) -> None:
-    """Write rows to a Parquet file: there is a whole file at `path`, or the old one."""
+    """Write rows to a Parquet file atomically: `path` holds the whole new file or the old one."""
     parts.write(pa.Table.from_pylist(list(rows), columns), path)
 
 
 class Tables:
-    """Writes the tables of a sweep below `out` while it runs, a row at a time; they are one file each after `close`.
+    """Writes the tables of a sweep below `out` while it runs, a row at a time; after `close` each is one file.
 
-    Rows of an earlier life of the sweep stay. A trial that begins again replaces its row, and from the first epoch that
-    it reports again on its curve.
+    Rows of earlier sessions stay. A trial that restarts replaces its row, and its curve from the first epoch that it
+    reports again.
 
     Raises:
-        DataError: a table of the earlier life is damaged; names the file.
+        DataError: a table of an earlier session is damaged; the message names the file.
     """
 
     def __init__(self, out: Path) -> None:
@@ -98,7 +98,7 @@ class Tables:
         self._table(record.target, table).append(_row(record) | {"validation": record.objective})
 
     def close(self) -> None:
-        """Make one file of each table."""
+        """Merge each table into one file."""
         for table in self._grown.values():
             table.close()
 
@@ -110,7 +110,7 @@ class Tables:
 
 
 def _row(record: Record) -> Row:
-    """Everything that a table may ask of a record; its schema picks the columns."""
+    """Convert a record to a row of all possible columns; a table's schema selects its own."""
     return vars(record) | {f"config.{name}": value for name, value in record.config.items()}
 
 
@@ -121,9 +121,9 @@ def _point(record: Record, figures: Mapping[str, float]) -> Row:
 
 
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a Parquet file.
+    """Read the rows of a Parquet file.
 
     Raises:
-        DataError: it is damaged; names the file.
+        DataError: it is damaged; the message names the file.
     """
     return parts.read_parquet(path).to_pylist(maps_as_pydicts="strict")

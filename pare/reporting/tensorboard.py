@@ -1,9 +1,9 @@
-"""TensorBoard: a run of few scalars and pictures per trial, and an HParams tab with every trial from its first minute.
+"""Writes TensorBoard runs: scalars and pictures per trial, and an HParams tab with every trial from its start.
 
-The tab takes its columns from the first experiment summary that it meets: what is absent there vanishes. So a trial
-writes session records only, and each task's directory gets one summary that lists the hyperparameters of all tasks.
-Event files are appended to and closed at once: however many trials run, none stays open. A run that has ended has one.
-Pictures, which take longer to draw than all else, follow from a thread, and only for the runs worth looking at.
+The tab takes its columns from the first experiment summary that it reads, and drops columns absent there. So a trial
+writes only session records, and each task's directory gets one summary that lists the hyperparameters of all tasks.
+Event files are closed after every append, so none stays open, however many trials run. An ended run has one file.
+Pictures take longest to draw, so a thread draws them later, and only for selected runs.
 """
 
 from __future__ import annotations
@@ -41,16 +41,16 @@ from pare.reporting.records import Domain, Record, describe
 from pare.reporting.scalars import FIGURES, PICTURES, TEST, Figure
 
 SHOWN = ("objective", "epoch", "val_metric", "val_loss", "loss", "samples_per_second")
-"""The figures that are metrics of the HParams tab."""
+"""Figures that are metrics of the HParams tab."""
 
 _FIRST = ("method", "curriculum.start", "gate.threshold", "mix_weight", "optimizer.lr.body")
-"""The hyperparameters that the tab shows unasked: five."""
+"""Hyperparameters that the tab shows by default: at most five."""
 
 _BY_SAMPLES = {"val_metric": "validation/metric_by_samples", "loss": "loss/train_by_samples"}
-"""Tags of the curves whose step is the number of samples trained on; of all others it is the epoch."""
+"""Tags of the curves whose step is the number of training samples; the step of all others is the epoch."""
 
 _DIRECTIONS = {"samples/s": ", higher is better", "epochs": ""}
-"""By unit; of all other figures lower is better."""
+"""Directions by unit; for all other figures lower is better."""
 
 _ALWAYS: Mapping[str, Domain] = {
     "method": Domain(choices=get_args(MethodName)),
@@ -58,31 +58,31 @@ _ALWAYS: Mapping[str, Domain] = {
 }
 
 _FIRST_PICTURED, _MOST_PICTURED = 16, 200
-"""Search trials of a task that have pictures: so many at the beginning, and so many in all."""
+"""Number of a task's search trials with pictures: the first ones, and the maximum in all."""
 
 _AHEAD = 16
-"""Reports whose pictures may be due before the next one waits for them."""
+"""Number of reports whose pictures may be pending before the next report waits for them."""
 
 _LATER = 0.3
-"""Seconds before a report's pictures are drawn: until then the driver is busy giving the slot its next trial."""
+"""Seconds before a report's pictures are drawn, so that the driver first gives the slot its next trial."""
 
 
 class TensorBoard:
-    """Writes the runs of a sweep to `out/tb/<task>/<trial>/`; `domains` are the hyperparameters searched for each.
+    """Writes the runs of a sweep to `out/tb/<task>/<trial>/`; `domains` are the searched hyperparameters by task.
 
-    Pictures are all there after a `flush`.
+    `flush` waits for all pictures.
     """
 
     def __init__(self, out: Path, domains: Mapping[Task, Mapping[str, Domain]]) -> None:
         self.root = SweepDir(out).tensorboard
         self._files: dict[tuple[str, str], Path] = {}
-        """By task and trial, of those that run."""
+        """Event files of the running trials, by task and trial."""
         self._continued: set[Path] = set()
-        """Files that say where the curve goes on, so that TensorBoard drops what an earlier life wrote beyond."""
+        """Files that mark where the curve resumes, so that TensorBoard drops an earlier session's later steps."""
         self._chosen: dict[str, set[str]] = defaultdict(set)
-        """Search trials that have pictures, by task."""
+        """Search trials with pictures, by task."""
         self._best: dict[tuple[str, int], float] = {}
-        """The best objective by task and epoch."""
+        """Best objective by task and epoch."""
         self._artist = ThreadPoolExecutor(1, thread_name_prefix="pictures")
         self._due: deque[Future[None]] = deque()
         self._hurry = threading.Event()
@@ -95,7 +95,7 @@ class TensorBoard:
 
     def begin(self, record: Record) -> None:
         folder = self.root / record.task / record.trial
-        # A trial that begins again has not ended, and of two records TensorBoard would believe the first.
+        # A trial that restarts has not ended, and of two end records TensorBoard would use the first.
         for old in folder.glob("*tfevents*"):
             event_files.reopen(old)
         path = folder / event_files.name()
@@ -116,8 +116,8 @@ class TensorBoard:
         if path not in self._continued:
             self._continued.add(path)
             event_files.append(path, SessionLog(status=SessionLog.START), step=step)
-            # TensorBoard then drops what lies at this step or beyond, curves by samples among it; and a report that is
-            # repeated comes without its pictures.
+            # TensorBoard drops this step and later ones, also of curves by samples, so these are copied; so are the
+            # pictures of the step if the repeated report lacks them.
             earlier = dict.fromkeys(_BY_SAMPLES.values(), range(samples))
             event_files.copy(path, earlier if shown else {**earlier, PICTURES: (step,)})
         named = [(FIGURES[name], value) for name, value in figures.items() if name in FIGURES and value is not None]
@@ -149,16 +149,16 @@ class TensorBoard:
         self._continued.discard(path)
 
     def flush(self) -> None:
-        """Wait for the pictures that are due."""
+        """Wait for the pending pictures."""
         self._hurry.set()
         while self._due:
             self._due.popleft().result()
         self._hurry.clear()
 
     def _pictured(self, record: Record) -> bool:
-        """Whether a run is worth its pictures: after the search, among a task's first, one in so many, or the best yet.
+        """Whether a run gets pictures: it follows the search, is among a task's first, a power of two, or the best yet.
 
-        The best yet is by the objective after the same epoch.
+        The best yet has the best objective after the same epoch.
         """
         if record.purpose != "search":
             return True
@@ -179,14 +179,14 @@ class TensorBoard:
         event_files.append(path, *(_image(tag, picture) for tag, picture in drawn.items()), step=step)
 
     def _file(self, record: Record) -> Path:
-        """The event file of a trial since it began; one that fails before it can begin has none yet."""
+        """Return the event file of a trial; create it for one that failed before it began."""
         if (record.task, record.trial) not in self._files:
             self.begin(record)
         return self._files[record.task, record.trial]
 
 
 def _experiment(domains: Mapping[Task, Mapping[str, Domain]]) -> Any:
-    """Every hyperparameter with its domain and every metric, over all tasks: whichever summary is read serves all."""
+    """Return the summary of all tasks' hyperparameters with their domains, and of all metrics."""
     metrics = {task.name: task.metric for task in domains}
     by_task = "; ".join(f"{task}: {describe(metric)}" for task, metric in metrics.items())
     names = {metric.name for metric in metrics.values()}
@@ -212,7 +212,7 @@ def _experiment(domains: Mapping[Task, Mapping[str, Domain]]) -> Any:
 
 
 def _in_front(summary: Any) -> Any:
-    """The summary with some hyperparameters marked as differing: the tab sorts by that first, then by name."""
+    """Mark some hyperparameters of a summary as differing: the tab sorts by that first, then by name."""
     content = HParamsPluginData.FromString(summary.value[0].metadata.plugin_data.content)
     for info in content.experiment.hparam_infos:
         info.differs = info.name in _FIRST
@@ -240,7 +240,7 @@ def _plain(value: Any) -> Any:
 
 
 def _scalar(record: Record, figure: Figure, value: float) -> Any | None:
-    """The summary of a figure, None for what is not plotted or is not a finite number."""
+    """Return the summary of a figure; None if it is not plotted or not finite."""
     if figure.tag is None or not math.isfinite(value):
         return None
     description = figure.description

@@ -1,7 +1,7 @@
-"""Trials in MLflow or Weights & Biases as well: a run each, with the settings, the figures and the state of the trial.
+"""Tracks trials in MLflow or Weights & Biases: one run per trial, with its settings, figures and state.
 
-Both are extras. Where they keep things, and with what credentials, is theirs to know: `MLFLOW_TRACKING_URI`,
-`WANDB_MODE`, `WANDB_API_KEY`.
+Both are extras. Their own variables set their storage and credentials: `MLFLOW_TRACKING_URI`, `WANDB_MODE`,
+`WANDB_API_KEY`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Tracker = Literal["mlflow", "wandb"]
 
 
 def require(name: Tracker) -> None:
-    """Check that a tracker can be used.
+    """Check that a tracker is installed.
 
     Raises:
         RequestError: its package is not installed.
@@ -30,13 +30,13 @@ def require(name: Tracker) -> None:
 
 
 def tracker(name: Tracker, sweep: str) -> Observer:
-    """The observer that tells of the trials of the sweep of this name."""
+    """Return the observer that tracks the trials of the sweep `sweep`."""
     kinds: dict[Tracker, type[MLflow] | type[Wandb]] = {"mlflow": MLflow, "wandb": Wandb}
     return kinds[name](importlib.import_module(name), sweep)
 
 
 class MLflow:
-    """An experiment per sweep and task; a trial that begins again goes on in its run."""
+    """Writes an experiment per sweep and task; a trial that restarts continues its run."""
 
     def __init__(self, package: Any, sweep: str) -> None:
         self._client = package.MlflowClient()
@@ -78,7 +78,7 @@ class MLflow:
 
 
 class Wandb:
-    """A project per sweep, grouped by task; a trial that begins again goes on in its run."""
+    """Writes a project per sweep, grouped by task; a trial that restarts continues its run."""
 
     def __init__(self, package: Any, sweep: str) -> None:
         self._package, self._sweep = package, sweep
@@ -109,7 +109,7 @@ class Wandb:
                 config=dict(record.config),
                 tags=[f"{name}:{value}" for name, value in _facts(record).items()],
                 resume="allow",
-                reinit="create_new",  # several at once
+                reinit="create_new",  # allows several runs at once
                 settings=self._package.Settings(silent=True, console="off"),
             )
         return self._runs[key]
@@ -120,6 +120,6 @@ def _facts(record: Record) -> dict[str, str]:
 
 
 def _scalars(figures: Mapping[str, Any]) -> dict[str, float]:
-    """The figures that TensorBoard shows, under its tags."""
+    """Return the figures that TensorBoard shows, under its tags."""
     named = {FIGURES[name].tag: value for name, value in figures.items() if name in FIGURES and value is not None}
     return {tag: float(value) for tag, value in named.items() if tag and math.isfinite(value)}

@@ -21,7 +21,7 @@ def never_preempt() -> bool:
 
 
 class TrialActor(tune.Trainable):
-    """Tune's view of a run: a step is an epoch. Reused from trial to trial, it pays for its imports once."""
+    """Ray Tune's trainable: one step is one epoch. Tune reuses the actor across trials, so it imports only once."""
 
     _launch: Launch | None = None
 
@@ -37,10 +37,10 @@ class TrialActor(tune.Trainable):
         return True
 
     def step(self) -> dict[str, Any]:
-        """The next report, or a `Failure` of a run that cannot go on.
+        """Return the next report, or the `Failure` of a run that cannot go on.
 
         Raises:
-            RayActorError: the node will be taken away. Tune starts the run elsewhere, and counts no failure.
+            RayActorError: the node will be preempted. Tune restarts the run elsewhere and counts no failure.
         """
         assert self._launch is not None  # noqa: S101 - Tune calls setup first
         try:
@@ -59,7 +59,7 @@ class TrialActor(tune.Trainable):
             self._launch = None
 
     def save_checkpoint(self, checkpoint_dir: str) -> None:
-        """Nothing to do: a run keeps its own checkpoints, in its job's folder, and finds them there."""
+        """Do nothing: a run writes its checkpoints to its job's folder and resumes from there."""
 
     def load_checkpoint(self, checkpoint: Any) -> None:
-        """Nothing to do, see `save_checkpoint`."""
+        """Do nothing, see `save_checkpoint`."""

@@ -1,4 +1,4 @@
-"""What a sweep may spend and what it has spent: hours, GPU-hours and dollars, over all its sessions."""
+"""The budget of a sweep: caps and spending in hours, GPU-hours and dollars, over all its sessions."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from pare import files
 from pare.errors import DataError
 
 _PERSIST = 5.0
-"""Seconds between two writings of what was spent: a killed driver forgets at most so many."""
+"""Seconds between two writes of the amounts spent, the most that a killed driver can lose."""
 
 
 @dataclass(frozen=True)
 class Amounts:
-    """Hours by the clock, GPU-hours of the trials' slots, and dollars of all nodes."""
+    """Wall-clock hours, GPU-hours of the trials' slots, and dollars of all nodes."""
 
     hours: float = 0.0
     gpu_hours: float = 0.0
@@ -35,9 +35,9 @@ OPTIONS: Mapping[str, str] = {"hours": "--max-hours", "gpu_hours": "--max-gpu-ho
 
 
 class Budget:
-    """Hard caps, and the meter that runs against them.
+    """Meters what a sweep spends against its hard caps.
 
-    `price` says what an hour of all nodes costs now, in dollars. What was spent lies in `path`; earlier sessions count.
+    `price` returns the current dollars per hour of all nodes. `path` stores the amounts spent over all sessions.
 
     Raises:
         DataError: the file of an earlier session is damaged.
@@ -56,7 +56,7 @@ class Budget:
         self._before = self._written = clock()
 
     def tick(self, gpus: float) -> None:
-        """Count the time since the last call, at which `gpus` GPUs were held."""
+        """Add the time since the last call, during which `gpus` GPUs were held."""
         now = self._clock()
         hours = (now - self._before) / 3600
         self._before = now
@@ -65,14 +65,14 @@ class Budget:
             self.persist()
 
     def persist(self) -> None:
-        """Write down what was spent."""
+        """Write the amounts spent to disk."""
         self._written = self._clock()
         files.write_text(self._path, json.dumps(asdict(self.spent)))
 
     def reached(self, reserve: Amounts = NOTHING, since: Amounts = NOTHING, sharers: int = 1) -> str:
-        """The cap that is reached, in words; empty while none is.
+        """Return the cap that is reached, in words; empty if none is.
 
-        `reserve` is set aside of what was left at `since`, and only one `sharers`-th of the rest may be used.
+        `reserve` is subtracted from what was left at `since`, and only one `sharers`-th of the rest may be used.
         """
         for name, cap in vars(self.caps).items():
             spent, before = getattr(self.spent, name), getattr(since, name)
@@ -81,7 +81,7 @@ class Budget:
         return ""
 
     def describe(self) -> str:
-        """What was spent, of what there is where there is a cap; nothing of what costs nothing."""
+        """Describe the amounts spent, each with its cap if it has one; leave out GPU-hours and dollars that are 0."""
         texts = []
         for name, form in (("hours", "{} h"), ("gpu_hours", "{} GPU-hours"), ("usd", "${}")):
             spent, cap = getattr(self.spent, name), getattr(self.caps, name)
@@ -92,7 +92,7 @@ class Budget:
         return ", ".join(texts)
 
     def price(self) -> float:
-        """Dollars of all nodes for an hour, now."""
+        """Return the current dollars per hour of all nodes."""
         return self._price()
 
 

@@ -1,4 +1,4 @@
-"""The command behind every script in `sweeps/`: resolve the request, execute its jobs, publish what came out."""
+"""The command behind every script in `sweeps/`: resolve the request, execute its jobs, publish the results."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def main(
     arguments: Sequence[str] | None = None,
     kind: type[Request] = Request,
 ) -> int:
-    """Run the sweep that the command line asks for; returns the exit code.
+    """Run the sweep that the command line asks for; return the exit code.
 
-    0: finished. 1: something failed that should not have. 2: the request is wrong or cannot be met, said in one line.
+    0: finished. 1: something failed that should not have. 2: the request is wrong or cannot be met, told in a line.
     130: interrupted by Ctrl-C, 143 by SIGTERM; the same command goes on.
     """
     print_anywhere()
@@ -55,7 +55,7 @@ def _main(
         print(GOES_ON)
         return INTERRUPTED
     except Exception as error:
-        if interruption.terminated:  # Ray's processes may have got the signal too, and be gone
+        if interruption.terminated:  # the signal may have ended Ray's processes too
             print(GOES_ON)
             return INTERRUPTED
         if is_disk_full(error):
@@ -88,7 +88,7 @@ def _in_steps(
     mirror: BucketSync | None,
     console: Console,
 ) -> int:
-    # Imported now only: with torch, Optuna and Ray they take seconds, which no refusal above should wait for.
+    # Imported only now: with torch, Optuna and Ray they take seconds, and the refusals above should not wait for them.
     from pare.reporting.progress import SweepProgress
     from pare.search.execute import execute
     from pare.search.executor import executor_of
@@ -106,7 +106,7 @@ def _in_steps(
                 return 0
             execute(resolved, executor, progress, mirror)
         if not resolved.sweep.finished:
-            # Ctrl-C: the trials under way have ended, and their checkpoints lie where the next session finds them.
+            # Ctrl-C: the running trials have ended, and the next session resumes from their checkpoints.
             write_page(resolved)
             console.print(GOES_ON, highlight=False)
             return INTERRUPTED
@@ -116,7 +116,7 @@ def _in_steps(
 
 @contextmanager
 def _output(name: str, request: Request, console: Console) -> Iterator[tuple[Path, BucketSync | None]]:
-    """The directory of the sweep, held against others; of one in a bucket the copy here, and what keeps them alike."""
+    """Lock the sweep's directory and yield it; for a bucket, yield the local workspace and its `BucketSync`."""
 
     def say(text: str) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)

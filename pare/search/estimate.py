@@ -1,4 +1,4 @@
-"""What a request will take: a measured step of every task and method on this cluster, and what follows from it."""
+"""Estimates the cost of a request from measured steps of every task and method on this cluster."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from pare.training.estimate_cost import MeasuredCost, estimate_cost
 
 @dataclass(frozen=True)
 class Estimate:
-    """A task's trials to come and what they take, from the least (pruning at its best) to the most (none)."""
+    """The trials left of a task and their cost, from the least (earliest possible pruning) to the most (no pruning)."""
 
     plan: TaskPlan
     trials: int
@@ -37,7 +37,7 @@ class Estimate:
 
 
 def tell(resolved: ResolvedSweep, executor: Executor, progress: SweepProgress) -> None:
-    """Measure a few steps of every task and method, and print what the sweep would take."""
+    """Measure a few steps of every task and method, and print the cost of the sweep."""
     request, console = resolved.request, progress.console
     with progress.preparing("the plan") as show:
         costs = measure(resolved.plans, executor, resolved.provider, show)
@@ -59,7 +59,7 @@ def tell(resolved: ResolvedSweep, executor: Executor, progress: SweepProgress) -
 def measure(
     plans: Sequence[TaskPlan], executor: Executor, provider: DataProvider, progress: ProgressCallback
 ) -> dict[tuple[str, MethodName], MeasuredCost]:
-    """Seconds of an epoch by task and method, each measured on one worker."""
+    """Measure the seconds of an epoch by task and method, each on one worker."""
     keys = [(plan, method) for plan in plans for method in plan.study.methods]
     runs = [plan.study.published(method) for plan, method in keys]
     costs = executor.map(partial(_estimate_cost, provider, tasks.definitions()), runs, progress)
@@ -73,7 +73,7 @@ def _estimate_cost(provider: DataProvider, own: Sequence[tasks.Definition], run:
 
 
 def fitting(costs: Mapping[tuple[str, MethodName], MeasuredCost], gpus: float) -> list[str]:
-    """How many trials of each task fit one GPU, by the method that takes most, and where a share is too small."""
+    """Describe how many trials of each task fit one GPU, by its largest method; warn of a share that is too small."""
     lines = []
     for task in dict.fromkeys(task for task, _ in costs):
         most = max((cost for (name, _), cost in costs.items() if name == task), key=lambda cost: cost.memory)
@@ -94,7 +94,7 @@ def estimate(
     scheduler: SchedulerName,
     price: float,
 ) -> list[Estimate]:
-    """What each task's search and confirmation take. Several workers are taken to share an epoch evenly."""
+    """Estimate each task's search and confirmation, on the assumption that workers share an epoch evenly."""
     estimates = []
     for plan in plans:
         epochs, seeds = plan.study.epochs, len(plan.seeds)
@@ -111,7 +111,7 @@ def estimate(
 
 
 def fewest_epochs(trials: int, epochs: int, scheduler: SchedulerName) -> float:
-    """Epochs of a search in which every trial but the best is cut as early as the scheduler can."""
+    """Return the epochs of a search in which the scheduler prunes every trial but the best as early as it can."""
     if scheduler == "none":
         return trials * epochs
     if scheduler == "median":
@@ -126,7 +126,7 @@ def fewest_epochs(trials: int, epochs: int, scheduler: SchedulerName) -> float:
 
 
 def table(estimates: Sequence[Estimate], priced: bool) -> Table:
-    """The plan for a terminal, a row per task and their sum."""
+    """Format the plan for a terminal: a row per task, and their sum."""
     shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for name in ("task", "data", "trials", "hours", "GPU-hours", "dollars"):
         shown.add_column(name, justify="left" if name in ("task", "data") else "right", no_wrap=True)

@@ -1,4 +1,4 @@
-"""The jobs of a resolved sweep carried out, and what is told of them meanwhile."""
+"""Executes the jobs of a resolved sweep, with the observers that report on them."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 def execute(
     resolved: ResolvedSweep, executor: Executor, progress: SweepProgress, mirror: BucketSync | None = None
 ) -> None:
-    """Carry out the jobs that are left, until there are none, a cap is reached, or Ctrl-C."""
+    """Run the jobs that are left, until there are none, a cap is reached, or Ctrl-C."""
     sweep, out, plans = resolved.sweep, resolved.out, resolved.plans
-    written = tables.Tables(out)  # what a killed driver left in parts becomes whole, also where no job is left
+    written = tables.Tables(out)  # merges the parts that a killed driver left, even if no job is left
     if sweep.finished:
         return
     from pare.reporting.tensorboard import TensorBoard
     from pare.search.page import PageWriter
 
     board = TensorBoard(out, {plan.task: plan.study.space.domains() for plan in plans})
-    # The page is made of the tables, and comes after their writer.
+    # The page reads the tables, so it comes after their writer.
     page = PageWriter(out, resolved.name, plans)
     sweep.observers += [written, board, progress, page]
     if resolved.request.track:
@@ -39,7 +39,7 @@ def execute(
     progress.spent = resolved.budget.describe
     progress.expect(sum(plan.study.left for plan in plans))
     storage = SweepDir(out).ray
-    # What was loaded stays: collecting garbage would look through it again and again, .15 s at 10,000 trials.
+    # Freeze the loaded objects: each garbage collection would traverse them again, .15 s at 10,000 trials.
     gc.collect()
     gc.freeze()
     try:

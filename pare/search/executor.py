@@ -1,7 +1,7 @@
-"""What carries out the jobs of a sweep: Ray Tune, on this machine or a cluster, or this process, one by one.
+"""Executors of a sweep's jobs: Ray Tune, on this machine or a cluster, or this process, one job at a time.
 
-What trials import (torch, transformers, Ray Tune) is imported when the first is carried out: a request that is refused,
-or a sweep that is over, need not wait for it.
+The imports of trials (torch, transformers, Ray Tune) wait until the first trial runs, so that a request that is
+refused, or a sweep that is over, does not pay for them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ Result = TypeVar("Result")
 
 @contextmanager
 def executor_of(request: Request, console: Console) -> Iterator[Executor]:
-    """The executor of a request; of one with an address, once its cluster has places for trials.
+    """Yield the executor of a request; if that has an address, once the cluster has slots for trials.
 
     Raises:
         RequestError: the machines could never hold what is asked for, or nothing answers at the address.
@@ -56,31 +56,31 @@ def executor_of(request: Request, console: Console) -> Iterator[Executor]:
 
 
 class Executor(ABC):
-    """Carries out a sweep's jobs on `slots`; by default on this machine alone."""
+    """Runs a sweep's jobs on `slots`; the base class assumes this machine alone."""
 
     slots: Slots
 
     def nodes(self) -> Sequence[Mapping[str, Any]]:
-        """The machines that it runs on now, as `ray.nodes()` lists them."""
+        """Return the machines that it runs on now, in the format of `ray.nodes()`."""
         return [machine.node()]
 
-    def require_shared(self, out: Path) -> None:  # noqa: B027 - this machine sees what it has
-        """Raises RequestError where a machine does not see the directory."""
+    def require_shared(self, out: Path) -> None:  # noqa: B027 - one machine sees its own files
+        """Raise RequestError if a machine does not see the directory."""
 
     def require_data(self, provider: DataProvider, data: Mapping[tuple[str, str], Prepared]) -> None:  # noqa: B027 - as above
-        """Raises RequestError where a machine lacks the data, and would make other data."""
+        """Raise RequestError if a machine lacks the data, and would make other data."""
 
     @abstractmethod
     def map(
         self, function: Callable[[Argument], Result], arguments: Sequence[Argument], progress: ProgressCallback
     ) -> list[Result]:
-        """The results of `function`, each on one worker; `progress` is told (done, total)."""
+        """Return the results of `function`, each call on one worker; `progress` receives (done, total)."""
 
     @abstractmethod
     def run(self, sweep: Sweep, provider: DataProvider, storage: Path, remote: Folder | None = None) -> None:
-        """Run a sweep to its end, or until Ctrl-C; an error in the sweep or its observers is raised as it is.
+        """Run a sweep to its end, or until Ctrl-C; re-raise an error of the sweep or its observers unchanged.
 
-        `storage` is a directory for files of Ray's; `remote` is the sweep's directory in a bucket, if it has one.
+        `storage` is a directory for Ray's files; `remote` is the sweep's directory in a bucket, if it has one.
         """
 
 
@@ -125,11 +125,11 @@ class InlineExecutor(Executor):
                 why = _carry_out(sweep, TrialSpec.of(job, provider, self.slots.workers, storage, remote))
                 sweep.end(job.id, why)
         except KeyboardInterrupt:
-            return  # the job under way stays unfinished in its study, as under Tune
+            return  # the running job stays unfinished in its study, as under Tune
 
 
 def _carry_out(sweep: Sweep, spec: TrialSpec) -> str:
-    """Carry out a job, reporting to the sweep; returns why it failed, empty if it did not."""
+    """Run a job and report to the sweep; return why it failed, empty if it did not."""
     from pare.search.trial import carry_out
     from pare.training.launch import as_data_error
 
@@ -157,9 +157,9 @@ def _carry_out(sweep: Sweep, spec: TrialSpec) -> str:
 
 
 class TuneExecutor(Executor):
-    """Runs jobs under Ray Tune: on a Ray of this machine's own, started when first needed, or on a connected cluster.
+    """Runs jobs under Ray Tune: on a local Ray, started when first needed, or on a connected cluster.
 
-    `places` says how many trials a cluster that scales holds now.
+    `places` returns how many trials an autoscaling cluster holds now.
     """
 
     def __init__(self, slots: Slots, connected: bool, places: Callable[[], int] | None = None) -> None:

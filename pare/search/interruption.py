@@ -1,4 +1,4 @@
-"""SIGTERM, which batch systems send before they kill: it ends a sweep as Ctrl-C does, in time."""
+"""Handles SIGTERM, which batch systems send before SIGKILL, like Ctrl-C, with a deadline."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from types import FrameType
 
 INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+"""Exit code after Ctrl-C, by the convention of shells."""
 
 TERMINATED = 143
-"""Exit code after SIGTERM, as shells have it."""
+"""Exit code after SIGTERM, by the convention of shells."""
 
 GOES_ON = "interrupted: the same command goes on from here"
 
 _GRACE = 20.0
-"""Seconds to end in order; schedulers give 30. What is left then is what a killed sweep leaves: all that counts."""
+"""Seconds for an orderly end; schedulers allow 30. Then the process ends as if killed, which loses nothing needed."""
 
 
 @dataclass
@@ -29,7 +29,7 @@ class Interruption:
 
     terminated: bool = False
     watchdog: threading.Timer | None = None
-    """Ends the process when its time to end in order is over."""
+    """The timer that ends the process when `_GRACE` is over."""
 
 
 _current: Interruption | None = None
@@ -37,7 +37,7 @@ _current: Interruption | None = None
 
 @contextlib.contextmanager
 def sigterm_as_ctrl_c() -> Iterator[Interruption]:
-    """Let SIGTERM interrupt what goes on inside as Ctrl-C would; in a thread that takes no signals, nothing changes."""
+    """Let SIGTERM interrupt the context as Ctrl-C would; do nothing in a thread that receives no signals."""
     global _current
     previous, _current = _current, Interruption()
     before = signal.getsignal(signal.SIGTERM)
@@ -53,7 +53,7 @@ def sigterm_as_ctrl_c() -> Iterator[Interruption]:
 
 
 def install() -> None:
-    """Take SIGTERM, again after a library has taken it (`ray.init` does)."""
+    """Install the handler of SIGTERM; call it again after a library has replaced the handler (`ray.init` does)."""
     if _current is not None and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _interrupt)
 

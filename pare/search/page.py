@@ -1,7 +1,7 @@
-"""The report of a sweep as it goes: what only the studies and the request know of it, and when to write it.
+"""Writes a sweep's report while it runs, with what only the studies and the request know.
 
-While the sweep runs, a process of its own makes the page from the files of OUT: the driver, whose slots wait for it,
-only starts one now and then. `python -m pare.search.page` is that process.
+While the sweep runs, a child process renders the page from the files of OUT, so that the driver's slots do not wait;
+the driver only starts one now and then. `python -m pare.search.page` is that process.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ from pare.search.request import Request
 from pare.search.study.samplers import METHOD
 from pare.search.study.storage import read_trials
 
-if TYPE_CHECKING:  # what it imports takes longer than a page
+if TYPE_CHECKING:  # its imports take longer than writing a page
     from pare.search.plans import TaskPlan
 
 INTERVAL = 30.0
-"""Seconds from the end of one writing to the next, at least; and at least `_SHARE` times what a writing takes."""
+"""Minimum seconds between the end of one page and the start of the next; `_SHARE` times a page's own time if longer."""
 
 _SHARE = 20
 _LEAST = 6
-"""Trials that a measure of importance needs."""
+"""Minimum number of trials for a measure of importance."""
 
 _FANOVA = 100
-"""Trials up to which fANOVA is asked. Of few it tells more than PED-ANOVA; of 1,000 it takes 40 s, and that .1."""
+"""Trials up to which fANOVA is used: with few it tells more than PED-ANOVA; with 1,000 it takes 40 s, not .1 s."""
 
 
 class PageWriter:
-    """Has `report.html` written when a trial has ended, from the tables; comes after their writer among the observers.
+    """Updates `report.html` from the tables when a trial has ended; among the observers it comes after their writer.
 
-    A page that cannot be written is a warning, and tried again; `write`, at the end, raises what is wrong.
+    A failed update is a warning and is retried; `write`, at the end, raises the error.
     """
 
     def __init__(self, out: Path, script: str, plans: Sequence[TaskPlan]) -> None:
@@ -62,10 +62,10 @@ class PageWriter:
         self._tidy()
 
     def begin(self, record: Record) -> None:
-        """Nothing: what has just begun is on the page when the next trial ends."""
+        """Do nothing: a new trial appears on the page when the next trial ends."""
 
     def epoch(self, record: Record, figures: Mapping[str, Any]) -> None:
-        """Nothing, as above."""
+        """Do nothing, see `begin`."""
 
     def end(self, record: Record) -> None:  # noqa: ARG002 - the tables hold it
         if self._child is not None and self._child.poll() is not None:
@@ -74,7 +74,7 @@ class PageWriter:
             self._start()
 
     def write(self) -> Path:
-        """Write the page as things stand now, in this process."""
+        """Write the current page in this process."""
         found = {
             plan.task.name: importance(plan.task.metric.direction, plan.study.methods[0], plan.study.ended())
             for plan in self._plans
@@ -82,7 +82,7 @@ class PageWriter:
         return _write(self._out, command(self._out, self._script), self._left(), found)
 
     def close(self) -> None:
-        """End the process that writes a page, if one does."""
+        """End the process that writes a page, if there is one."""
         if self._child is not None:
             self._child.kill()
             self._child.communicate()
@@ -90,7 +90,7 @@ class PageWriter:
             self._tidy()
 
     def _tidy(self) -> None:
-        """Remove what a process that was ended in the middle of a page left."""
+        """Remove the temporary files of a process that was ended while it wrote a page."""
         for half in self._out.glob(f".{report.NAME}.*.tmp"):
             half.unlink(missing_ok=True)
 
@@ -98,7 +98,7 @@ class PageWriter:
         return sum(plan.study.left for plan in self._plans)
 
     def _start(self) -> None:
-        """Start a process that writes the page. It ends when this one does: its input is then at its end."""
+        """Start a process that writes the page. It ends with this process, which closes its standard input."""
         order = {
             "out": str(self._out),
             "command": command(self._out, self._script),
@@ -116,12 +116,12 @@ class PageWriter:
             start_new_session=True,  # Ctrl-C is for the driver
         )
         assert self._child.stdin is not None  # noqa: S101 - a pipe
-        with contextlib.suppress(BrokenPipeError):  # it died at once, which its end will tell
+        with contextlib.suppress(BrokenPipeError):  # it died at once; `_finish` reports why
             self._child.stdin.write(json.dumps(order).encode() + b"\n")
             self._child.stdin.flush()
 
     def _finish(self) -> None:
-        """Note that the process has ended, and how."""
+        """Record the process's end and warn of its errors."""
         assert self._child is not None  # noqa: S101 - only called with one
         self._errors.seek(0)
         said = self._errors.read().decode(errors="replace").strip().splitlines()
@@ -135,7 +135,7 @@ class PageWriter:
 
 
 def main() -> None:
-    """Write the page that a line on standard input orders, unless the driver that sent it dies meanwhile."""
+    """Write the page requested by a line on standard input, unless the driver that sent it dies meanwhile."""
     os.nice(10)  # the trials' work comes first
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_die_with_the_driver, daemon=True).start()
@@ -148,7 +148,7 @@ def main() -> None:
 
 
 def _die_with_the_driver() -> None:
-    os.read(sys.stdin.fileno(), 1)  # nothing more comes: it returns when the other end is closed
+    os.read(sys.stdin.fileno(), 1)  # no more input comes: this returns when the driver closes its end
     os._exit(1)
 
 
@@ -158,9 +158,9 @@ def _write(out: Path, command_line: str, left: int, found: Mapping[str, Importan
 
 
 def importance(direction: Direction, method: str, ended: Sequence[FrozenTrial]) -> Importance | None:
-    """How much each setting mattered to the ended trials of a method; None while too few can be compared.
+    """Measure each setting's importance over the ended trials of a method; None while too few can be compared.
 
-    Trials that were cut short count too: every one by its value after the same epoch, the last one that half of them
+    Pruned trials count too: all trials are compared by their value after the same epoch, the last that half of them
     reached. Only settings that all of them have are measured.
     """
     trials = [t for t in ended if t.user_attrs.get(METHOD) == method and t.intermediate_values]
@@ -187,7 +187,7 @@ def importance(direction: Direction, method: str, ended: Sequence[FrozenTrial]) 
 
 
 def _at(trial: FrozenTrial, epoch: int) -> FrozenTrial:
-    """A trial as if it had ended after an epoch."""
+    """Return the trial as if it had ended after `epoch`."""
     return optuna.create_trial(
         state=TrialState.COMPLETE,
         value=trial.intermediate_values[epoch],
@@ -197,7 +197,7 @@ def _at(trial: FrozenTrial, epoch: int) -> FrozenTrial:
 
 
 def command(out: Path, script: str) -> str:
-    """The command line of the sweep in `out`, from its record: every option that is not at its default."""
+    """Return the command line of the sweep in `out`, from its manifest: every option that is not at its default."""
     asked = json.loads(SweepDir(out).manifest.read_text(encoding="utf-8"))["request"]
     words = ["python", f"sweeps/{script}.py"]
     for name, default in asdict(Request()).items():

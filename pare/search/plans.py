@@ -1,4 +1,4 @@
-"""What a sweep keeps in mind: its jobs, the plan of each task, and what epochs cost."""
+"""The state of a sweep: its jobs, the plan of each task, and the cost of epochs."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from pare.search.study.study import Study
 
 @dataclass
 class Job:
-    """One run to carry out. `folder` is its own, for checkpoints and, of a confirmation, the model."""
+    """One run of the sweep. `folder` holds its checkpoints and, for a confirmation, its model."""
 
     id: str
-    """Unique in the sweep: `ecg/pare-0003`."""
+    """Identifier, unique in the sweep: `ecg/pare-0003`."""
     run: Run
     purpose: Purpose
     folder: Path
     record: Record
     number: int | None
-    """The number of its trial in the study; None after the search."""
+    """Number of its trial in the study; None after the search."""
     cut: str = ""
     """The cap of the budget that ended it early."""
 
@@ -40,23 +40,23 @@ class TaskPlan:
     study: Study
     seeds: Sequence[int]
     confirmed: Mapping[tuple[Purpose, MethodName, int], Mapping[str, Any]] = field(default_factory=dict)
-    """What earlier sessions ran after the search: purpose, method and seed → `Run.flat()`."""
+    """Runs that earlier sessions completed after the search: purpose, method and seed → `Run.flat()`."""
     waiting: list[tuple[Purpose, MethodName, Run]] | None = None
-    """Runs after the search that were not yet given out; None until it is over."""
+    """Runs after the search that have not started; None until the search is over."""
     began: Amounts | None = None
-    """What the sweep had spent when this session's first trial of the task began."""
+    """Amounts spent by the sweep when this session's first trial of the task began."""
     stopped: str = ""
     """The cap that ended its search."""
 
 
 @dataclass
 class EpochCost:
-    """What epochs of a method took on a task."""
+    """The measured cost of a method's epochs on a task."""
 
     seconds: float = 0.0
     epochs: int = 0
 
     @property
     def per_epoch(self) -> float:
-        """Seconds; 0 as long as none was seen."""
+        """Seconds per epoch; 0 before the first."""
         return self.seconds / self.epochs if self.epochs else 0.0

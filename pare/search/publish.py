@@ -1,4 +1,4 @@
-"""What a sweep leaves once its jobs are over: leaderboard, page and the best models."""
+"""Publishes a sweep's results once its jobs are over: leaderboard, page and best models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def publish(resolved: ResolvedSweep, mirror: BucketSync | None, console: Console) -> None:
-    """Write leaderboard and page, keep the best model of each task, and print the leaderboard and where it all is."""
+    """Write leaderboard and page, keep the best model of each task, and print the leaderboard and the paths."""
     out, plans = resolved.out, resolved.plans
     rows = leaderboard.write(out)
     if not _is_published(resolved):
@@ -33,15 +33,15 @@ def publish(resolved: ResolvedSweep, mirror: BucketSync | None, console: Console
     console.print(
         f"report.html, tables, models and leaderboard.md: {where}", highlight=False, markup=False, soft_wrap=True
     )
-    # Its fast reader holds every file open, and shows half of a thousand runs.
+    # TensorBoard's fast reader holds every file open, and shows only half of a thousand runs.
     command = f"tensorboard --load_fast false --logdir {shlex.quote(str(out / 'tb'))}"
     console.print(f"compare the trials: {command}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _is_published(resolved: ResolvedSweep) -> bool:
-    """Whether an earlier session got to the end of `publish`, and no job has run since: the folders of runs go last.
+    """Whether an earlier session finished `publish`, and no job has run since: it deletes the runs' folders last.
 
-    What runs leave in a bucket is not seen from here.
+    False for a sweep in a bucket, because this machine does not see its runs' folders.
     """
     out = SweepDir(resolved.out)
     running = [out.task(plan.task.name).running for plan in resolved.plans]
@@ -49,7 +49,7 @@ def _is_published(resolved: ResolvedSweep) -> bool:
 
 
 def write_page(resolved: ResolvedSweep) -> None:
-    """Write `report.html` as things stand now."""
+    """Write the current `report.html`."""
     from pare.search.page import PageWriter  # with Plotly and scikit-learn
 
     PageWriter(resolved.out, resolved.name, resolved.plans).write()

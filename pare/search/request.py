@@ -150,12 +150,12 @@ class Request:
                 raise RequestError(f"--{name} is {' '.join(names)}: name each once")
 
     def ready(self) -> Self:
-        """The request once a script has made ready what only it knows of; here there is nothing."""
+        """Return the request after a script's own preparation; the base class has none."""
         return self
 
     @property
     def caps(self) -> Amounts:
-        """The hard caps, infinite where none was given."""
+        """The hard caps, infinite if not given."""
         return Amounts(
             hours=self.max_hours or UNLIMITED.hours,
             gpu_hours=self.max_gpu_hours or UNLIMITED.gpu_hours,
@@ -169,12 +169,12 @@ class Request:
 
 
 def parse(name: str, description: str, arguments: Sequence[str], kind: type[Request] = Request) -> Request | None:
-    """The request on a command line; None when it asked for help, which has then been printed.
+    """Parse the request on a command line; None if it asked for help, which is then printed.
 
-    A script with options of its own has a `kind` of its own.
+    A script with its own options passes its own `kind`.
 
     Raises:
-        RequestError: an option that does not exist, or a value that it cannot take.
+        RequestError: an option does not exist, or has an invalid value.
     """
     app = App(name=name, help=description, help_format="plaintext", version_flags=[], result_action="return_value")
 

@@ -1,4 +1,4 @@
-"""From a request to a sweep that is ready to run: everything that can be refused is refused here."""
+"""Turns a request into a sweep that is ready to run; every check that can refuse a request is made here."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ from pare.search.sweep import Sweep
 
 @dataclass(frozen=True)
 class ResolvedSweep:
-    """A request that can be met: what it was completed with, its prepared data, and its jobs in order."""
+    """A request that can be met, with its defaults filled in, its prepared data, and its plans in order."""
 
     name: str
-    """The script's, such as `nas360`."""
+    """Name of the script, such as `nas360`."""
     id: str
     request: Request
     out: Path
@@ -63,7 +63,7 @@ def resolve(
     `remote` is the bucket's folder that `out` is a copy of, if there is one.
 
     Raises:
-        RequestError: it is wrong or cannot be met.
+        RequestError: the request is wrong or cannot be met.
     """
     if remote is None and not request.plan:
         executor.require_shared(out)
@@ -77,7 +77,7 @@ def resolve(
     settings = {task.name: _settings(task, preset_name, request) for task in chosen}
     for body in dict.fromkeys(each["body"] for each in settings.values()):
         catalogue.require_body(body)
-    data: dict[tuple[str, str], Prepared] = {}  # of each task, and of each source as a body reads it
+    data: dict[tuple[str, str], Prepared] = {}  # by task, and by source and the body that reads it
     bases, earlier = {}, directory.earlier_bases(out)
     for task in chosen:
         for needed, body in ((task.name, ""), (settings[task.name]["source"], settings[task.name]["body"])):
@@ -105,7 +105,7 @@ def resolve(
     sweep = Sweep(plans, out, [], slots.concurrent, gpus, budget, request.warm_start)
     if not sweep.finished:
         for base in bases.values():
-            if base == earlier.get(base.task):  # built by an earlier session, but perhaps not on this machine
+            if base == earlier.get(base.task):  # an earlier session built it, perhaps on another machine
                 _require_model(base, data)
     return ResolvedSweep(name, sweep_id, request, out, remote, provider, plans, budget, sweep)
 
@@ -118,13 +118,13 @@ def _preset(request: Request, executor: Executor) -> tuple[PresetName, str]:
 
 
 def _resources(executor: Executor) -> dict[str, float]:
-    """CPUs and GPUs of all machines together."""
+    """Return the total CPUs and GPUs of all machines."""
     alive = [node["Resources"] for node in executor.nodes() if node["Alive"]]
     return {name: sum(each.get(name, 0.0) for each in alive) for name in ("CPU", "GPU")}
 
 
 def _settings(task: Task, preset: PresetName, request: Request) -> Mapping[str, Any]:
-    """The published settings of a task, changed by the preset and by --body and --source; a body brings its source."""
+    """Return a task's published settings, changed by the preset, --body and --source; a body brings its own source."""
     settings = {**task.paper, **(task.laptop if preset == "laptop" else {})}
     if request.body and request.body != settings["body"]:
         settings |= {"body": request.body, "source": sources.OF_BODY.get(request.body, settings["source"])}
@@ -133,7 +133,7 @@ def _settings(task: Task, preset: PresetName, request: Request) -> Mapping[str, 
 
 
 def _base(task: Task, settings: Mapping[str, Any], data: Mapping[tuple[str, str], Prepared], request: Request) -> Run:
-    """The published configuration of a task, as this request starts from it."""
+    """Return the published configuration of a task, from which this request starts."""
     run = Run(
         task=task.name,
         data=data[task.name, ""].key,
@@ -146,7 +146,7 @@ def _base(task: Task, settings: Mapping[str, Any], data: Mapping[tuple[str, str]
 
 
 def _require_model(run: Run, data: Mapping[tuple[str, str], Prepared]) -> None:
-    """Build the run's model once, here: what does not fit together, or cannot be had, is told before any trial.
+    """Build the run's model once, so that a body that does not fit or cannot be loaded is refused before any trial.
 
     Raises:
         RequestError: the body cannot be loaded, or body, task and source do not fit together.
@@ -159,7 +159,7 @@ def _require_model(run: Run, data: Mapping[tuple[str, str], Prepared]) -> None:
 
 
 def _sqlite(path: Path) -> str:
-    """The URL of a file, whatever characters its path has."""
+    """Return the SQLite URL of a file, whatever characters its path has."""
     return URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
 
 
@@ -180,7 +180,7 @@ def _plan(
     else:
         folder.path.mkdir(exist_ok=True)
     study = Study(
-        # A database may hold many sweeps; a file of OUT's own holds one.
+        # A shared database may hold many sweeps; a file in OUT holds one.
         f"{out.name}-{sweep_id}-{task.name}" if request.study_storage else task.name,
         storage,
         task.metric.direction,
@@ -191,7 +191,7 @@ def _plan(
         request.seed,
         request.sampler,
         request.scheduler,
-        # A bucket gets the changes of a study that lies in OUT, rather than all of it again and again.
+        # A bucket receives the changes of a study in OUT instead of the whole study each time.
         StudyJournal(folder.path / FOLDER) if journals and not request.study_storage else None,
     )
     seeds = request.seeds or preset.seeds
@@ -202,5 +202,5 @@ def _plan(
         for row in tables.load(out, table).to_pylist(maps_as_pydicts="strict")
         if row["task"] == task.name and row["state"] == "complete"
     }
-    # The search's own seed is not among them: its trials were chosen on it.
+    # The search's own seed is excluded: its trials were chosen on it.
     return TaskPlan(task, data, study, range(request.seed + 1, request.seed + 1 + seeds), done)

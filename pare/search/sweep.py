@@ -1,10 +1,10 @@
-"""A sweep: which job comes next and what its reports mean. It knows neither Ray nor files of results.
+"""A sweep: chooses the next job and interprets its reports. It knows neither Ray nor the files of results.
 
-Whoever runs trials asks for the `next` job, `report`s its epochs and says when it has `end`ed; once its slots are at
-work it lets the sweep `settle` what could wait. Tasks come one after another, so that a later one can begin where the
-earlier ones ended; none leaves a slot idle while its last trials run.
+An executor asks for the `next` job, `report`s its epochs and calls `end` after it; once its slots are running it lets
+the sweep `settle` what could wait. Tasks come one after another, so that a later one can begin with what the earlier
+ones found; while a task's last trials run, the next task fills the free slots.
 When a task's trials have all ended, the best configuration of each method is trained again on several seeds, and only
-there the test split is opened. The published configuration, where it is not the best, is trained on the same seeds, by
+these runs use the test split. The published configuration, if it is not the best, is trained on the same seeds by
 validation only: a choice that is no better than it on fresh seeds was luck.
 """
 
@@ -30,7 +30,7 @@ from pare.search.study.space import Space, Values
 
 
 class Sweep:
-    """The jobs of a request, in order, within its budget, `concurrent` at a time; `gpus` are those of one slot."""
+    """Runs a request's jobs in order, within its budget, `concurrent` at a time; `gpus` is the number per slot."""
 
     def __init__(
         self,
@@ -48,11 +48,11 @@ class Sweep:
         self.concurrent, self._gpus = concurrent, gpus
         self._jobs: dict[str, Job] = {}
         self._untold: list[Job] = []
-        """Given out, and not yet told to the observers."""
+        """Jobs that have started, but that the observers do not know yet."""
         self._costs: dict[tuple[str, str], EpochCost] = defaultdict(EpochCost)
-        """By task and method."""
+        """Cost of epochs by task and method."""
         self.failures = 0
-        """Confirmations that failed: those should not."""
+        """Number of failed confirmations, which should be 0."""
         self.capped = ""
         """The cap that ended the sweep or a task's search early."""
         if warm_start:
@@ -61,13 +61,13 @@ class Sweep:
 
     @property
     def finished(self) -> bool:
-        """Whether every job that the budget allows has been given out and has ended."""
+        """Whether every job that the budget allows has ended."""
         return not self._jobs and all(
             self._searched(plan) and not self._after_search(plan) for plan in self._plans.values()
         )
 
     def next(self) -> Job | None:
-        """The next job, or None while there is none: all slots are taken, or a task waits for its last trial."""
+        """Return the next job; None while all slots are taken, or a task waits for its last trial."""
         self._tick()
         if len(self._jobs) >= self.concurrent:
             return None
@@ -80,7 +80,7 @@ class Sweep:
         return None
 
     def settle(self) -> None:
-        """Write and tell what has begun: a slot that waits for its next job need not wait for that too."""
+        """Persist new trials and notify observers. Deferred, so that it never delays giving a slot its next job."""
         for plan in self._plans.values():
             plan.study.settle()
         while self._untold:
@@ -89,7 +89,7 @@ class Sweep:
                 observer.begin(job.record)
 
     def report(self, id: str, figures: Mapping[str, Any]) -> bool:  # noqa: A002
-        """Take in the figures of an epoch, or the test of a confirmation; returns whether the job is to go on."""
+        """Record an epoch's metrics or a confirmation's test metric; return whether to continue."""
         self._tick()
         self.settle()
         job = self._jobs[id]
@@ -106,13 +106,13 @@ class Sweep:
         if job.number is not None:
             go_on = self._plans[record.task].study.report(job.number, record.epochs, record.objective)
         if record.epochs == job.run.epochs:
-            return job.purpose == "confirm"  # its test is to come
+            return job.purpose == "confirm"  # its test comes next
         if go_on:
             job.cut = self._budget.reached() if job.number is None else self._stop(self._plans[record.task])
         return go_on and not job.cut
 
     def end(self, id: str, why: str = "") -> None:  # noqa: A002
-        """A job is over: run to its end, cut short, or failed for the reason given."""
+        """End a job that is complete, was cut short, or failed for the reason `why`."""
         self._tick()
         self.settle()
         job = self._jobs[id]
@@ -120,7 +120,7 @@ class Sweep:
         record.ended, record.why = datetime.now(UTC), why or job.cut
         whole = record.epochs == job.run.epochs and record.objective is not None
         record.state = "failed" if why else "complete" if whole else "pruned"
-        # The study comes last: a driver that dies before it ends this job again, and no table lacks a trial for ever.
+        # The study comes last: if the driver dies before that, the next one ends this job again, and no table lacks it.
         for observer in self.observers:
             observer.end(record)
         if job.number is None:
@@ -148,7 +148,7 @@ class Sweep:
         if asked.reported:
             job.record.epochs, job.record.objective = max(asked.reported), asked.reported[max(asked.reported)]
         if stopped:
-            # An earlier session left it unfinished, and there is nothing left to go on with.
+            # An earlier session left it unfinished, and the budget is spent.
             job.cut = stopped
             self._jobs[job.id] = job
             for observer in self.observers:
@@ -167,12 +167,12 @@ class Sweep:
         return self._job(plan, f"{purpose}-{method}-{run.seed}", run, purpose, None, {})
 
     def _searched(self, plan: TaskPlan) -> bool:
-        """Whether the task's search is over, all its trials ended."""
+        """Whether the task's search is over and all its trials have ended."""
         running = any(job.number is not None and job.record.task == plan.task.name for job in self._jobs.values())
         return not running and (plan.study.over or bool(plan.stopped and not plan.study.unfinished))
 
     def _after_search(self, plan: TaskPlan) -> list[tuple[Purpose, MethodName, Run]]:
-        """The runs that a task still needs once its search is over; none when the budget is spent."""
+        """Return the runs that a task still needs after its search; none if the budget is spent."""
         if plan.waiting is None:
             plan.waiting = _after_search(plan)
         if plan.waiting:
@@ -184,7 +184,7 @@ class Sweep:
         return plan.waiting
 
     def _stop(self, plan: TaskPlan) -> str:
-        """The cap that ends the task's search: its share of what was left when it began, confirmations set aside."""
+        """Return the cap that ends the task's search: its share of what was left at its start, less the reserve."""
         if not plan.stopped and plan.began is not None:
             others = [p for p in self._plans.values() if p is not plan and p.began is None and not p.study.over]
             plan.stopped = self._budget.reached(self._reserve(), plan.began, 1 + len(others))
@@ -192,7 +192,7 @@ class Sweep:
         return plan.stopped
 
     def _reserve(self) -> Amounts:
-        """What the confirmations to come will cost, by the epochs seen so far."""
+        """Estimate the cost of the confirmations left from the epochs measured so far."""
         seconds = 0.0
         for name, plan in self._plans.items():
             if plan.waiting is None:
@@ -205,7 +205,7 @@ class Sweep:
         return Amounts(hours / self.concurrent, hours * self._gpus, hours / self.concurrent * self._budget.price())
 
     def _learn_cost(self, record: Record, report: EpochReport) -> None:
-        """Note what epochs of a method cost on a task; not from those that an earlier session ran."""
+        """Record the cost of a method's epochs on a task, except those that an earlier session ran."""
         epochs = report.epoch - record.epochs
         if epochs > 0 and (record.seconds or not record.epochs):
             cost = self._costs[record.task, record.method]
@@ -213,7 +213,7 @@ class Sweep:
             cost.seconds += report.seconds - record.seconds
 
     def _hints(self, plan: TaskPlan, method: MethodName) -> list[tuple[Space, Values]]:
-        """What the finished searches of tasks of the same modality found best for a method."""
+        """Return a method's best values from finished searches of tasks of the same modality."""
         found = []
         for other in self._plans.values():
             if other is not plan and other.task.modality == plan.task.modality and other.study.over:
@@ -246,7 +246,7 @@ class Sweep:
 
 
 def _after_search(plan: TaskPlan) -> list[tuple[Purpose, MethodName, Run]]:
-    """Every method's chosen configuration on every seed, then the published one where that is another."""
+    """List every method's chosen configuration on every seed, then the published one if it differs."""
     runs: list[tuple[Purpose, MethodName, Run]] = []
     for purpose in ("confirm", "published"):
         for seed in plan.seeds:

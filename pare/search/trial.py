@@ -1,4 +1,4 @@
-"""One trial: what it needs, and its way from there to its reports. It knows no Ray."""
+"""One trial: its specification and its execution, independent of Ray."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrialSpec:
-    """All that a process needs to carry out a job, wherever it runs."""
+    """Everything that a process on any machine needs to run a job."""
 
     id: str
-    """The job's: `ecg/pare-0003`."""
+    """Identifier of the job: `ecg/pare-0003`."""
     run: Run
     purpose: Purpose
     folder: Path
-    """For checkpoints and, of a confirmation, the model."""
+    """Directory for checkpoints and, for a confirmation, the model."""
     provider: DataProvider
     workers: Workers
     storage: str
-    """Directory for what Ray Train writes of a worker group."""
+    """Directory for the files that Ray Train writes for a worker group."""
     own: tuple[tasks.Definition, ...] = ()
-    """The tasks of the user's own, which this process may not know."""
+    """The user's own tasks, which this process may not know."""
     remote: Folder | None = None
-    """The bucket's folder that stands for `folder`, if a bucket keeps checkpoints and models."""
+    """Folder that replaces `folder` if a bucket keeps checkpoints and models."""
 
     @classmethod
     def of(
         cls, job: Job, provider: DataProvider, workers: Workers, storage: Path, remote: Folder | None = None
     ) -> TrialSpec:
-        """The specification of a job; `remote` is the sweep's directory in a bucket, if it has one."""
+        """Return the specification of a job; `remote` is the sweep's directory in a bucket, if it has one."""
         task, trial = job.id.split("/")
         its = remote / task / RUNNING / trial if remote else None
         return cls(job.id, job.run, job.purpose, job.folder, provider, workers, str(storage), tasks.definitions(), its)
@@ -57,10 +57,10 @@ def carry_out(spec: TrialSpec, should_preempt: Callable[[], bool], report: Repor
     """Train and validate, reporting every epoch; a confirmation then tests the model of its best epoch, once.
 
     Raises:
-        Stopped: `report` said to end.
-        TrainingError: the run cannot go on; no retry would mend it.
+        Stopped: `report` ended the run.
+        TrainingError: the run cannot go on, even after a retry.
     """
-    # What only follows a worker group imports none of this: it would take .3 GB of the head for each.
+    # An actor that only follows a worker group imports none of this, which would take .3 GB each on the head.
     from pare.reporting import export
     from pare.training.distributed import DistributedContext
     from pare.training.evaluate import predict
@@ -71,12 +71,12 @@ def carry_out(spec: TrialSpec, should_preempt: Callable[[], bool], report: Repor
     with _scratch(spec) as here:
         root = spec.provider.ready(spec.run, task, source)
         trained = train(spec.run, root, here, report, should_preempt, spec.remote)
-        if trained is None or spec.purpose != "confirm":  # None: a worker that does not lead
+        if trained is None or spec.purpose != "confirm":  # None: not rank 0
             return
         data = store.load(root, spec.run.data)
         split, alone = data.split("test"), DistributedContext(0, 1, DistributedContext.current().device)
         predictions = predict(trained.model, task, split.x, alone, spec.run.precision)
-        assert predictions is not None  # noqa: S101 - a world of one leads
+        assert predictions is not None  # noqa: S101 - the only worker is rank 0
         test = task.score(task.metric, predictions, split)
         facts = {"validation": trained.best.metric, "test": test, "provenance": data.provenance}
         export.save(trained.model, task, spec.run, here / MODEL, facts)
@@ -88,9 +88,9 @@ def carry_out(spec: TrialSpec, should_preempt: Callable[[], bool], report: Repor
 
 @contextmanager
 def _scratch(spec: TrialSpec) -> Iterator[Path]:
-    """Where a run leaves its files: its folder or, where a bucket keeps them, one for as long as the run lasts.
+    """Yield the directory of a run's files: its folder or, if a bucket keeps them, a temporary directory.
 
-    What this machine may have had of the run before is old: another may have gone on with it since.
+    Earlier files of the run on this machine may be stale, because another machine may have continued it since.
     """
     if spec.remote is None:
         yield spec.folder

@@ -1,7 +1,7 @@
-"""Where Ray Tune meets a sweep: thin adapters, and the call that runs them.
+"""Thin adapters between Ray Tune and a sweep, and the function that runs them.
 
-Tune places trials on the cluster, reuses their actors and restarts those whose node died. What a trial is, whether it
-goes on and how it ended is the sweep's to say.
+Tune places trials on the cluster, reuses their actors and restarts trials whose node died. The sweep defines trials,
+decides whether they go on and how they ended.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ from pare.search.trial import TrialSpec
 from pare.training.workers import Workers
 
 RETRIES = 3
-"""How often a trial whose actor or node died starts again, from its last checkpoint."""
+"""How often a trial whose actor or node died restarts from its last checkpoint."""
 
 MOST_STARTING = 256
-"""Actors that start at the same time, at most: all that wait are proposed before the first of them starts."""
+"""Maximum of actors that start at the same time: all waiting trials are proposed before the first of them starts."""
 
 Answer = TypeVar("Answer")
 
 
 class _Unsaved:
-    """Pickled empty: Tune saves searcher, scheduler and callbacks with the experiment, and ours hold studies and files.
+    """Pickles empty: Tune saves searcher, scheduler and callbacks with the experiment, and ours hold studies and files.
 
-    Nothing is lost, for no experiment is ever restored from Tune's snapshot: the studies are the sweep's memory.
+    Nothing is lost, because no experiment is restored from Tune's snapshot: a sweep resumes from its studies.
     """
 
     def __getstate__(self) -> dict[str, Any]:
@@ -52,10 +52,10 @@ class _Unsaved:
 
 
 class ErrorTrap(_Unsaved, tune.Callback):
-    """Calls the sweep. An error in it, or in one of its observers, ends the experiment and is raised by it as it is.
+    """Calls the sweep; its first error, or that of an observer, ends the experiment and is re-raised unchanged.
 
-    Left to Tune it would be counted against whichever trial was being told of. What runs then stays unfinished in its
-    study, for the next session.
+    Tune would count the error as a failure of the trial being reported. Running trials stay unfinished in their study,
+    for the next session.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class ErrorTrap(_Unsaved, tune.Callback):
 
 
 class SweepSearcher(_Unsaved, Searcher):
-    """Asks the sweep for the next job, and tells it of every end."""
+    """Asks the sweep for the next job, and reports every end to it."""
 
     def __init__(
         self, sweep: Sweep, trap: ErrorTrap, spec: Callable[[Job], TrialSpec], places: Places | None = None
@@ -88,7 +88,7 @@ class SweepSearcher(_Unsaved, Searcher):
         self._jobs: dict[str, Job] = {}
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        # Finished after an error: with no trial at work, Tune would ask for ten minutes before its next step.
+        # FINISHED after an error: with no running trial, Tune would ask for ten minutes before its next step.
         return self._trap(self._next, trial_id, otherwise=Searcher.FINISHED)
 
     def _next(self, trial_id: str) -> dict[str, Any] | str | None:
@@ -112,14 +112,14 @@ class SweepSearcher(_Unsaved, Searcher):
         self._sweep.end(job.id, why)
 
     def save(self, checkpoint_path: str) -> None:
-        """Nothing to keep, see `_Unsaved`."""
+        """Do nothing, see `_Unsaved`."""
 
     def restore(self, checkpoint_path: str) -> None:
-        """Nothing was kept, see `_Unsaved`."""
+        """Do nothing: nothing was saved, see `_Unsaved`."""
 
 
 class SweepScheduler(_Unsaved, FIFOScheduler):
-    """Passes every report to the sweep and its verdict to Tune."""
+    """Passes every report to the sweep, and the sweep's decision to Tune."""
 
     def __init__(self, sweep: Sweep, trap: ErrorTrap) -> None:
         super().__init__()
@@ -130,10 +130,10 @@ class SweepScheduler(_Unsaved, FIFOScheduler):
         self._newest = trial
 
     def choose_trial_to_run(self, tune_controller: Any) -> Trial | None:  # noqa: ARG002
-        """The trial that was added last, if it waits for an actor: it gets the one that an ended trial left.
+        """Return the trial added last, if it waits for an actor: it reuses the actor of an ended trial.
 
-        Tune's own choice is the first that waits. That one's actor is starting: given another, Tune kills it, and the
-        slot that it was starting for stays empty for as long again. Trials in between get actors of their own.
+        Tune's default is the first waiting trial, whose own actor is already starting: Tune would kill that actor,
+        and its slot would stay empty for as long again. Trials in between get their own actors.
         """
         newest = self._newest
         return newest if newest is not None and newest.status == Trial.PENDING else None
@@ -144,7 +144,7 @@ class SweepScheduler(_Unsaved, FIFOScheduler):
 
 
 class FlushCallback(_Unsaved, tune.Callback):
-    """Lets the sweep do what could wait until the trials it gave out were on their way."""
+    """Lets the sweep `settle` deferred work after the new trials have been placed."""
 
     def __init__(self, sweep: Sweep, trap: ErrorTrap) -> None:
         self._sweep, self._trap = sweep, trap
@@ -154,7 +154,7 @@ class FlushCallback(_Unsaved, tune.Callback):
 
 
 class AutoscalerWatch(_Unsaved, tune.Callback):
-    """Looks at the cluster at every step: with a trial that waits for a node, Tune asks for no other."""
+    """Polls the cluster at every step: while a trial waits for a node, Tune does not ask for the next one."""
 
     def __init__(self, places: Places, trap: ErrorTrap) -> None:
         self._places, self._trap = places, trap
@@ -165,7 +165,7 @@ class AutoscalerWatch(_Unsaved, tune.Callback):
 
 
 class DropImages(tune.Callback):
-    """Takes a report's arrays out of it once the sweep has seen them: Tune saves the last report of every trial."""
+    """Removes the arrays from a report once the sweep has seen them: Tune saves the last report of every trial."""
 
     def on_trial_result(
         self,
@@ -192,27 +192,27 @@ def run(
     remote: Folder | None = None,
     actor: type[tune.Trainable] = TrialActor,
 ) -> None:
-    """Run a sweep to its end on the Ray that is connected; an error in the sweep or its observers is raised again.
+    """Run a sweep to its end on the connected Ray; re-raise an error of the sweep or its observers.
 
-    `places` says how many trials a cluster that scales holds now; so many run, of those that the sweep has room for.
-    `remote` is where the trials keep their checkpoints and models, if that is to be a bucket.
+    `places` returns how many trials an autoscaling cluster holds now, which limits the number of running trials.
+    `remote` is the bucket folder for the trials' checkpoints and models, if they go to a bucket.
     """
     os.environ |= {
         "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-        # One for each slot: Tune's default for a searcher of one's own is a single one.
+        # One per slot; Tune's default with a custom searcher is one in all.
         "TUNE_MAX_PENDING_TRIALS_PG": str(min(sweep.concurrent, MOST_STARTING)),
-        # Tune's snapshot of all trials is restored by nobody: never but once, at the end.
+        # Nothing restores Tune's snapshot of all trials, so it is written only once, at the end.
         "TUNE_GLOBAL_CHECKPOINT_S": "inf",
-        # A run's last report says only that it is over.
+        # A run's last report has no metrics; it only says that the run is over.
         "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
         "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
     }
-    # A process that died comes with pages of its last words; the trial goes on, or its record says why it failed.
+    # Tune logs pages for each dead process; the trial restarts, or its record holds the reason.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     bundle = {"CPU": workers.cpus} | ({"GPU": workers.gpus} if workers.gpus else {})
     if workers.count > 1:
-        # The actor only follows its worker group, which brings its own placement group. It must hold something, and it
-        # must not hold what its workers need: a trace of the head node's own resource.
+        # The actor only follows its worker group, which has its own placement group. It must reserve something, but
+        # nothing that its workers need, so it reserves a trace of the head node's own resource.
         bundle = {HEAD: 0.001}
 
     def spec(job: Job) -> TrialSpec:

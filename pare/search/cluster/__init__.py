@@ -1,1 +1,1 @@
-"""The Ray cluster of a sweep: its connection, its workers, what they cost, and what fails on them."""
+"""The Ray cluster of a sweep: its connection, its workers, their prices and their failures."""

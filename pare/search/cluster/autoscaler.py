@@ -1,4 +1,4 @@
-"""What the autoscaler of a cluster may start, as the file or the Kubernetes resource says that it follows."""
+"""The node types that a cluster's autoscaler may start, read from its YAML file or its Kubernetes resource."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ import yaml
 from pare.search.cluster import ray_internals
 
 NAMESPACE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
-"""Where a pod finds the name of its namespace."""
+"""The file in a pod that holds the name of its namespace."""
 
 HEAD = "node:__internal_head__"
-"""A resource that the head node has, and no other."""
+"""The resource that only the head node has."""
 
 Resources = Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class NodeType:
-    """Machines of one sort: what each has, empty where only the machine itself knows, and how many there may be."""
+    """A node type: the resources of a node, empty if only the machine itself knows them, and the maximum of nodes."""
 
     resources: Resources
     most: int
@@ -34,20 +34,20 @@ class NodeType:
 
 @dataclass(frozen=True)
 class Autoscaler:
-    """An autoscaler at work: the kinds of workers that it starts, and how many of all kinds together."""
+    """A running autoscaler: the node types of its workers, and the maximum number of workers over all types."""
 
     kinds: Sequence[NodeType]
     most: int
 
     @property
     def on_demand(self) -> bool:
-        """Whether it starts workers when asked. One for a list of own machines starts them all, unasked."""
+        """Whether it starts workers on demand. An autoscaler for a list of own machines starts them all at once."""
         return all(kind.resources for kind in self.kinds)
 
     def reach(self, nodes: Sequence[Mapping[str, Any]]) -> list[Resources]:
-        """What each node has when the cluster is at its largest; `nodes` as `ray.nodes()` lists them.
+        """Return the resources of each node when the cluster is at its largest; `nodes` comes from `ray.nodes()`.
 
-        Machines of which nothing is known count as the largest that are there.
+        A machine of unknown resources counts as the largest one present.
         """
         alive = [node["Resources"] for node in nodes if node["Alive"]]
         heads = [each for each in alive if HEAD in each]
@@ -63,28 +63,28 @@ def _size(resources: Resources) -> tuple[float, float]:
 
 
 def at_work() -> Autoscaler | None:
-    """The autoscaler of the connected cluster; None where the nodes are those that there are."""
+    """Return the autoscaler of the connected cluster; None if its nodes are fixed."""
     config = _followed(ray.get_runtime_context().gcs_address) or _kuberay()
     return parse(config) if config else None
 
 
 def parse(config: Mapping[str, Any]) -> Autoscaler:
-    """What a configuration allows, in the format of Ray's cluster launcher."""
+    """Parse a configuration in the format of Ray's cluster launcher."""
     most, head, own = config["max_workers"], config["head_node_type"], config["provider"]["type"] == "local"
     kinds = [
         NodeType(
             {key: float(amount) for key, amount in kind.get("resources", {}).items()}, kind.get("max_workers", most)
         )
         for name, kind in config["available_node_types"].items()
-        if name != head or own  # own machines are of one kind, the head among them
+        if name != head or own  # own machines are one node type, which includes the head
     ]
     return Autoscaler(kinds, min(most, sum(kind.most for kind in kinds)))
 
 
 def _followed(address: str) -> dict[str, Any] | None:
-    """The file that the autoscaler of this machine's head follows, if a cluster launcher started it.
+    """Read the configuration of the autoscaler on this machine's head node, if a cluster launcher started it.
 
-    A file that lies about may be of an earlier cluster; the one that the running process was given is not.
+    The path comes from the command line of the running process: a file on disk may be an earlier cluster's.
     """
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
@@ -98,7 +98,7 @@ def _followed(address: str) -> dict[str, Any] | None:
 
 
 def _kuberay() -> dict[str, Any] | None:
-    """What KubeRay's autoscaler, which works in a container beside the head's, derives from the cluster's resource."""
+    """Return the configuration that KubeRay's autoscaler, a sidecar of the head, derives from its resource."""
     name = os.environ.get("RAY_CLUSTER_NAME")
     if not name or not NAMESPACE.exists():
         return None
@@ -106,7 +106,7 @@ def _kuberay() -> dict[str, Any] | None:
     try:
         cluster = ray_internals.kuberay_cluster(namespace, name)
     except requests.RequestException:
-        return None  # only where it scales does KubeRay let the head look
+        return None  # KubeRay lets the head read the resource only if the cluster scales
     if not cluster["spec"].get("enableInTreeAutoscaling"):
         return None
     return ray_internals.kuberay_config(namespace, name)

@@ -1,4 +1,4 @@
-"""The Ray that a sweep runs on: connecting to it, and dividing what it has into slots for trials."""
+"""Connects a sweep to Ray, and divides the cluster's resources into slots for trials."""
 
 from __future__ import annotations
 
@@ -22,26 +22,26 @@ from pare.training.workers import Workers
 
 # Passed to every actor: Ray reads some of them in the driver only.
 ENVIRONMENT = {
-    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # a finished worker group is noticed after this, by default after 2 s
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.2",  # delay until a finished worker group is noticed; 2 s by default
     "RAY_AIR_NEW_OUTPUT": "0",
     "TOKENIZERS_PARALLELISM": "false",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
 }
 
 _LOOK = 10.0
-"""Seconds between two looks at which nodes there are."""
+"""Seconds between two polls of the cluster's nodes."""
 
 
 @dataclass(frozen=True)
 class Slots:
-    """How trials are placed: what each runs on, and how many run at the same time."""
+    """The slots for trials: the workers of each slot, and the number of slots."""
 
     workers: Workers
     concurrent: int
 
 
 def connect(address: str | None, **resources: int) -> None:
-    """Connect to the Ray cluster at `address`, or start Ray on this machine, loopback only and without chatter.
+    """Connect to the Ray cluster at `address`, or start Ray on this machine, on loopback only and quietly.
 
     `resources` (num_cpus, num_gpus) override what a Ray started here would detect.
 
@@ -75,7 +75,7 @@ def connect(address: str | None, **resources: int) -> None:
         raise RequestError(
             f"--address is {address!r}: no Ray answers there ({error}); leave it out to start one"
         ) from None
-    except Exception as error:  # Ray's word for a machine too busy to start it within half a minute
+    except Exception as error:  # Ray raises this if a busy machine takes longer than half a minute
         if address not in (None, "local"):
             raise
         why = " ".join(str(error).split())
@@ -87,7 +87,7 @@ def _directory() -> str:
 
 
 def disconnect() -> None:
-    """Leave the cluster, or end the Ray that `connect` started; nothing where there is none."""
+    """Leave the cluster, or stop the Ray that `connect` started; do nothing if there is neither."""
     ray.shutdown()
 
 
@@ -98,12 +98,12 @@ def nodes() -> list[Mapping[str, Any]]:
 
 
 def price(request: Request, nodes: Callable[[], Sequence[Mapping[str, Any]]]) -> Callable[[], float]:
-    """Return a function that says what an hour of all nodes costs now, in dollars; it looks every ten seconds.
+    """Return a function that returns the current dollars per hour of all nodes; it polls every ten seconds.
 
-    `nodes` lists them as `ray.nodes()` does.
+    `nodes` returns them in the format of `ray.nodes()`.
 
     Raises:
-        RequestError: there is a cap in dollars, and a node whose price nobody knows.
+        RequestError: there is a cap in dollars, and the price of a node is unknown.
     """
     _, unknown = prices.per_hour(nodes())
     if request.max_usd is not None and unknown:
@@ -123,15 +123,15 @@ def price(request: Request, nodes: Callable[[], Sequence[Mapping[str, Any]]]) ->
 
 
 def present() -> list[Mapping[str, float]]:
-    """What each node of the connected cluster has."""
+    """Return the resources of each node of the connected cluster."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def slots(request: Request, nodes: Sequence[Mapping[str, float]]) -> Slots:
-    """Divide a cluster of these nodes, by what each has, into equal slots for the request's trials.
+    """Divide nodes with these resources into equal slots for the request's trials.
 
     Raises:
-        RequestError: a trial needs more than the cluster or any node has; says what the largest possible is.
+        RequestError: a trial needs more than the cluster or any node has; the message names the largest possible.
     """
     cpus, gpus = (sum(node.get(name, 0.0) for node in nodes) for name in ("CPU", "GPU"))
     count = request.workers_per_trial
@@ -148,12 +148,12 @@ def slots(request: Request, nodes: Sequence[Mapping[str, float]]) -> Slots:
     concurrent = request.max_concurrent or held
     if concurrent > held:
         raise RequestError(f"--max-concurrent is {concurrent}: the cluster holds {held} such trials; give at most that")
-    # Whole CPUs, so that trials do not compete for a core, and as many as the nodes hold; a lone slot gets all of one.
+    # Whole CPUs, so that trials do not compete for a core, as many as the nodes hold; a single slot gets a whole node.
     most = int(cpus // (concurrent * count))
     each = next((each for each in range(most, 1, -1) if holds(nodes, each, share) >= concurrent * count), 1)
     return Slots(Workers(count, float(each), share), concurrent)
 
 
 def holds(nodes: Sequence[Mapping[str, float]], cpus: int, gpus: float) -> float:
-    """How many workers of that size the nodes hold."""
+    """Return how many workers of that size the nodes hold."""
     return sum(min(node.get("CPU", 0) // cpus, node.get("GPU", 0) // gpus if gpus else math.inf) for node in nodes)

@@ -1,4 +1,4 @@
-"""This machine alone, before or without a Ray on it."""
+"""The resources of this machine, without starting Ray."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from pare.search.cluster import ray_internals
 
 
 def node() -> dict[str, Any]:
-    """This machine as `ray.nodes()` would list it."""
+    """Describe this machine in the format of `ray.nodes()`."""
     resources, labels = ray_internals.detected_resources()
     return {"Alive": True, "NodeManagerHostname": platform.node(), "Labels": labels, "Resources": resources}

@@ -1,7 +1,8 @@
-"""Placement groups whose owner died. Ray keeps them as long as the driver lives, and with them what they reserve.
+"""Removes placement groups whose owner died: Ray keeps them, and their resources reserved, until the driver exits.
 
-A worker group's is owned by an actor of Ray Train, which goes with the trial's own; see ray-project/ray#54305. The
-remedy in Ray Train itself begins when the group has started, and asks the dashboard; here Ray's own table is asked.
+An actor of Ray Train, which dies with the trial's actor, owns a worker group's placement group; see
+ray-project/ray#54305. Ray Train's own fix starts only after the group has, and needs the dashboard; this one reads
+Ray's table of placement groups.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from ray.util.placement_group import PlacementGroup, remove_placement_group
 from pare.search.cluster import ray_internals
 
 _LOOK = 2.0
-"""Seconds between two looks."""
+"""Seconds between two polls."""
 
 
 class OrphanedPlacementGroups(tune.Callback):
-    """Removes, while Tune runs, the placement groups of this driver's job whose owner died."""
+    """Removes placement groups of this driver's job whose owner died, while Tune runs."""
 
     def __init__(self) -> None:
         self._looked = 0.0
@@ -33,7 +34,7 @@ class OrphanedPlacementGroups(tune.Callback):
 
 
 def remove_orphans() -> int:
-    """Remove the placement groups of this driver's job whose owner, an actor, died; returns how many there were."""
+    """Remove the placement groups of this driver's job whose owner, an actor, died; return their number."""
     job = ray.get_runtime_context().get_job_id()
     removed = 0
     for group in map(PlacementGroupTableData.FromString, ray_internals.placement_groups()):

@@ -1,4 +1,4 @@
-"""Ray's notice that a node will be taken away, as a spot instance is."""
+"""Watches for Ray's notice that a node, such as a spot instance, will be preempted."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import ray
 from pare.search.cluster import ray_internals
 
 LOOK = 2.0
-"""Seconds between two looks; a notice comes a minute or two ahead."""
+"""Seconds between two polls; the notice comes a minute or two before the preemption."""
 
 
 class PreemptionWatcher:
-    """Says whether the node of this process will be taken away. A thread looks; asking costs nothing."""
+    """Tells whether this process's node will be preempted. A thread polls, so that asking is free."""
 
     def __init__(self) -> None:
         self._given = False
@@ -27,6 +27,6 @@ class PreemptionWatcher:
     def _watch(self) -> None:
         here = ray.get_runtime_context().get_node_id()
         while not self._given:
-            with contextlib.suppress(Exception):  # without a notice a trial goes back to its last epoch
+            with contextlib.suppress(Exception):  # without a notice a trial resumes from its last epoch
                 self._given = here in ray_internals.draining_nodes()
             time.sleep(LOOK)

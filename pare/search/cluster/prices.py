@@ -1,4 +1,4 @@
-"""What a node costs by the hour, so that a sweep can be planned and capped in dollars."""
+"""Prices of nodes in dollars per hour, for planning a sweep and capping its cost."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 PRICE_LABEL, TYPE_LABEL = "usd-per-hour", "instance-type"
 """Labels of a node, set in the cluster's YAML: its price, or its instance type for the table below."""
 
-# On demand, Linux, us-east-1, dollars an hour, recalled in November 2026 and not looked up: prices move, and a spot
-# node costs 30 to 70 % of these. A `usd-per-hour` label on the node goes before the table.
+# On demand, Linux, us-east-1, dollars per hour, recalled in November 2026 and not looked up: prices change, and a
+# spot node costs 30 to 70 % of these. A node's `usd-per-hour` label takes precedence over the table.
 ON_DEMAND: Mapping[str, float] = {
     "m7i.large": 0.1008,
     "m7i.xlarge": 0.2016,
@@ -28,7 +28,7 @@ ON_DEMAND: Mapping[str, float] = {
 
 
 def per_hour(nodes: Sequence[Mapping[str, Any]]) -> tuple[float, list[str]]:
-    """Dollars an hour of all living nodes as `ray.nodes()` lists them, and the names of those without a price."""
+    """Return the dollars per hour of all living nodes in `ray.nodes()`, and the names of those without a price."""
     total, unknown = 0.0, []
     for node in nodes:
         if not node["Alive"]:

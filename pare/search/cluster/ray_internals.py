@@ -1,4 +1,4 @@
-"""Everything of Ray's that is used here and is not public, with the reason; a new version of Ray is checked here."""
+"""Private APIs of Ray that the package uses, each with its reason; check this module against a new version of Ray."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ray._private.resource_and_label_spec import ResourceAndLabelSpec
 
 
 def detected_resources() -> tuple[dict[str, float], dict[str, str]]:
-    """The resources and labels of this machine as a Ray started on it would detect them.
+    """Return the resources and labels that Ray would detect if started on this machine.
 
-    The public way is to start Ray, which takes seconds, and a request that cannot be met is refused before.
+    The public way is to start Ray, which takes seconds; a request that cannot be met is refused before that.
     """
     spec = ResourceAndLabelSpec()
     spec.resolve(is_head=True)
@@ -21,9 +21,9 @@ def detected_resources() -> tuple[dict[str, float], dict[str, str]]:
 
 
 def draining_nodes() -> Container[str]:
-    """The identifiers of the nodes that will be taken away.
+    """Return the identifiers of the nodes that will be preempted.
 
-    The public notice reaches worker groups of Ray Train only; a trial on one worker would go back to its last epoch.
+    The public notice reaches only worker groups of Ray Train; a trial on one worker would restart from its last epoch.
     """
     from ray._private.state import state
 
@@ -31,21 +31,21 @@ def draining_nodes() -> Container[str]:
 
 
 def placement_groups() -> list[bytes]:
-    """Ray's table of placement groups, serialised: the public one does not tell who owns a group."""
+    """Return Ray's table of placement groups, serialised: the public table lacks their owners."""
     from ray._private.state import state
 
     return list(state._connect_and_get_accessor().get_placement_group_table())
 
 
 def logs() -> Path:
-    """The directory of the logs of the connected Ray, where its autoscaler writes: no public function names it."""
+    """Return the log directory of the connected Ray, which no public function names; its autoscaler writes there."""
     from ray._private.worker import global_worker
 
     return Path(global_worker.node.get_logs_dir_path())
 
 
 def kuberay_cluster(namespace: str, name: str) -> Mapping[str, Any]:
-    """The Kubernetes resource of a Ray cluster, asked for as Ray's autoscaler asks, with the credentials of the pod."""
+    """Fetch the Kubernetes resource of a Ray cluster as Ray's autoscaler does, with the pod's credentials."""
     from ray.autoscaler._private.kuberay.node_provider import KubernetesHttpApiClient
 
     cluster: Mapping[str, Any] = KubernetesHttpApiClient(namespace).get(f"rayclusters/{name}")
@@ -53,7 +53,7 @@ def kuberay_cluster(namespace: str, name: str) -> Mapping[str, Any]:
 
 
 def kuberay_config(namespace: str, name: str) -> dict[str, Any]:
-    """What KubeRay's autoscaler derives from that resource, in the format of Ray's cluster launcher."""
+    """Return the configuration that KubeRay's autoscaler derives from it, in the format of Ray's cluster launcher."""
     from ray.autoscaler._private.kuberay.autoscaling_config import AutoscalingConfigProducer
 
     config: dict[str, Any] = AutoscalingConfigProducer(name, namespace)()

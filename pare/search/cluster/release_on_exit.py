@@ -1,8 +1,8 @@
 """Withdraws the sweep's request to the autoscaler if its process dies.
 
-Ray keeps what was asked of its autoscaler until somebody asks for something else, whoever asked being alive or not, and
-the nodes are billed. So a process of its own holds the other end of a pipe: the kernel closes the sweep's end however
-the sweep ends.
+Ray keeps a request to its autoscaler until the next request, even after the process that made it has died, and the
+nodes are billed. So a child process holds the other end of a pipe: the kernel closes the sweep's end however the sweep
+ends.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from typing import Self
 
 
 class ReleaseOnExit:
-    """While the context lasts: should this process be killed, the cluster at `address` is asked for nothing more."""
+    """Withdraws the request to the cluster at `address` if this process is killed within the context."""
 
     def __init__(self, address: str) -> None:
         self._command = [sys.executable, "-m", "pare.search.cluster.release_on_exit", address]
 
     def __enter__(self) -> Self:
         quiet = subprocess.DEVNULL
-        self._process = subprocess.Popen(  # noqa: S603 - ourselves
+        self._process = subprocess.Popen(  # noqa: S603 - our own module
             self._command, stdin=subprocess.PIPE, stdout=quiet, stderr=quiet, start_new_session=True
         )
         return self
@@ -32,9 +32,9 @@ class ReleaseOnExit:
 
 
 def main(address: str) -> None:
-    """Wait until the sweep ends; if it did not say that it is over, ask for nothing in its place."""
+    """Wait until the sweep's process ends; withdraw its request unless it said that it is over."""
     if not sys.stdin.buffer.read():
-        # Imported now only: it would hold memory for nothing as long as the sweep lasts.
+        # Imported only now, so that it holds no memory while the sweep runs.
         import ray
         from ray.autoscaler.sdk import request_resources
 

@@ -1,4 +1,4 @@
-"""Set-up of workers that fails. Ray repeats it without end and without a word but in the autoscaler's log."""
+"""Detects failed set-up of workers in the autoscaler's log: Ray retries it forever and reports it nowhere else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter, deque
 from pathlib import Path
 
 ATTEMPTS = 3
-"""So many on one node, or nodes in a row, are no accident: what follows would fail as well, and be billed."""
+"""Failures on one node, or of nodes in a row, after which set-up counts as hopeless: more would fail and be billed."""
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _TIMED = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d")
@@ -17,24 +17,24 @@ _ENDED = re.compile(
 
 
 class SetupLogMonitor:
-    """Follows the autoscaler's log, from where it ends now or, with `past`, from its beginning."""
+    """Follows the autoscaler's log from its current end or, with `past`, from its beginning."""
 
     def __init__(self, log: Path, past: bool = False) -> None:
         self.failed: dict[str, str] = {}
-        """Nodes whose set-up failed when it last ran, and what it printed at the end."""
+        """Last lines printed by the set-up, by node, of nodes whose latest set-up failed."""
         self.hopeless = ""
-        """A node whose set-up failed again and again, and what it printed; empty while there is none."""
+        """The node that reached `ATTEMPTS` failures, and what its set-up printed; empty if there is none."""
         self._log = log
         self._at = log.stat().st_size if log.exists() and not past else 0
         self._rest = b""
         self._printed: deque[str] = deque(maxlen=3)
         self._attempts: Counter[str] = Counter()
-        """By node, since set-up last succeeded on it."""
+        """Number of failures by node since its last successful set-up."""
         self._in_a_row: set[str] = set()
-        """Nodes that failed since set-up last succeeded on any."""
+        """Nodes that failed since the last successful set-up of any node."""
 
     def look(self) -> None:
-        """Take in what the log has got since the last look."""
+        """Read the lines added to the log since the last call."""
         if self._log.exists():
             with self._log.open("rb") as file:
                 file.seek(self._at)
@@ -59,7 +59,7 @@ class SetupLogMonitor:
                 self._attempts.pop(node, None)
                 self._in_a_row.clear()
         elif _TIMED.match(line):
-            # Ray's own lines begin with the time. Between that of a command and that of its end stands what it printed.
+            # Ray's own lines begin with the time. A command's output stands between those of its start and its end.
             if "Running `" in line or "Full command is `" in line:
                 self._printed.clear()
         elif line and not line.startswith("Shared connection"):

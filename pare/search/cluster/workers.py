@@ -1,4 +1,4 @@
-"""The workers of a sweep on a cluster that scales: asked for, waited for, watched, and let go."""
+"""The workers of a sweep on an autoscaling cluster: requests them, waits for them, watches them and releases them."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ from pare.search.request import Request
 from pare.training.workers import Workers
 
 LOOK = 2.0
-"""Seconds between two looks at the cluster."""
+"""Seconds between two polls of the cluster."""
 SETTLE = 120.0
-"""Seconds from the first place for a trial until a sweep starts with those that there are."""
+"""Seconds from the first free slot until a sweep starts with the slots present."""
 PATIENCE = 600.0
-"""Seconds without a place for any trial, and without a node on its way, until a sweep ends."""
+"""Seconds without a slot and without a node starting until a sweep ends."""
 AT_MOST = 1800.0
-"""Seconds without a place for any trial until a sweep ends, whatever is on its way."""
+"""Seconds without a slot until a sweep ends, even while nodes are starting."""
 
 Places = Callable[[], int]
-"""Says how many trials the nodes hold now."""
+"""Returns how many trials the nodes hold now."""
 
 
 @contextmanager
 def gathered(request: Request, console: Console) -> Iterator[tuple[Slots, Places | None]]:
-    """The request's slots on the connected cluster and, where that scales, what says how many of them it holds now.
+    """Wait for all slots, or `SETTLE` seconds after the first; print progress.
 
-    There the workers are asked for and waited for first. The demand stands while the context lasts, so that lost nodes
-    are replaced, and is let go however it ends, so that idle ones are.
+    Yields the request's slots on the connected cluster and, if that scales, a function that returns how many of them it
+    holds now. The request to the autoscaler stands while the context lasts, so that lost nodes are replaced, and is
+    withdrawn however the context ends, so that idle nodes are released.
 
     Raises:
         RequestError: the cluster could never hold what is asked for, or no worker comes.
@@ -48,7 +49,7 @@ def gathered(request: Request, console: Console) -> Iterator[tuple[Slots, Places
         yield connection.slots(request, connection.present()), None
         return
     if not at_work.on_demand:
-        # What its machines have is known once the first is there.
+        # The machines' resources are known once the first has joined.
         Nodes(at_work, Slots(Workers(1, 1.0, 0.0), 1)).wait(console, "first worker")
     slots = connection.slots(request, at_work.reach(ray.nodes()))
     nodes = Nodes(at_work, slots)
@@ -58,26 +59,26 @@ def gathered(request: Request, console: Console) -> Iterator[tuple[Slots, Places
 
 
 class Nodes:
-    """The nodes that slots stand on, on a cluster that scales."""
+    """The nodes that hold the slots of an autoscaling cluster."""
 
     def __init__(self, autoscaler: Autoscaler, slots: Slots) -> None:
         self._autoscaler, self._slots = autoscaler, slots
         self._address = ray.get_runtime_context().gcs_address
         log = ray_internals.logs() / "monitor.out"
-        # Own machines were set up when the cluster came, and Ray never tries again where that failed.
+        # Own machines were set up when the cluster started, and Ray never retries those that failed.
         self._setups = SetupLogMonitor(log, past=not autoscaler.on_demand)
         self._began = time.time()
         self._places = self._starting = 0
         self._looked = -LOOK
         now = time.monotonic()
         self._held, self._moved = now, now
-        """When there last was a place for a trial; when there was one, or a node on its way."""
+        """Times at which there last was a slot, and at which there last was a slot or a starting node."""
         self._refused = ""
-        """What the cloud said when it last had no machine."""
+        """The cloud's message at its latest failure to launch a node."""
 
     @contextmanager
     def asked(self) -> Iterator[None]:
-        """Ask the autoscaler for all slots while the context lasts."""
+        """Request all slots from the autoscaler while the context lasts."""
         if not self._autoscaler.on_demand:
             yield
             return
@@ -91,10 +92,10 @@ class Nodes:
                 request_resources(bundles=[])
 
     def wait(self, console: Console, who: str = "workers") -> None:
-        """Wait until all places are there, or some and the others are long in coming; tells how it goes.
+        """Wait for all slots, or for some if the others are late; print progress.
 
         Raises:
-            RequestError: none will come; says why.
+            RequestError: no slot will come; the message says why.
         """
         first, said, wanted = None, "", self._slots.concurrent
         with console.status("looking for workers") as status:
@@ -122,11 +123,11 @@ class Nodes:
                 time.sleep(LOOK)
 
     def places(self) -> int:
-        """How many trials the nodes hold now. It looks every other second, and may be asked at any time.
+        """Return how many trials the nodes hold now. It polls every other second, and may be called at any time.
 
         Raises:
-            ClusterError: there is none and none will come, or set-up fails on the workers, which Ray would go on with,
-                and bill, for ever.
+            ClusterError: there is no slot and none will come, or the workers' set-up fails, which Ray would retry and
+                the cloud would bill forever.
         """
         now = time.monotonic()
         if now - self._looked < LOOK:
@@ -151,7 +152,7 @@ class Nodes:
         return self._places
 
     def _hopeless(self) -> str:
-        """Why the workers cannot be set up; empty while they can, or while those that are there suffice."""
+        """Return why the workers cannot be set up; empty if they can, or if those present suffice."""
         if self._autoscaler.on_demand:
             return self._setups.hopeless
         return "" if self._places or self._starting else self._failed()
@@ -160,7 +161,7 @@ class Nodes:
         return ", ".join(f"{node}: {printed}" for node, printed in self._setups.failed.items())
 
     def _on_their_way(self) -> int:
-        """How many nodes have been started and are not there yet."""
+        """Return how many nodes are starting."""
         if not self._autoscaler.on_demand:
             there = sum(HEAD not in node for node in connection.present())
             return max(self._autoscaler.most - there - len(self._setups.failed), 0)

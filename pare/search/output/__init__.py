@@ -1,1 +1,1 @@
-"""The output directory of a sweep: its layout, who holds it, and its copy in a bucket."""
+"""The output directory of a sweep: its layout, its lock and lease, and its copy in a bucket."""

@@ -1,12 +1,11 @@
-"""The sweep's directory in a bucket: a workspace on this machine, which the bucket follows while the sweep runs.
+"""Uploads a sweep's local workspace to its folder in a bucket while the sweep runs.
 
-What goes to the bucket goes in an order that a lost machine cannot turn into a lie: a copy of the studies is taken,
-then everything else is pushed, then that copy. Trials are told to the tables before they are told to the study, so no
-study in the bucket knows of an end that its tables lack.
+The upload order survives a crash: snapshot the studies, upload the rest, upload the snapshots. The tables record a
+trial's end before the study does, so no study in the bucket has an end that its tables lack.
 
-What is pushed in a minute is what happened in it, however much lies there. Tables grow by parts. A study is pushed
-whole when a session begins and when it ends; in between its journal is, by which whoever comes next brings it up to
-date. And of TensorBoard's runs only those are looked at that a trial has told of.
+The size of an upload depends on what changed, not on what the workspace holds. Tables grow by parts. A study is
+uploaded whole when a session begins and when it ends; in between only its journal is, from which the next session
+brings the study up to date. Only TensorBoard runs whose trials have reported are scanned.
 """
 
 from __future__ import annotations
@@ -36,22 +35,22 @@ from pare.search.study import journal
 from pare.search.study.storage import catch_up
 
 EVERY = 5.0
-"""Seconds between two pushes of what has changed."""
+"""Seconds between two uploads of the changes."""
 
 
 _LOOKS = 4
-"""Pushes at which a run of TensorBoard is looked into after a trial has told of it."""
+"""Number of pushes that scan a TensorBoard run after its trial has reported."""
 
 
 class BucketSync:
-    """Keeps `remote` as `out` is, as long as the context lasts; an observer of trials, too.
+    """Keeps `remote` equal to `out` while the context lasts; also an observer of trials.
 
-    When it begins, `out` holds what the last session left in the bucket, wherever that ran. What fails meanwhile is
-    tried again at the next push.
+    At the beginning `out` holds what the last session left in the bucket, whichever machine that ran on. The next push
+    retries a failed upload.
 
     Raises:
         RequestError: another sweep is at work in the bucket.
-        BucketError: at the end, the bucket cannot be reached; or another sweep took it.
+        BucketError: the bucket cannot be reached at the end, or another sweep took it.
     """
 
     def __init__(self, remote: Folder, out: Path, fresh: bool, say: Callable[[str], None]) -> None:
@@ -60,10 +59,10 @@ class BucketSync:
         self._lease = Lease(remote)
         self._pushed = PushedFiles(out)
         self._copied: set[str] = set()
-        """The studies of which the bucket has a copy of this session."""
+        """Studies that this session has uploaded whole."""
         self._tasks: set[str] = set()
         self._told: dict[str, int] = {}
-        """Folders of TensorBoard to look into, and at how many pushes."""
+        """Number of pushes still to scan each TensorBoard folder."""
         self._dropped: list[str] = []
         self._over = threading.Event()
         self._pushing = threading.Lock()
@@ -114,13 +113,13 @@ class BucketSync:
         self._tell(record)
 
     def end(self, record: Record) -> None:
-        """A trial is over: its checkpoints go, but for a confirmation's, whose model may be the one to keep."""
+        """Delete an ended trial's checkpoints, except a confirmation's, whose model may be the one to keep."""
         self._tell(record)
         if record.purpose != "confirm":
             self.drop(f"{record.task}/{RUNNING}/{record.trial}")
 
     def _tell(self, record: Record) -> None:
-        """Look into a trial's run of TensorBoard at the next pushes; its pictures follow later."""
+        """Let the next pushes scan a trial's TensorBoard run; several do, because its pictures follow later."""
         self._lease.check()
         runs = f"{TENSORBOARD}/{record.task}"
         if runs not in self._tasks:
@@ -129,13 +128,13 @@ class BucketSync:
         self._told[f"{runs}/{record.trial}"] = _LOOKS
 
     def drop(self, folder: str) -> None:
-        """Delete a folder of the bucket after the next push: only then does the study there know that it may go."""
+        """Delete a folder of the bucket after the next push, once the study there records that the trial has ended."""
         self._dropped.append(folder)
 
     def push(self, whole: bool = True) -> None:
-        """Take to the bucket what has changed since the last push; without `whole`, what can have without a long look.
+        """Upload what has changed since the last push; without `whole`, skip what takes long to scan.
 
-        That leaves out runs of TensorBoard that nobody told of, and studies whose journal says what has changed.
+        That skips TensorBoard runs whose trials have not reported, and studies whose journal holds the changes.
         """
         with self._pushing, tempfile.TemporaryDirectory(prefix="pare-mirror-") as place:
             dropped, self._dropped = self._dropped, []
@@ -165,20 +164,20 @@ class BucketSync:
             finally:
                 self._pushed.note(done)
             for run, left in told.items():
-                if self._told[run] == left:  # nobody told of it meanwhile
+                if self._told[run] == left:  # its trial has not reported meanwhile
                     self._told[run] -= 1
                     if not self._told[run]:
                         del self._told[run]
 
     def _follow(self) -> None:
         while not self._over.wait(EVERY):
-            # Whatever it was, the last push meets it again and tells.
+            # If an error persists, the last push raises it.
             with contextlib.suppress(OSError, sqlite3.Error, BucketError):
                 self._lease.check()
                 self.push(whole=False)
 
     def _begin(self) -> None:
-        """Make the workspace what the bucket holds: of whichever machine the last session was."""
+        """Replace the workspace by the contents of the bucket; with `fresh`, move those aside instead."""
         for path in self._out.iterdir():
             if not path.name.startswith(LOCK):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
@@ -199,15 +198,15 @@ class BucketSync:
         self._pushed.save()
 
     def _drop_journals(self) -> None:
-        """Remove the studies' journals from the workspace, which the next push does from the bucket."""
+        """Remove the studies' journals from the workspace; the next push removes them from the bucket."""
         for folder in self._out.glob(f"*/{FOLDER}"):
             for path in journal.files(folder):
                 path.unlink()
-            with contextlib.suppress(OSError):  # parts of tables lie there
+            with contextlib.suppress(OSError):  # the folder may hold parts of tables
                 folder.rmdir()
 
     def _studies(self, whole: bool) -> list[str]:
-        """Journals, then the studies that they do not tell all of."""
+        """List the journals, then the studies that are to be uploaded whole."""
         found = []
         for study in sorted(self._out.glob(f"*/{STUDY}")):
             journals = [path.relative_to(self._out).as_posix() for path in journal.files(study.parent / FOLDER)]
@@ -218,7 +217,7 @@ class BucketSync:
         return found
 
     def _look(self, whole: bool, told: Iterable[str]) -> tuple[dict[str, Stamp], set[str]]:
-        """The files in the workspace but studies and their journals, and the folders of TensorBoard looked into."""
+        """List the workspace's files except studies and journals, and the TensorBoard folders that were scanned."""
         found: dict[str, Stamp] = {}
         looked: set[str] = set()
 
@@ -240,13 +239,13 @@ class BucketSync:
         return found, {*self._pushed.folders} if whole else looked
 
     def _gone(self, looked: set[str]) -> list[str]:
-        """What the bucket has and the workspace had, in all folders but those of TensorBoard not looked into."""
+        """List the uploaded files that the workspace no longer has, except in TensorBoard folders not scanned."""
         folders = {folder for folder in self._pushed.folders if not folder.startswith(TENSORBOARD)} | looked
         names = (name for folder in folders for name in self._pushed.folders.get(folder, ()))
         return [name for name in names if not (self._out / name).exists()]
 
     def _push(self, path: Path, name: str, stamp: Stamp) -> list[str]:
-        """Push a file; its name, if it was still there."""
+        """Push a file; return its name, or nothing if it no longer exists."""
         with contextlib.suppress(FileNotFoundError):
             self.remote.push(path, name)
             self._pushed.add(name, stamp)
@@ -257,9 +256,9 @@ class BucketSync:
 
 
 def _follows(name: str) -> bool:
-    """Whether a file of the workspace belongs into the bucket, by its name."""
+    """Whether a file of the workspace is uploaded, by its name."""
     parts = name.split("/")
-    log = parts[-1].startswith(f"{STUDY}-")  # SQLite's own
+    log = parts[-1].startswith(f"{STUDY}-")  # a log of SQLite's
     return not log and not any(part.startswith(".") for part in parts) and RUNNING not in parts[1:2]
 
 
@@ -267,13 +266,13 @@ def _stamp(path: Path) -> Stamp:
     status = path.stat()
     stamp = [status.st_mtime_ns, status.st_size]
     with contextlib.suppress(FileNotFoundError):
-        # What a study has been told may lie in the log beside it for a while.
+        # Recent transactions may still be in the write-ahead log beside the study.
         log = path.with_name(f"{path.name}-wal").stat()
         stamp += [log.st_mtime_ns, log.st_size]
     return stamp
 
 
 def _copy_database(path: Path, copy: Path) -> None:
-    """A copy as the database is between two transactions, whoever writes to it."""
+    """Copy the database as it is between two transactions, whoever writes to it."""
     with contextlib.closing(sqlite3.connect(path)) as source, contextlib.closing(sqlite3.connect(copy)) as target:
         source.backup(target)

@@ -1,4 +1,4 @@
-"""The directory of a sweep: one sweep at a time, the same one every time, or a fresh start beside the old."""
+"""The output directory: lock, manifest for resuming, `--fresh`."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from pare.layout import SweepDir
 from pare.search.request import Request
 
 LOCK = ".lock"
-"""How the files begin that belong to whoever holds the directory."""
+"""Prefix of the lock's files."""
 
 _VERSIONS = ("pare-sweep", "ray", "torch", "transformers", "optuna")
 
 
 def writable(out: Path) -> Path:
-    """The directory, made if need be.
+    """Create the directory if it does not exist; return its resolved path.
 
     Raises:
         RequestError: it cannot be written.
@@ -49,10 +49,10 @@ def writable(out: Path) -> Path:
 
 @contextlib.contextmanager
 def lock(out: Path) -> Iterator[None]:
-    """Hold the directory against a second sweep. The lock dies with its process, so none is ever stale.
+    """Lock the directory against a second sweep. The lock ends with its process, so it is never stale.
 
     Raises:
-        RequestError: a sweep is at work there; names its owner.
+        RequestError: another sweep holds the directory; the message names its owner.
     """
     path = out / LOCK
     held = FileLock(path.with_suffix(".held"))
@@ -73,7 +73,7 @@ def lock(out: Path) -> Iterator[None]:
 
 
 def archive_previous(out: Path) -> Path | None:
-    """Move what an earlier sweep left to the first free name beside it, and return that; None if there is nothing."""
+    """Move an earlier sweep's files to the first free name beside `out`, and return it; None if there are none."""
     with lock(out):
         if not SweepDir(out).manifest.exists():
             return None
@@ -87,9 +87,9 @@ def archive_previous(out: Path) -> Path | None:
 def write_manifest(
     out: Path, script: str, request: Request, preset: str, bases: Mapping[str, Run], resources: Mapping[str, float]
 ) -> str:
-    """Write sweep.json; what an earlier session left there must be the same sweep. Returns the sweep's identifier.
+    """Write sweep.json, after a check that an earlier session's is of the same sweep; return the sweep's identifier.
 
-    `resources` are those of all machines together.
+    `resources` are the totals over all machines.
 
     Raises:
         RequestError: the directory holds another sweep.
@@ -130,7 +130,7 @@ def write_manifest(
 
 
 def earlier_bases(out: Path) -> dict[str, Run]:
-    """The base configuration of each task that an earlier session left in sweep.json, if that can be read."""
+    """Read each task's base configuration from an earlier session's sweep.json; empty if that cannot be read."""
     try:
         base = json.loads(SweepDir(out).manifest.read_text(encoding="utf-8"))["base"]
         return {task: Run.from_flat(flat) for task, flat in base.items()}
@@ -141,7 +141,7 @@ def earlier_bases(out: Path) -> dict[str, Run]:
 def _version(package: str) -> str:
     try:
         return metadata.version(package)
-    except metadata.PackageNotFoundError:  # this one, where its checkout is on the path only
+    except metadata.PackageNotFoundError:  # this package, if only its checkout is on the path
         return "not installed"
 
 
@@ -150,7 +150,7 @@ def _plain(value: Any) -> Any:
 
 
 def _storage(request: Request) -> dict[str, str]:
-    """The study's URL as anyone may read it: without its password."""
+    """Return the study's URL without its password."""
     if request.study_storage is None:
         return {}
     from sqlalchemy import make_url
@@ -166,12 +166,12 @@ def _storage(request: Request) -> dict[str, str]:
 
 
 def _extends(run: Run, earlier: Mapping[str, Any]) -> bool:
-    """Whether a run is an earlier one, which may lack newer settings, or that with another number of epochs."""
+    """Whether a run equals an earlier one, except for epochs and for newer settings that the earlier one lacks."""
     return run.replace({"epochs": earlier["epochs"]}) == Run.from_flat(earlier)
 
 
 def _commit() -> str | None:
-    """The commit of a source checkout; None of an installed package."""
+    """Return the commit of a source checkout; None for an installed package."""
     git = shutil.which("git")
     if git is None:
         return None

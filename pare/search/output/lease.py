@@ -20,13 +20,13 @@ RENEWED = 5.0
 """Seconds between two renewals."""
 
 SILENT = 120.0
-"""Seconds without one after which the owner is taken for lost."""
+"""Seconds without a renewal after which the lease expires."""
 
 
 class Lease:
-    """This sweep's claim to a folder: `take` it, `hold` it while the sweep runs, `release` it.
+    """This sweep's lease on a folder: `acquire` it, `check` it while the sweep runs, `release` it.
 
-    `workspace` names the copy that the owner has on its machine: who has the last owner's copy need pull nothing.
+    The lease names the owner's local workspace: a sweep with the last owner's workspace need not download anything.
     """
 
     def __init__(self, remote: Folder) -> None:
@@ -38,12 +38,12 @@ class Lease:
         self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
 
     def wait_until_free(self, workspace: str, say: Callable[[str], None]) -> str:
-        """Wait until the folder is free; returns the workspace of its last owner, empty where there was none.
+        """Wait until the folder is free; return the workspace of its last owner, empty if there was none.
 
-        `workspace` is one's own, which nobody else uses as long as one holds its lock. `say` is told of a longer wait.
+        `workspace` is this sweep's own, which nobody else uses while its lock is held. `say` announces a wait.
 
         Raises:
-            RequestError: a sweep is at work there; names it.
+            RequestError: another sweep holds the folder; the message names it.
         """
         earlier = self._read()
         if not earlier or earlier.get("released") or earlier.get("workspace") == workspace or _gone(earlier):
@@ -60,7 +60,7 @@ class Lease:
         return str(earlier.get("workspace", ""))
 
     def acquire(self, workspace: str) -> None:
-        """Claim the folder, and renew the claim from now on."""
+        """Take the lease and start to renew it."""
         self._claim = {
             "who": f"process {os.getpid()} on {platform.node()} since {datetime.now():%Y-%m-%d %H:%M}",
             "machine": _machine(),
@@ -73,18 +73,18 @@ class Lease:
         self._thread.start()
 
     def check(self) -> None:
-        """Raises BucketError when the folder is another's by now."""
+        """Raise BucketError if another sweep has taken the folder."""
         if self._lost:
             raise BucketError(self._lost)
 
     def stop(self) -> None:
-        """Renew the claim no more."""
+        """Stop renewing the lease."""
         self._over.set()
         if self._thread.ident is not None:
             self._thread.join()
 
     def release(self) -> None:
-        """Leave the folder to whoever comes next."""
+        """Release the folder to the next sweep."""
         self.stop()
         self._claim["released"] = True
         self._write()
@@ -99,7 +99,7 @@ class Lease:
                 self._claim["renewed"] += 1
                 self._write()
             except OSError:
-                continue  # whether the bucket comes back in time, the next look tells
+                continue  # the next renewal shows whether the bucket came back in time
 
     def _read(self) -> Mapping[str, Any] | None:
         try:
@@ -117,7 +117,7 @@ def _machine() -> str:
 
 
 def _gone(claim: Mapping[str, Any]) -> bool:
-    """Whether the claim is of a process of this machine that is no more."""
+    """Whether the lease belongs to a dead process of this machine."""
     if claim.get("machine") != _machine():
         return False
     try:

@@ -1,4 +1,4 @@
-"""What of a workspace lies in the bucket: remembered from session to session, and noted push by push."""
+"""The record of a workspace's uploaded files: kept across sessions, updated with each push."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ from pare import files
 _STATE, _NOTES = ".mirror.json", ".mirror.log"
 
 Stamp = list[int]
-"""When a file was last written, in ns, and its bytes; of a study also its log's."""
+"""Modification time of a file, in ns, and its size in bytes; for a study also those of its log."""
 
 
 class PushedFiles:
-    """The files of the workspace `out` that the bucket has, by name, and how they were when they were pushed."""
+    """The uploaded files of the workspace `out`, by name, with their stamps when they were pushed."""
 
     def __init__(self, out: Path) -> None:
         self._out = out
         self.workspace = ""
-        """Identifies the workspace; empty where there was none."""
+        """Identifier of the workspace; empty if there was none."""
         self.folders: dict[str, set[str]] = defaultdict(set)
-        """The names, by folder."""
+        """File names by folder."""
         self._stamps: dict[str, Stamp] = {}
         self._load()
 
     def start(self) -> None:
-        """Begin as a workspace of which the bucket has nothing."""
+        """Start a new workspace, of which nothing is uploaded."""
         self.workspace = uuid.uuid4().hex
         self._stamps.clear()
         self.folders.clear()
@@ -46,12 +46,12 @@ class PushedFiles:
         self.folders[name.rpartition("/")[0]].discard(name)
 
     def save(self) -> None:
-        """Write all of it down; `note` goes on from there."""
+        """Write the whole record; `note` appends to it."""
         files.write_text(self._out / _STATE, json.dumps({"workspace": self.workspace, "pushed": self._stamps}))
         (self._out / _NOTES).unlink(missing_ok=True)
 
     def note(self, names: Iterable[str]) -> None:
-        """Write down what has changed of some files."""
+        """Append the changed stamps of some files to the record."""
         lines = [f"{json.dumps([name, self._stamps.get(name)])}\n" for name in names]
         if lines:
             with (self._out / _NOTES).open("a") as file:
@@ -62,7 +62,7 @@ class PushedFiles:
             state = json.loads((self._out / _STATE).read_text())
             stamps = dict(state["pushed"])
             if (self._out / _NOTES).exists():
-                for line in (self._out / _NOTES).read_text().split("\n")[:-1]:  # the last one may be half written
+                for line in (self._out / _NOTES).read_text().split("\n")[:-1]:  # the last line may be incomplete
                     name, stamp = json.loads(line)
                     stamps[name] = stamp
             self.workspace = str(state["workspace"])

@@ -1,4 +1,4 @@
-"""Checks that every node of a cluster sees the sweep's directory, and would make the same data."""
+"""Checks that every node of a cluster sees the sweep's directory and has, or would prepare, the same data."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from pare.data.store import Prepared
 from pare.errors import RequestError
 
 _PATIENCE = 120.0
-"""Seconds for a node to answer; one that does not is lost, and no reason to end a sweep."""
+"""Seconds for a node to answer; a node that does not is lost, which does not end the sweep."""
 
 
 def require_shared(out: Path) -> None:
-    """See that every node on which trials may run sees the directory.
+    """Check that every node that may run trials sees the directory.
 
     Raises:
-        RequestError: one does not; names it.
+        RequestError: a node does not; the message names it.
     """
     token = out / f".seen-{uuid.uuid4().hex}"
     token.touch()
@@ -39,10 +39,10 @@ def require_shared(out: Path) -> None:
 
 
 def require_data(provider: DataProvider, data: Mapping[tuple[str, str], Prepared]) -> None:
-    """See that every node on which trials may run has the data, or makes the same: of each (task, body that reads it).
+    """Check that every node that may run trials has, or would make, the same data for each (task, body that reads it).
 
     Raises:
-        RequestError: one would make other data; names it.
+        RequestError: a node would make other data; the message names it.
     """
     for node, lacks in _ask(_lacks, provider, tasks.definitions(), {of: each.key for of, each in data.items()}).items():
         if lacks:
@@ -53,7 +53,7 @@ def require_data(provider: DataProvider, data: Mapping[tuple[str, str], Prepared
 
 
 def _ask(question: Callable[..., Any], *arguments: Any) -> dict[str, Any]:
-    """The answers of the other nodes that have CPUs, by their address."""
+    """Return the answers of the other nodes that have CPUs, by address."""
     here = ray.get_runtime_context().get_node_id()
     asked = {}
     for node in ray.nodes():

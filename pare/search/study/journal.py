@@ -1,7 +1,7 @@
-"""What a session changed of a study, a line a change, so that a bucket needs no copy of the whole study for each.
+"""A session's changes to a study, one line each, so that a change does not upload the whole study to a bucket.
 
-A line is written before the database is told. The copy of a study in a bucket and the journals that lie beside it there
-are the study: `replay` makes one of them.
+A line is written before the database changes. In a bucket, the copy of a study and the journals beside it make up the
+study: `replay` merges them.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from optuna.distributions import BaseDistribution, distribution_to_json, json_to
 from optuna.trial import FrozenTrial, TrialState
 
 LINES = 64
-"""Lines of a file, which is written to no more when it has them."""
+"""Lines of a full journal file; the next line starts a new file."""
 
 PREFIX = "study-"
 
 
 class StudyJournal:
-    """The journal that a session keeps in a folder, in files of `LINES` lines."""
+    """Writes a session's journal to a folder, in files of `LINES` lines."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self._session, self._lines = folder, time.time_ns(), 0
 
     def write(self, trial: FrozenTrial, known: FrozenTrial | None) -> None:
-        """Append what of a trial is not in `known`."""
+        """Append the changes of a trial since `known`."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        # In the order of their names, those of an earlier session come first.
+        # Files of an earlier session come first by name.
         path = self._folder / f"{PREFIX}{self._session:020d}-{self._lines // LINES:06d}.jsonl"
         with path.open("ab", buffering=0) as file:
             file.write(json.dumps(_change(trial, known)).encode() + b"\n")
@@ -39,15 +39,15 @@ class StudyJournal:
 
 
 def files(folder: Path) -> list[Path]:
-    """The journals that lie in a folder, in order."""
+    """List the journals of a folder, in order."""
     return sorted(folder.glob(f"{PREFIX}*.jsonl"))
 
 
 def replay(trials: Sequence[FrozenTrial], journals: Sequence[Path]) -> Iterator[FrozenTrial]:
-    """The trials that journals change or add, as they are after it; `trials` are those of the study, by number."""
+    """Yield the trials that journals change or add, in their new state; `trials` are the study's, by number."""
     changed: dict[int, FrozenTrial] = {}
     for path in journals:
-        for line in path.read_bytes().split(b"\n")[:-1]:  # the last is empty, or was not written to its end
+        for line in path.read_bytes().split(b"\n")[:-1]:  # the last line is empty or incomplete
             change = json.loads(line)
             number = change["number"]
             if number not in changed:

@@ -1,8 +1,8 @@
-"""How the next trial is proposed and when one is cut short: Optuna's samplers and pruners, a method at a time.
+"""Optuna's samplers and pruners, restricted to the trials of one method.
 
-A curriculum starts with most patches replaced, behind plain fine-tuning in its first epochs by design: measured against
-that, every trial of PaRe would be cut. And a method that learned from another's trials would have more than its share
-of the budget. So samplers and pruners see the trials of one method only.
+A curriculum starts with most patches replaced, so by design it trails plain fine-tuning in its first epochs: compared
+with that, every trial of PaRe would be pruned. And a method that learned from another's trials would use more than its
+share of the budget.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from optuna.trial import FrozenTrial, TrialState
 from pare.search.study import SamplerName, SchedulerName
 
 REDUCTION = 3
-"""Reduction factor of successive halving: one trial in so many goes on to the next rung."""
+"""Reduction factor of successive halving: one trial in `REDUCTION` goes on to the next rung."""
 
 STARTUP = 5
-"""Trials of a method before its sampler relies on a model of them."""
+"""Trials of a method before its sampler fits a model to them."""
 
 METHOD = "method"
-"""The user attribute of a trial that names its method."""
+"""User attribute of a trial that names its method."""
 
 
 WINDOW = 256
-"""Ended trials of a method that a proposal is made from: a quarter its best, a quarter its latest, half a sample."""
+"""Number of a method's ended trials that the sampler sees: a quarter the best, a quarter the latest, half a sample."""
 
 _SCATTER = 2_654_435_761
 """Knuth's multiplicative hash: 2³² divided by the golden ratio."""
 
 _RUNNING = 250
-"""Running trials, the latest, that a sampler is told of, so that it proposes something else."""
+"""Number of running trials, the latest, that the sampler sees, so that it proposes something else."""
 
 
 class TrialWindow:
-    """The trials of one method that its sampler sees; which they are depends on the study alone.
+    """Selects the trials of one method that its sampler sees; the selection depends on the study alone.
 
-    A tree-structured Parzen estimator calls at most 25 trials good, which are always among the best; what it compares
-    them with stands for all of the search, not for its end alone. CMA-ES goes on from the latest. So a proposal costs
+    A tree-structured Parzen estimator takes at most 25 trials as good, which are always among the best; the sample
+    makes the others represent the whole search, not only its end. CMA-ES continues from the latest. So a proposal costs
     the same after 256 trials and after 10,000.
     """
 
@@ -58,17 +58,17 @@ class TrialWindow:
         self._sample: list[tuple[int, int, FrozenTrial]] = []
 
     def add(self, trial: FrozenTrial) -> None:
-        """Take in a trial that has ended; a failed one says nothing."""
+        """Add an ended trial; ignore a failed one."""
         if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
             insort(self._best, (self._rank(trial), trial.number, trial))
             insort(self._latest, (trial.number, trial))
-            # Those whose scattered numbers are least: an even sample, whoever ended first.
+            # The trials with the least hashed numbers: an even sample, independent of the order in which they ended.
             insort(self._sample, (trial.number * _SCATTER % 2**32, trial.number, trial))
             quarter = WINDOW // 4
             del self._best[quarter:], self._latest[:-quarter], self._sample[WINDOW:]
 
     def trials(self, running: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-        """What a sampler sees while these trials run, by number."""
+        """Return the trials that a sampler sees while `running` run, by number."""
         seen = {number: trial for _, number, trial in self._best} | dict(self._latest)
         for _, number, trial in self._sample:
             if len(seen) == WINDOW:
@@ -78,7 +78,7 @@ class TrialWindow:
         return [seen[number] for number in sorted(seen)]
 
     def _rank(self, trial: FrozenTrial) -> tuple[bool, int, float]:
-        """The order of Optuna's sampler: whole trials by their value, then by how far the others came."""
+        """Return the sort key of Optuna's sampler: complete trials by value, then pruned trials by their last step."""
         if trial.state == TrialState.COMPLETE:
             return False, 0, self._sign * (trial.value or 0.0)
         step = trial.last_step
@@ -89,15 +89,15 @@ class TrialWindow:
 
 
 def sampler(name: SamplerName, seed: int, among: Sequence[FrozenTrial]) -> BaseSampler:
-    """The sampler of one trial, which proposes from the trials `among`.
+    """Return a new sampler for one trial, which proposes from the trials `among`.
 
-    One of its own for each trial: what it proposes depends on those and its seed alone.
+    Each trial has its own, so that a proposal depends only on those trials and the seed.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         inner: BaseSampler
         if name == "tpe":
-            # Conditional settings in groups; running trials are taken for bad ones, so that workers spread.
+            # Groups handle conditional settings; running trials count as bad ones, so that workers spread.
             inner = TPESampler(multivariate=True, group=True, constant_liar=True, n_startup_trials=STARTUP, seed=seed)
         elif name == "gp":
             inner = GPSampler(n_startup_trials=STARTUP, seed=seed, warn_independent_sampling=False)
@@ -109,9 +109,9 @@ def sampler(name: SamplerName, seed: int, among: Sequence[FrozenTrial]) -> BaseS
 
 
 def pruner(name: SchedulerName, epochs: int) -> BasePruner:
-    """The pruner of a study whose trials last `epochs`; its memory lies in the study."""
+    """Return the pruner of a study whose trials last `epochs`; it keeps its state in the study."""
     if name == "hyperband":
-        # Successive halving whose first rung is an epoch, three, nine…, by turns.
+        # Successive halving in brackets whose first rung is epoch 1, 3, 9…; trials take the brackets in turn.
         return _Halving(int(math.log(epochs, REDUCTION)) + 1)
     if name == "asha":
         return _Halving(1)
@@ -121,16 +121,16 @@ def pruner(name: SchedulerName, epochs: int) -> BasePruner:
 
 
 class _Halving(BasePruner):
-    """Optuna's asynchronous successive halving within a method and, of several brackets, a trial's own.
+    """Optuna's asynchronous successive halving within a trial's method and bracket.
 
-    It says what Optuna's own pruner says and remembers it in the study as that does, but holds the values of each rung
-    in order: a verdict takes as long after 10,000 trials as after ten.
+    It decides as Optuna's own pruner and stores its decisions in the study as that does, but keeps the values of each
+    rung sorted, so that a decision takes as long after 10,000 trials as after ten.
     """
 
     def __init__(self, brackets: int) -> None:
         self._brackets = brackets
         self._values: dict[tuple[str, int, int], list[float]] | None = None
-        """By method, bracket and rung, ascending."""
+        """Values by method, bracket and rung, ascending."""
 
     def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
         step = trial.last_step
@@ -146,7 +146,7 @@ class _Halving(BasePruner):
             study._storage.set_trial_system_attr(trial._trial_id, _rung(rung), value)
             values = self._values.setdefault((method, bracket, rung), [])
             insort(values, value)
-            # One in three goes on; as long as there are fewer, the best of them.
+            # One trial in three goes on; with fewer than three, only the best.
             among = max(len(values) // REDUCTION, 1)
             minimize = study.direction == StudyDirection.MINIMIZE
             if value > values[among - 1] if minimize else value < values[-among]:
@@ -168,12 +168,12 @@ def _rung(number: int) -> str:
 
 
 def _rungs(trial: FrozenTrial) -> int:
-    """How many rungs a trial has reached."""
+    """Return how many rungs a trial has completed."""
     return next(rung for rung in count() if _rung(rung) not in trial.system_attrs)
 
 
 class _PrunerOfMethod(BasePruner):
-    """Measures a trial against those of its own method."""
+    """Compares a trial only with trials of its own method."""
 
     def __init__(self, inner: BasePruner) -> None:
         self._inner = inner
@@ -185,7 +185,7 @@ class _PrunerOfMethod(BasePruner):
 
 
 class _SamplerAmong(BaseSampler):
-    """Proposes from some of a study's trials."""
+    """Proposes from a subset of a study's trials."""
 
     def __init__(self, inner: BaseSampler, among: Sequence[FrozenTrial]) -> None:
         self._inner, self._among = inner, among
@@ -208,7 +208,7 @@ class _SamplerAmong(BaseSampler):
 
 
 class _Among:
-    """A study in which only some trials are seen."""
+    """A view of a study that shows only some of its trials."""
 
     def __init__(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
         self._study, self._seen = study, trials

@@ -1,7 +1,7 @@
-"""What a sweep searches, by modality: a page to read.
+"""The search space of a sweep, by modality.
 
 A space is a list of dimensions around a task's published configuration. A dimension may depend on the method, and on
-the value of an earlier dimension (`when`), so that nothing is searched that another choice makes meaningless.
+the value of an earlier dimension (`when`), so that a setting without effect is not searched.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ PRIORS: Sequence[Values] = (
         "gate.select": "random",
     },
 )
-"""What starts change of the published configuration: nothing; and half of the patches to the end, by chance, at w = 1,
-under which the source term has time and weight to learn (docs/method-study.md says how that is put to the test).
+"""Changes of the first trials to the published configuration: none; and half of the patches to the end, at random, with
+w = 1, which gives the source term time and weight to learn (docs/method-study.md describes the test of that).
 """
 
 
@@ -43,7 +43,7 @@ class Dimension:
     name: str
     values: BaseDistribution
     needs: Literal["mixes", "gates", "aligns", "adapts"] | None = None
-    """What a method must do to have it: replace patches, learn a gate, align features, or adapt a pretrained body."""
+    """Property that the method needs: it mixes patches, learns a gate, aligns features, or adapts a pretrained body."""
     when: tuple[str, tuple[Any, ...]] | None = None
 
     def applies(self, method: MethodName, chosen: Mapping[str, Any]) -> bool:
@@ -54,12 +54,12 @@ class Dimension:
 
 @dataclass(frozen=True)
 class Space:
-    """The dimensions of a sweep of one task."""
+    """The search space of one task."""
 
     dimensions: Sequence[Dimension]
 
     def suggest(self, trial: Trial, method: MethodName) -> Values:
-        """The values that the sampler proposes to a trial of this method."""
+        """Return the sampler's values for a trial of this method."""
         chosen: Values = {}
         for dimension in self.dimensions:
             if dimension.applies(method, chosen):
@@ -67,7 +67,7 @@ class Space:
         return to_run(chosen)
 
     def published(self, run: Run, method: MethodName) -> Values:
-        """The values of `run` itself, as a first trial; those outside the space are moved to its edge."""
+        """Return the values of `run` itself, for a first trial; values outside the space move to its edge."""
         flat = from_run(run)
         chosen: Values = {}
         for dimension in self.dimensions:
@@ -76,12 +76,12 @@ class Space:
         return chosen
 
     def priors(self, run: Run, method: MethodName) -> list[Values]:
-        """What a method's first trials run, the published configuration first; those that are alike come once."""
+        """Return the values of a method's first trials, the published configuration first, without duplicates."""
         starts = [self.published(run.replace(changes), method) for changes in PRIORS]
         return [values for index, values in enumerate(starts) if values not in starts[:index]]
 
     def near(self, centre: Values, method: MethodName, random: np.random.Generator) -> Values:
-        """Values around `centre`: numbers moved by a seventh of their interval or so, one choice in five drawn anew."""
+        """Return values around `centre`: numbers move by about 1/7 of their interval, one choice in five is redrawn."""
         chosen: Values = {}
         for dimension in self.dimensions:
             if dimension.applies(method, chosen):
@@ -89,9 +89,9 @@ class Space:
         return chosen
 
     def transferred(self, values: Values, method: MethodName, of: Space) -> Values:
-        """Values of another task's space, here: a number keeps its place in its interval, a choice its name.
+        """Map values of another task's space to this one: a number keeps its place in its interval, a choice its name.
 
-        Learning rates are searched around each task's published one, so that what moves is the ratio to it.
+        Learning rates are searched around each task's published one, so it is the ratio to it that transfers.
         """
         theirs = {dimension.name: dimension.values for dimension in of.dimensions}
         chosen: Values = {}
@@ -105,7 +105,7 @@ class Space:
         return chosen
 
     def domains(self) -> dict[str, Domain]:
-        """What each searched setting can be, by its name in the study; for TensorBoard."""
+        """Return the domain of each searched setting, by its name in the study; for TensorBoard."""
         return {dimension.name: _domain(dimension.values) for dimension in self.dimensions}
 
 
@@ -114,10 +114,10 @@ _GATED = ("gate.select", ("gate",))
 
 
 def for_run(base: Run, modality: str) -> Space:
-    """The space around a task's published configuration `base`, for `1d` or `2d` inputs."""
+    """Return the space around a task's published configuration `base`, for `1d` or `2d` inputs."""
     rate = base.optimizer.lr
     dimensions = [
-        # Whether patches are selected by a gate that learns, or by chance: then nothing of the gate's matters.
+        # A learned gate or chance selects the patches; with chance no setting of the gate matters.
         Dimension("gate.select", CategoricalDistribution(("gate", "random")), needs="gates"),
         # Learning rates by group: a decade around the published one.
         *(
@@ -127,7 +127,7 @@ def for_run(base: Run, modality: str) -> Space:
         Dimension("optimizer.lr.gate", _around(rate.gate, 10), needs="gates", when=_GATED),
         Dimension("optimizer.weight_decay", FloatDistribution(1e-5, 0.3, log=True)),
         Dimension("optimizer.warmup", FloatDistribution(0.0, 0.3)),
-        # What of a pretrained body trains: as published, all of it, or low-rank adapters.
+        # The trained part of a pretrained body: as published, all of it, or low-rank adapters.
         Dimension(
             "tuning.body",
             CategoricalDistribution(tuple(dict.fromkeys((base.tuning.body, "all", "lora")))),
@@ -167,8 +167,8 @@ def for_run(base: Run, modality: str) -> Space:
             needs="gates",
             when=("gate.noise_until", (1 / 6, 1 / 3)),
         ),
-        # In sequences the published weight of the mixed pass is ten times smaller than in images, where 3 is the most
-        # that either is given. Half of the batch mixed costs half of a mixed pass.
+        # For sequences the published weight of the mixed pass is ten times smaller than for images; 3 is the most for
+        # both. Mixing half of the batch costs half of a mixed pass.
         Dimension("mix_weight", FloatDistribution(0.01 if modality == "1d" else 0.03, 3.0, log=True), needs="mixes"),
         Dimension("mix_share", CategoricalDistribution((0.5, 1.0)), needs="mixes"),
         # The alignment stage.
@@ -228,20 +228,20 @@ def _near(values: BaseDistribution, centre: Any, random: np.random.Generator) ->
 
 
 def _place(values: BaseDistribution, value: float) -> float:
-    """Where a number lies in its interval, 0 to 1, in the interval's own scale."""
+    """Return the place of a number in its interval, 0 to 1, in the interval's own scale."""
     assert isinstance(values, FloatDistribution | IntDistribution)  # noqa: S101
     low, high, value = (math.log(x) if values.log else x for x in (values.low, values.high, value))
     return (value - low) / (high - low)
 
 
 def _at(values: BaseDistribution, place: float) -> float:
-    """The number at a place of an interval, the inverse of `_place`."""
+    """Return the number at a place of an interval, the inverse of `_place`."""
     assert isinstance(values, FloatDistribution | IntDistribution)  # noqa: S101
     low, high = (math.log(x) if values.log else x for x in (values.low, values.high))
     value = low + place * (high - low)
     if isinstance(values, IntDistribution):
         return round(value)
-    # Rounding must not lead out of the interval.
+    # Rounding must not leave the interval.
     return min(max(math.exp(value) if values.log else value, values.low), values.high)
 
 

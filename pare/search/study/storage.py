@@ -1,12 +1,12 @@
-"""A study's trials in a database: read when a session begins, and told of every change.
+"""A study's trials in a database: reads them when a session begins, and writes every change.
 
-The study that samplers and pruners ask is in memory, for they ask a hundred times a trial while its slot stands idle.
-The database gets each change in one transaction: a trial when all of it is settled and its slot is at work, then each
-of its reports and its end, before the sweep acts on them. So a trial that is there is whole, and one that is not there
+Samplers and pruners read a study in memory, because they read it a hundred times per trial while the slot is idle. The
+database gets each change in one transaction: a new trial once it is complete and its slot is running, then each of its
+reports and its end, before the sweep acts on them. So a trial in the database is whole, and a trial that is not there
 has not reported.
 
-Optuna's own storage takes a transaction for every value, 28 ms for a trial: it makes the tables here, and anything of
-Optuna's reads them while the sweep runs, but rows are read and written by statements of our own.
+Optuna's own storage takes a transaction for every value, 28 ms for a trial. Here it only creates the tables, which
+Optuna's tools can read while the sweep runs; our own statements read and write the rows.
 """
 
 from __future__ import annotations
@@ -46,29 +46,28 @@ _ATTRIBUTES = ((_USER, "user_attrs"), (_SYSTEM, "system_attrs"))
 
 
 class _Ended(FrozenTrial):
-    """A trial that will not change: storages, which copy what they are given, keep it as it is."""
+    """A trial that will not change, so that storages, which copy their trials, do not copy it."""
 
     def __deepcopy__(self, _memo: Any) -> _Ended:
         return self
 
 
 class Database:
-    """The trials of the study `name` at any URL of SQLAlchemy's, by their number. Without a URL nothing is kept.
+    """The trials of the study `name` at any SQLAlchemy URL, by number. Without a URL nothing is stored.
 
-    Of a trial that has ended nothing stays in memory here but what `trials` says. A `journal` is told of every change
-    first.
+    It keeps ended trials in memory only in `trials`. A `journal` gets every change first.
     """
 
     def __init__(self, name: str, url: str | None, direction: Direction, journal: StudyJournal | None = None) -> None:
         self._journal = journal
         self._storage = _storage(url) if url is not None else None
         self._ids: dict[int, int] = {}
-        """The database's identifiers of the trials that have not ended, by number."""
+        """Database identifiers of the trials that have not ended, by number."""
         self._known: dict[int, FrozenTrial] = {}
-        """Those trials as the database has them."""
+        """State in the database of the trials that have not ended, by number."""
         self._new: list[FrozenTrial] = []
         self.trials: list[FrozenTrial] = []
-        """As they are there at the beginning; nobody else changes them, for one driver at a time holds a sweep."""
+        """Trials in the database when the session began; no other driver changes them, as this one holds the lock."""
         if self._storage is not None:
             optuna.create_study(study_name=name, storage=self._storage, direction=direction, load_if_exists=True)
             self._study = self._storage.get_study_id_from_name(name)
@@ -79,18 +78,18 @@ class Database:
                 self._ids[trial.number], self._known[trial.number] = trial._trial_id, trial
 
     def add(self, trial: FrozenTrial) -> None:
-        """Take in a new trial, which has the next number; it is written by `settle`, and by the next `keep`."""
+        """Add a new trial, which has the next number; `settle` or the next `keep` writes it."""
         if self._storage is not None:
             self._new.append(_snapshot(trial))
 
     def settle(self) -> None:
-        """Write the trials that are new."""
+        """Write the new trials."""
         if self._storage is not None and self._new:
             with self._storage.engine.begin() as connection:
                 self._insert(connection)
 
     def keep(self, trial: FrozenTrial) -> None:
-        """Write what has changed of a trial, and the trials that are new."""
+        """Write the new trials, and the changes of this trial."""
         if self._storage is not None:
             with self._storage.engine.begin() as connection:
                 self._insert(connection)
@@ -105,7 +104,7 @@ class Database:
             self._note(trial, self._ids[trial.number])
 
     def _insert(self, connection: Connection) -> None:
-        """Write the new trials: one statement for each, to learn its identifier, then one a table for all."""
+        """Write the new trials: one statement each, which returns the identifier, then one per table for all."""
         written = {}
         for trial in self._new:
             if self._journal:
@@ -118,7 +117,7 @@ class Database:
                 "datetime_complete": _utc(trial.datetime_complete),
             }
             key = connection.execute(_TRIALS.insert().values(row)).inserted_primary_key
-            assert key is not None  # noqa: S101 - a row that was inserted has one
+            assert key is not None  # noqa: S101 - an inserted row has a key
             written[key[0]] = trial
         if written:
             _write(connection, written)
@@ -135,7 +134,7 @@ class Database:
 
 
 def read_trials(url: str, name: str) -> list[FrozenTrial]:
-    """The trials of a study by number, as they are in the database now, of which nothing is changed."""
+    """Read the current trials of a study by number, without changing the database."""
     engine = create_engine(url)
     try:
         with engine.connect() as connection:
@@ -146,7 +145,7 @@ def read_trials(url: str, name: str) -> list[FrozenTrial]:
 
 
 def catch_up(path: Path, journals: Sequence[Path]) -> None:
-    """Bring a study's SQLite file to where its journals end."""
+    """Apply journals to a study's SQLite file."""
     url = f"sqlite:///{path}"
     engine = create_engine(url)
     with engine.connect() as connection:
@@ -165,7 +164,7 @@ def catch_up(path: Path, journals: Sequence[Path]) -> None:
 
 
 def _snapshot(trial: FrozenTrial) -> FrozenTrial:
-    """A trial as it is: Optuna goes on to change what is in it."""
+    """Copy a trial, because Optuna changes its contents later."""
     same = copy(trial)
     same.intermediate_values = dict(trial.intermediate_values)
     same._user_attrs, same._system_attrs = dict(trial.user_attrs), dict(trial.system_attrs)
@@ -173,7 +172,7 @@ def _snapshot(trial: FrozenTrial) -> FrozenTrial:
 
 
 def _write(connection: Connection, trials: Mapping[int, FrozenTrial], known: FrozenTrial | None = None) -> None:
-    """Write what of some trials, by identifier, is not in `known`; params are there from the beginning."""
+    """Write the changes of trials, by identifier, since `known`; params are written only with a new trial."""
     rows: dict[Any, list[dict[str, Any]]] = defaultdict(list)
     for there, trial in trials.items():
         for step, value in trial.intermediate_values.items():
@@ -202,7 +201,7 @@ def _write(connection: Connection, trials: Mapping[int, FrozenTrial], known: Fro
 
 
 def _read(connection: Connection, study: int) -> list[FrozenTrial]:
-    """All trials of a study by number; equal distributions are one object."""
+    """Read all trials of a study by number; equal distributions share one object."""
     found: dict[int, FrozenTrial] = {}
     own = select(_TRIALS).where(_TRIALS.c.study_id == study).order_by(_TRIALS.c.number)
     for row in connection.execute(own):
@@ -225,7 +224,7 @@ def _read(connection: Connection, study: int) -> list[FrozenTrial]:
         ours = table.c.trial_id == _TRIALS.c.trial_id
         first = next(iter(table.primary_key))
         for row in connection.execute(select(table).where(ours, _TRIALS.c.study_id == study).order_by(first)):
-            if row.trial_id in found:  # a driver at work may have added others since
+            if row.trial_id in found:  # a running driver may have added others since
                 yield found[row.trial_id], row
 
     for trial, row in rows(_VALUES):
@@ -253,7 +252,7 @@ def _json(distribution: BaseDistribution) -> str:
 
 
 def _utc(local: datetime | None) -> datetime | None:
-    """Optuna's naive local time as its tables have it: naive and of UTC."""
+    """Convert Optuna's naive local time to the naive UTC time of the tables."""
     return None if local is None else local.astimezone(UTC).replace(tzinfo=None)
 
 
@@ -262,10 +261,10 @@ def _local(utc: datetime | None) -> datetime | None:
 
 
 def _storage(url: str) -> RDBStorage:
-    """The storage of a URL. A file of SQLite's writes a log ahead (WAL), which does not wait for the disk.
+    """Open the storage of a URL; a SQLite file uses write-ahead logging (WAL), which does not wait for the disk.
 
-    A transaction takes 17 ms on a busy disk, with the log less than 2. A process that dies loses nothing; a machine
-    that loses its power may lose the last ones.
+    A transaction takes 17 ms on a busy disk, with WAL less than 2. A killed process loses nothing; a machine that loses
+    power may lose the last transactions.
     """
     storage = RDBStorage(url)
     if make_url(url).get_backend_name() == "sqlite" and ":memory:" not in url:
@@ -275,5 +274,5 @@ def _storage(url: str) -> RDBStorage:
             connection.execute("PRAGMA journal_mode=WAL")
             connection.execute("PRAGMA synchronous=NORMAL")
 
-        storage.engine.dispose()  # what is connected already was not asked
+        storage.engine.dispose()  # existing connections lack the setting
     return storage

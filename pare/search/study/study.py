@@ -1,8 +1,8 @@
-"""The study of one task: an Optuna study that is told the truth, and which is all that a sweep needs to go on.
+"""One task's Optuna study: the only state a sweep needs to resume.
 
-A trial that was cut short is PRUNED with its intermediate values, a crashed or diverged one FAIL with its reason, and
-what was RUNNING when a driver died is taken up again under its own number. The pruners are Optuna's rather than Tune's:
-their memory lies in the study, so a resumed sweep prunes as an undisturbed one.
+A trial that was cut short is PRUNED with its intermediate values, a crashed or diverged one is FAIL with its reason,
+and one that was RUNNING when a driver died resumes under its own number. The pruners are Optuna's rather than Tune's:
+they keep their state in the study, so a resumed sweep prunes like an undisturbed one.
 """
 
 from __future__ import annotations
@@ -31,29 +31,29 @@ from pare.search.study.storage import Database
 _RUN, _WHY, _CUT = "run", "why", "cut"
 
 Hints = Callable[[MethodName], Sequence[tuple[Space, Values]]]
-"""What other tasks found best for a method: their spaces and values in it."""
+"""Function that returns the best values of other tasks for a method, each with its space."""
 
 
 class Proposal(NamedTuple):
-    """A trial to run: its number in the study, its method, its run, and the values searched for it."""
+    """A trial to run: its number in the study, its method, its run, and its searched values."""
 
     number: int
     method: MethodName
     run: Run
     searched: Mapping[str, Any]
     reported: Mapping[int, float]
-    """Objective by epoch, of a trial that an earlier session began."""
+    """Objective by epoch, if an earlier session began the trial."""
 
 
 class Study:
-    """Trials of one task: asked for, reported, ended. `trials` is their number in total, earlier sessions included.
+    """Proposes, records and ends one task's trials. `trials` is their total number, earlier sessions included.
 
-    Each method begins with what is known: its published configuration, then what other tasks found (`hints`), then, as
-    long as its sampler has nothing to go by, every other trial near the published one. Without a `storage` it lasts as
-    long as the process. A `journal` is told of every change, for a bucket.
+    Each method begins with its priors (the published configuration first), then the best values of other tasks
+    (`hints`); until its sampler fits a model, every other trial is near a prior. Without a `storage` the study lasts as
+    long as the process. A `journal` gets every change, for a bucket.
 
     Raises:
-        RequestError: the storage holds a study whose choices are not those of the space.
+        RequestError: the choices of the study in the storage differ from those of the space.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Study:
         self._windows: dict[MethodName, TrialWindow] = defaultdict(lambda: TrialWindow(self._study.direction))
         self._best: dict[tuple[MethodName, TrialState], FrozenTrial] = {}
         self._had: Counter[MethodName] = Counter()
-        """Trials of each method so far."""
+        """Number of trials of each method so far."""
         self._ended = 0
         for trial in earlier:
             self._memory.create_new_trial(self._study._study_id, template_trial=trial)
@@ -94,13 +94,13 @@ class Study:
             if trial.state.is_finished():
                 self._count(trial)
         self._turns = schedule_methods(methods, trials, [trial.user_attrs[METHOD] for trial in earlier])
-        """The method of every trial, those to come included."""
+        """Method of every trial, by number, including trials to come."""
         self.methods: tuple[MethodName, ...] = tuple(dict.fromkeys(self._turns))
-        """The methods among its trials, each once, in the order of their first."""
+        """Methods of the trials, each once, in the order of their first trials."""
         self._unfinished = deque(trial for trial in earlier if not trial.state.is_finished())
 
     def ask(self, unfinished_only: bool = False) -> Proposal | None:
-        """The next trial: what an earlier session left unfinished, then new ones; None when all were given out."""
+        """Return the next trial: first an earlier session's unfinished ones, then new ones; None if none is left."""
         if self._unfinished:
             unfinished = self._unfinished.popleft()
             self._live[unfinished.number] = Trial(self._study, self._id(unfinished.number))
@@ -113,7 +113,7 @@ class Study:
         if known is not None:
             self._study.enqueue_trial(known)
         running = [trial for trial in map(self._frozen, self._live) if trial.user_attrs[METHOD] == method]
-        # A sampler of its own for every trial: what it proposes depends on the study alone, not on who asked before.
+        # A new sampler per trial, so that a proposal depends only on study and seed.
         among = self._windows[method].trials(running)
         self._study.sampler = sampler(self._sampler, self._seed + number, among)
         trial = self._study.ask()
@@ -127,7 +127,7 @@ class Study:
         return _asked(frozen)
 
     def _known(self, method: MethodName, number: int, turn: int) -> Values | None:
-        """What the `turn`-th trial of a method starts from; None where that is left to the sampler."""
+        """Return the fixed values of a method's `turn`-th trial; None if the sampler proposes them."""
         priors = self.space.priors(self._base, method)
         if turn < len(priors):
             return priors[turn]
@@ -141,11 +141,11 @@ class Study:
         return None
 
     def report(self, number: int, epoch: int, objective: float) -> bool:
-        """Tell the study of an epoch, once; returns whether the trial is worth another."""
+        """Record an epoch's objective once; return whether the trial is to continue."""
         trial = self._live[number]
         if epoch not in self._frozen(number).intermediate_values:
             trial.report(objective, epoch)
-        # It comes again where a trial went on from its checkpoint; a pruner asked again would answer otherwise.
+        # A trial resumed from a checkpoint repeats an epoch; asked again, the pruner could decide otherwise.
         cut = trial.should_prune() or _CUT in trial.user_attrs
         if cut:
             trial.set_user_attr(_CUT, True)
@@ -170,22 +170,22 @@ class Study:
         self._keep(number)
 
     def settle(self) -> None:
-        """Write the trials last asked for to the database, which is better done while they run."""
+        """Write new trials to the database. Deferred, so that it happens while they run."""
         self._database.settle()
 
     def _id(self, number: int) -> int:
         return self._memory.get_trial_id_from_study_id_trial_number(self._study._study_id, number)
 
     def _frozen(self, number: int) -> FrozenTrial:
-        """A trial as it is now; Optuna replaces what changes."""
+        """Return the current state of a trial; Optuna replaces it on a change."""
         return self._memory.get_trial(self._id(number))
 
     def _keep(self, number: int) -> None:
-        """Write a trial as it is now to the database."""
+        """Write the current state of a trial to the database."""
         self._database.keep(self._frozen(number))
 
     def _count(self, trial: FrozenTrial) -> None:
-        """Note a trial that has ended."""
+        """Record an ended trial."""
         self._ended += 1
         method: MethodName = trial.user_attrs[METHOD]
         self._windows[method].add(trial)
@@ -193,22 +193,22 @@ class Study:
             return
         sign = 1 if self._study.direction == StudyDirection.MINIMIZE else -1
         best = self._best.get((method, trial.state))
-        # Of equals the earliest, whichever ended first.
+        # The lower number wins a tie, whichever ended first.
         if best is None or (sign * trial.value, trial.number) < (sign * (best.value or 0.0), best.number):
             self._best[method, trial.state] = trial
 
     def ended(self) -> list[FrozenTrial]:
-        """Every trial that is over."""
+        """Return all ended trials."""
         return [trial for trial in self._study.get_trials(deepcopy=False) if trial.state.is_finished()]
 
     @property
     def unfinished(self) -> int:
-        """How many trials an earlier session left unfinished and this one has not taken up."""
+        """Number of trials that an earlier session left unfinished and this one has not resumed."""
         return len(self._unfinished)
 
     @property
     def left(self) -> int:
-        """How many trials of the request have not ended."""
+        """Number of trials of the request that have not ended."""
         return max(self._trials - self._ended, len(self._unfinished) + len(self._live))
 
     @property
@@ -217,29 +217,29 @@ class Study:
         return self.left == 0
 
     def best(self, method: MethodName) -> Proposal | None:
-        """The method's best trial by validation: among those that ran to their end, else among those cut short."""
+        """Return the method's best trial by validation among the complete ones, else among the pruned ones."""
         for state in (TrialState.COMPLETE, TrialState.PRUNED):
             if (method, state) in self._best:
                 return _asked(self._best[method, state])
         return None
 
     def published(self, method: MethodName) -> Run:
-        """The method's published configuration: the one that its first trial runs."""
+        """Return the method's published configuration, which its first trial runs."""
         values = to_run(self.space.published(self._base, method))
         return self._base.replace({**values, "method": method})
 
     @property
     def pending_methods(self) -> Sequence[MethodName]:
-        """The method of every trial of the request that has not ended."""
+        """Methods of the trials of the request that have not ended."""
         return self._turns[self._ended :]
 
 
 def schedule_methods(
     methods: Sequence[MethodName], trials: int, earlier: Sequence[MethodName] = ()
 ) -> list[MethodName]:
-    """Which method each trial runs: the one of `methods` that had the fewest, so that late ones catch up.
+    """Assign a method to each trial: the one of `methods` with the fewest trials, so that added methods catch up.
 
-    One trial of naive fine-tuning comes second where nobody asked for it; a sweep of one trial has no room for it.
+    If nft (naive fine-tuning) is not among `methods`, one trial of it comes second, unless there is only one trial.
     """
     turns = list(earlier)
     had = Counter(turns)
@@ -252,7 +252,7 @@ def schedule_methods(
 
 
 def _require_same_choices(space: Space, trials: Sequence[FrozenTrial], storage: str | None) -> None:
-    """Intervals may widen from session to session; Optuna's choices may not."""
+    """Raise RequestError if choices differ: intervals may widen between sessions, Optuna's choices may not."""
     choices = {d.name: d.values for d in space.dimensions if isinstance(d.values, CategoricalDistribution)}
     for trial in trials:
         for name, values in trial.distributions.items():
