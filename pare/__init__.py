@@ -7,7 +7,7 @@ __all__ = ["load"]
 
 
 def __getattr__(name: str) -> Any:
-    # torch and transformers take seconds to import: only those who load a model pay for them.
+    # torch and transformers take seconds to import, so they are imported only to load a model.
     if name == "load":
         from pare.reporting.export import load
 

@@ -1,7 +1,7 @@
-"""Folders in an object store, by URLs such as `s3://bucket/run`: a thin layer over `pyarrow.fs`.
+"""Folders in an object store, addressed by URLs such as `s3://bucket/run`: a thin layer over `pyarrow.fs`.
 
-An object appears whole or not at all, and so does a file that is pulled. Credentials, region and endpoint come from
-where the store's own tools look for them: the machine's role, `~/.aws`, `AWS_ENDPOINT_URL`.
+An uploaded object and a downloaded file appear whole or not at all. Credentials, region and endpoint come from where
+the store's own tools look for them: the machine's role, `~/.aws`, `AWS_ENDPOINT_URL`.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from pare.errors import RequestError
 
 _AT_ONCE = 8
 _BLOCK = 16 * 2**20
-"""Bytes asked for at a time: each is a request."""
+"""Bytes per request."""
 
 _WAITS = (1.0, 5.0, 15.0)
-"""Seconds before another attempt, after those that pyarrow makes."""
+"""Seconds before each further attempt, after pyarrow's own attempts."""
 
 _ENVIRONMENT = ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3", "AWS_REGION", "AWS_DEFAULT_REGION")
 
@@ -38,21 +38,21 @@ Result = TypeVar("Result")
 
 
 def is_url(place: str) -> bool:
-    """Whether it is an address rather than a path."""
+    """Whether `place` is a URL rather than a path."""
     return "://" in place
 
 
 def environment() -> dict[str, str]:
-    """The environment variables by which other processes find the same store; no secrets."""
+    """Environment variables by which other processes find the same store, without secrets."""
     return {name: os.environ[name] for name in _ENVIRONMENT if name in os.environ}
 
 
 @functools.cache
 def opened(url: str) -> tuple[Any, str]:
-    """The file system of a URL, and the path in it.
+    """Return the file system of a URL and the path in it.
 
     Raises:
-        OSError, pyarrow.ArrowException: nobody serves such URLs, or nothing answers.
+        OSError, pyarrow.ArrowException: no file system has such URLs, or it does not answer.
     """
     filesystem, path = fs.FileSystem.from_uri(url)
     return filesystem, path.rstrip("/")
@@ -62,7 +62,7 @@ def opened(url: str) -> tuple[Any, str]:
 class Folder:
     """A folder in a store: `path` below `url`. Names of files are relative to it, with slashes.
 
-    What fails is tried again for some twenty seconds; then, OSError.
+    A failing operation is repeated for some twenty seconds; then it raises OSError.
     """
 
     url: str
@@ -72,18 +72,18 @@ class Folder:
         return Folder(self.url, f"{self.path}/{name}" if self.path else name)
 
     def __str__(self) -> str:
-        """The address for people: without options."""
+        """The URL without options, for display."""
         return self._extended(self.url.partition("?")[0])
 
     @property
     def uri(self) -> str:
-        """The address for programs: with options."""
+        """The URL with options, for opening the folder."""
         base, mark, options = self.url.partition("?")
         return f"{self._extended(base)}{mark}{options}"
 
     @property
     def workspace(self) -> Path:
-        """Where this machine keeps its copy: below `$PARE_RUNS`, else ~/.cache/pare/runs. None lies in another."""
+        """Local copy of the folder, below `$PARE_RUNS`, else ~/.cache/pare/runs; copies are never nested."""
         parts, base = urlsplit(str(self)), Path(os.environ.get("PARE_RUNS") or Path.home() / ".cache/pare/runs")
         return base / parts.netloc / quote(parts.path.strip("/"), safe="")
 
@@ -92,13 +92,13 @@ class Folder:
 
         def copy() -> None:
             with pa.memory_map(str(path)) as source, self._create(name) as target:
-                # In one piece: what is closed after half of it would be half an object.
+                # One write, because closing the stream after an error would leave half an object.
                 target.write(source.read_buffer())
 
         _patiently(copy)
 
     def push_folder(self, path: Path, name: str, last: str = "") -> None:
-        """Copy a folder's files into the store; the one called `last` after all others, so that it tells of them."""
+        """Copy a folder's files into the store; the one called `last` after all others, to mark them complete."""
         names = [file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file()]
         at_once(lambda each: self.push(path / each, f"{name}/{each}"), (each for each in names if each != last))
         if last in names:
@@ -117,26 +117,26 @@ class Folder:
         at_once(lambda each: there.pull(each, path / each), there.files())
 
     def files(self) -> dict[str, int]:
-        """The names of all files below, and their bytes; empty where there is no such folder."""
+        """Return the names of all files in the folder and their bytes; empty if the folder does not exist."""
         top = self._at()
         selector = fs.FileSelector(top, recursive=True, allow_not_found=True)
         found = _patiently(lambda: self._store.get_file_info(selector))
         return {info.path.removeprefix(f"{top}/"): info.size for info in found if info.type == fs.FileType.File}
 
     def holds(self, name: str) -> bool:
-        """Whether there is such a file."""
+        """Whether the file exists."""
         return bool(self._info(name).type == fs.FileType.File)
 
     def age(self, name: str) -> float:
-        """Seconds since a file was written, by the store's clock against this machine's."""
+        """Age of a file in seconds: this machine's clock minus the store's time stamp."""
         return time.time() - float(self._info(name).mtime.timestamp())
 
     def open(self, name: str) -> Any:
-        """A file to read from, wherever one seeks in it; `size()` says how many bytes it has."""
+        """Open a file for reading with random access; its `size()` is in bytes."""
         return self._store.open_input_file(self._at(name))
 
     def read(self, name: str) -> bytes | None:
-        """A file's content, None where there is none."""
+        """Return a file's content, None if it does not exist."""
 
         def read() -> bytes:
             with self.open(name) as file:
@@ -148,7 +148,7 @@ class Folder:
             return None
 
     def write(self, name: str, content: bytes) -> None:
-        """Make a file, in place of an older one."""
+        """Write a file; an older one of that name is replaced."""
 
         def write() -> None:
             with self._create(name) as file:
@@ -157,7 +157,7 @@ class Folder:
         _patiently(write)
 
     def delete(self, names: Iterable[str]) -> None:
-        """Delete files; those that are gone are gone."""
+        """Delete files; missing ones are ignored."""
 
         def delete(name: str) -> None:
             with contextlib.suppress(FileNotFoundError):
@@ -166,12 +166,12 @@ class Folder:
         at_once(delete, names)
 
     def delete_all(self) -> None:
-        """Delete the folder with all that is in it."""
+        """Delete the folder with all its content."""
         with contextlib.suppress(FileNotFoundError):
             _patiently(lambda: self._store.delete_dir(self._at()))
 
     def move_aside(self) -> Folder:
-        """Move it to the first free name beside it, by copies within the store, and return that."""
+        """Rename the folder to the first free name beside it, by copies within the store, and return that."""
         base, mark, options = self.uri.partition("?")
         besides = (Folder(f"{base}.{number}{mark}{options}") for number in itertools.count(1))
         aside = next(folder for folder in besides if not folder.files())
@@ -187,19 +187,19 @@ class Folder:
         return opened(self.url)[0]
 
     def _at(self, name: str = "") -> str:
-        """The path of a file in the store."""
+        """Return the path of a file in the store."""
         return "/".join(filter(None, (opened(self.url)[1], self.path, name)))
 
     def _info(self, name: str) -> Any:
         return _patiently(lambda: self._store.get_file_info(self._at(name)))
 
     def _create(self, name: str) -> Any:
-        # Nothing is packed, though pyarrow would by its name.
+        # Without this, pyarrow would compress a file whose name ends in .gz, say.
         return self._store.open_output_stream(self._at(name), compression=None)
 
 
 def reach(url: str, option: str) -> Folder:
-    """The folder of a URL that an option gave, found to be there and writable.
+    """Return the folder of a URL given as an option, after checking that it is reachable and writable.
 
     Raises:
         RequestError: it is not, or there is no such store.
@@ -225,7 +225,7 @@ def reach(url: str, option: str) -> Folder:
 
 
 def _normalised(url: str) -> str:
-    """The URL with each character of its path that means something in one escaped, once: a folder has one address."""
+    """Escape the reserved characters in a URL's path exactly once, so that every folder has one URL."""
     place, mark, options = url.partition("?")
     scheme, _, rest = place.partition("://")
     host, slash, path = rest.partition("/")
@@ -233,12 +233,12 @@ def _normalised(url: str) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """What a store said, in a line."""
+    """Return a store's error message in one line."""
     return " ".join(str(error).split()).partition(" (Request ID")[0]
 
 
 def at_once(call: Callable[[str], object], names: Iterable[str]) -> None:
-    """Call it for each of the names, some at a time; the first error is raised."""
+    """Call a function for each name, several in parallel; raise the first error."""
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         list(pool.map(call, names))
 

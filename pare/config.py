@@ -1,4 +1,4 @@
-"""Everything a run is: frozen, validated where it is built, addressed by dotted names (`curriculum.start`)."""
+"""Configuration of a run: frozen, validated on construction, addressed by dotted names (`curriculum.start`)."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Curriculum:
     """ρ from progress `until` on."""
     until: float = 1.0
     plateaus: int = 4
-    """Number of equal steps down; `step` only."""
+    """Number of equal downward steps; `step` only."""
     counts: Side = "target"
-    """Side whose patches ρ is a share of: k = round(ρ·N), or round(ρ·N_s), so that whole source samples can enter."""
+    """Side of whose patches ρ is a share: k = round(ρ·N), or round(ρ·N_s), so that whole source samples can enter."""
 
     def __post_init__(self) -> None:
         _require_choice("curriculum.family", self.family, Family)
@@ -57,7 +57,7 @@ class Gate:
     """How patches are chosen."""
 
     select: Selector = "gate"
-    """By the gate's scores; at random; or by saliency, the loss's own first-order preference for each target patch."""
+    """Selector: the gate's scores; random; or saliency, the first-order effect of each target patch on the loss."""
     threshold: float = 0.0
     """τ: a source patch enters only if its score is at least this; 0 is the paper's rule."""
     temperature: float = 0.1
@@ -105,7 +105,7 @@ class Optimizer:
     batch: int = 32
     """Samples per update, over all workers and accumulated parts."""
     accumulate: int = 1
-    """Parts that a worker's share of the batch is computed in; the gradient is their mean."""
+    """Number of parts in which a worker computes its share of the batch; the gradient is their mean."""
     clip: float = 0.0
     """Largest global gradient norm; 0 clips nothing."""
     warmup: float = 0.08
@@ -131,12 +131,12 @@ class Tuning:
     """Which of the body's parameters train, and how."""
 
     body: Scope = "all"
-    """all; norms alone; all but the query and key projections (the released Darcy run); or low-rank adapters (LoRA)."""
+    """All; only norms; all but the query and key projections (the released Darcy run); or low-rank adapters (LoRA)."""
     lora_rank: int = 8
     layer_decay: float = 1.0
-    """Each block's learning rate is this times that of the block above it; 1 treats all alike."""
+    """Ratio of each block's learning rate to that of the block above it; 1 gives all the same rate."""
     drop_path: float = 0.0
-    """Largest rate at which a block is skipped (stochastic depth); images only."""
+    """Largest probability of skipping a block (stochastic depth); images only."""
 
     def __post_init__(self) -> None:
         _require_choice("tuning.body", self.body, Scope)
@@ -147,18 +147,18 @@ class Tuning:
 
 @dataclass(frozen=True, kw_only=True)
 class Alignment:
-    """ORCA's stage before fine-tuning: the embedder alone trains on the dataset distance to the source."""
+    """ORCA's stage before fine-tuning: only the embedder trains, on the dataset distance to the source."""
 
     steps: int = 100
     lr: float = 1e-3
     batch: int = 128
     """Target samples per step."""
     samples: int = 2000
-    """Samples of each side, at most."""
+    """Largest number of samples of each side."""
     regularisation: float = 0.1
     """Weight of the transport plan's entropy, in units of the mean cost between source samples."""
     refresh: int = 25
-    """Steps after which the classes of the target follow its features."""
+    """Number of steps between updates of the target's classes from its features."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "samples", "refresh"):
@@ -169,7 +169,7 @@ class Alignment:
 
 @dataclass(frozen=True, kw_only=True)
 class Initialisation:
-    """What new parameters start from, and how the target embedder takes over the body's own."""
+    """Initialisation of new parameters and of the target embedder from the body's own."""
 
     stem: Stem = "cycle"
     """Filters of a target of fewer channels than the source's: repeated cyclically, or their `sum` (one channel)."""
@@ -192,7 +192,7 @@ class SourceHead:
     """The fit of the source predictor alone, on features of whole source samples, before the first step."""
 
     steps: int = 0
-    """0 fits nothing."""
+    """Number of steps; 0 fits nothing."""
     lr: float = 1e-2
     batch: int = 128
 
@@ -204,14 +204,14 @@ class SourceHead:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One reproducible trial: task, data, method, body, and every number that someone may tune."""
+    """One reproducible trial: task, data, method, body, and every tunable number."""
 
     task: str
     data: str
     """Key of the prepared data below the data root."""
     body: str
     source: str
-    """The proxy task that source patches come from."""
+    """Proxy task that source patches come from."""
     source_data: str
     """Key of the prepared source data below the data root."""
     method: MethodName = "pare"
@@ -224,9 +224,9 @@ class Run:
     mix_share: float = 1.0
     """Share of a batch that the mixed pass sees: an update costs about 1 + share times one of `nft`."""
     precision: Precision = "auto"
-    """auto: bf16 on a GPU that has it, fp32 elsewhere: on most CPUs bf16 is ten times slower, not faster."""
+    """Precision: auto is bf16 on a GPU that has it and fp32 elsewhere; on most CPUs bf16 is ten times slower."""
     compile: bool = False
-    """Whether the blocks of deep stages are compiled: 14 s at the start, a step a tenth faster after (Swin-B, H200)."""
+    """Whether to compile the blocks of deep stages: 14 s at the start, then steps are a tenth faster (Swin-B, H200)."""
     curriculum: Curriculum = field(default_factory=Curriculum)
     gate: Gate = field(default_factory=Gate)
     alignment: Alignment = field(default_factory=Alignment)
@@ -244,20 +244,20 @@ class Run:
         _require(0 < self.mix_share <= 1, "mix_share", self.mix_share, "give a share in (0, 1]")
 
     def replace(self, values: Mapping[str, Any]) -> Run:
-        """This run with some values changed, by dotted name.
+        """Return this run with some values changed, by dotted name.
 
         Raises:
-            RequestError: a name that no run has, or a value it cannot take.
+            RequestError: a run has no such name, or it cannot take the value.
         """
         return _replace(self, values, "")
 
     def flat(self) -> dict[str, Any]:
-        """Every value by its dotted name."""
+        """Return every value by its dotted name."""
         return _flat(self, "")
 
     @classmethod
     def from_flat(cls, values: Mapping[str, Any]) -> Run:
-        """The run whose `flat()` is `values`; what is missing takes its default."""
+        """Build the run whose `flat()` is `values`; missing values take their defaults."""
         top = {name: values[name] for name in _fields(cls) if name in values}
         return cls(**top).replace({name: value for name, value in values.items() if name not in top})
 

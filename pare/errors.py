@@ -1,9 +1,9 @@
-"""The errors a user can cause, told in one line each."""
+"""Errors with one-line messages for the user."""
 
 import errno
 
 _FULL = ("No space left on device", "Disk quota exceeded", "database or disk is full")
-"""How libraries say it that do not pass on the number."""
+"""Messages of a full disk from libraries that do not pass on the errno."""
 
 _QUOTED = 60
 
@@ -11,7 +11,7 @@ _QUOTED = 60
 class RequestError(ValueError):
     """The request is wrong or cannot be met.
 
-    The message is one line: what was wrong, the value, the remedy. Scripts print it and exit with 2.
+    The message is one line that names the problem, the value and the remedy. Scripts print it and exit with 2.
     """
 
 
@@ -22,7 +22,7 @@ class DataError(RequestError):
 class ClusterError(RuntimeError):
     """The cluster no longer gives what a sweep needs; the message is one line: the cause, the remedy.
 
-    Scripts print it and exit with 1; the same command goes on.
+    Scripts print it and exit with 1; the same command resumes the sweep.
     """
 
 
@@ -31,15 +31,15 @@ class TrainingError(RuntimeError):
 
 
 class DiskFull(TrainingError):  # noqa: N818 - the name says what it is
-    """A run cannot go on for want of disk space: no fault of its configuration, and it goes on once there is some."""
+    """The disk is full; the configuration is not at fault, and the run can resume when there is space again."""
 
 
 class Preempted(TrainingError):  # noqa: N818 - the name says what it is
-    """The machine will be taken away: the run left a checkpoint, and goes on from it elsewhere."""
+    """The machine will be taken away; the run saved a checkpoint, from which it resumes elsewhere."""
 
 
 class BucketError(RuntimeError):
-    """The bucket of a sweep is away, or another sweep's by now; the message says where the results are."""
+    """The bucket of a sweep is unreachable or taken by another sweep; the message says where the results are."""
 
 
 class Stopped(Exception):  # noqa: N818 - not an error
@@ -47,13 +47,13 @@ class Stopped(Exception):  # noqa: N818 - not an error
 
 
 def quoted(value: object) -> str:
-    """A name or a cell of a user's file for a message: in quotes, and cut where it is long."""
+    """Quote a name or a cell of a user's file for a message; cut it if it is long."""
     text = repr(str(value))
     return text if len(text) <= _QUOTED else f"{text[:_QUOTED]}…"
 
 
 def is_disk_full(error: BaseException | None) -> bool:
-    """Whether an error, or what caused it, is that a disk or a quota is used up."""
+    """Whether an error or one of its causes is a full disk or quota."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True

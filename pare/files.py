@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under a temporary name beside their own, then renamed."""
+"""Write files atomically: under a temporary name in the same folder, then renamed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @contextmanager
 def atomic(path: Path) -> Iterator[Path]:
-    """A temporary name to write to. When the block ends well it becomes `path`; else it is removed, and `path` stays.
+    """Yield a temporary path; if the block succeeds, rename it to `path`, otherwise remove it and keep `path`.
 
     Its name begins with a dot and ends in `.tmp`.
     """
@@ -24,6 +24,6 @@ def atomic(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file in UTF-8, whole or not at all."""
+    """Write a text file in UTF-8 atomically."""
     with atomic(path) as temporary:
         temporary.write_text(text, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Where everything in a sweep's directory is. The names are a contract: users, tests and scripts go by them."""
+"""Paths in a sweep's directory. Users, tests and scripts rely on these names."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ TENSORBOARD = "tb"
 STUDY = "study.db"
 RUNNING = "running"
 MODEL = "model"
-"""Where a confirmation leaves its model, in its folder below `running`."""
+"""Folder of a confirmation's model, in its own folder below `running`."""
 
 RUN = "run.json"
-"""What a model's folder says of the run that made it."""
+"""File in a model's folder that describes the run that made it."""
 
 
 @dataclass(frozen=True)
@@ -24,47 +24,47 @@ class SweepDir:
 
     @property
     def manifest(self) -> Path:
-        """The request, the space, versions, commit and machine; without it the directory holds no sweep."""
+        """File with request, space, versions, commit and machine; without it the directory holds no sweep."""
         return self.path / MANIFEST
 
     @property
     def spent(self) -> Path:
-        """Hours, GPU-hours and dollars that the sweep has used, over all sessions."""
+        """File with the hours, GPU-hours and dollars that the sweep has used, over all sessions."""
         return self.path / "spent.json"
 
     @property
     def report(self) -> Path:
-        """The page for people."""
+        """The report as a web page."""
         return self.path / "report.html"
 
     @property
     def leaderboard(self) -> Path:
-        """The leaderboard for machines."""
+        """The leaderboard as data."""
         return self.path / "leaderboard.parquet"
 
     @property
     def leaderboard_page(self) -> Path:
-        """The leaderboard for people, in Markdown."""
+        """The leaderboard in Markdown."""
         return self.path / "leaderboard.md"
 
     @property
     def tensorboard(self) -> Path:
-        """TensorBoard's runs, `<task>/<trial>`."""
+        """Folder of TensorBoard's runs, `<task>/<trial>`."""
         return self.path / TENSORBOARD
 
     @property
     def ray(self) -> Path:
-        """What Ray writes while the sweep runs."""
+        """Folder that Ray writes to while the sweep runs."""
         return self.path / ".ray"
 
     def task(self, name: str) -> TaskDir:
-        """What belongs to one task."""
+        """Return the directory of one task."""
         return TaskDir(self.path / name)
 
 
 @dataclass(frozen=True)
 class TaskDir:
-    """`OUT/<task>`."""
+    """`OUT/<task>`, the directory of one task of a sweep."""
 
     path: Path
 
@@ -75,14 +75,14 @@ class TaskDir:
 
     @property
     def best(self) -> Path:
-        """The model that is kept."""
+        """Folder of the task's best model."""
         return self.path / "best"
 
     @property
     def running(self) -> Path:
-        """Where runs leave checkpoints and models, each in a folder of its own, until the task's best model is kept."""
+        """Folder of checkpoints and models, one folder per run, until the task's best model is saved."""
         return self.path / RUNNING
 
     def table(self, name: str) -> Path:
-        """A table of `pare.reporting.schema`: trials, curves, confirm, published or baselines."""
+        """Return the path of a table of `pare.reporting.schema`: trials, curves, confirm, published or baselines."""
         return self.path / f"{name}.parquet"

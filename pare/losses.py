@@ -1,7 +1,7 @@
 """Losses per sample: (predictions (B, …), targets (B, …)) → (B,).
 
-They stay unreduced because PaRe weighs each sample by its own share of replaced patches, and because a mean taken once,
-over the whole batch, does not depend on how the batch was split over workers or accumulated parts.
+They are not reduced because PaRe weighs each sample by its own share of replaced patches, and because one mean over the
+whole batch does not depend on how the batch was split over workers or accumulated parts.
 """
 
 from __future__ import annotations
@@ -9,14 +9,14 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:  # every task names a loss, and torch takes seconds to import: who trains has done so
+if TYPE_CHECKING:  # torch takes seconds to import, and every task imports this module
     import torch
     from torch import Tensor
 
 
 @cache
 def constants(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Numbers of a loss (n,) as a tensor that is made once: a step that is recorded cannot copy from the host."""
+    """Cache the numbers of a loss (n,) as a tensor: a recorded step cannot copy from the host."""
     import torch
 
     with torch.inference_mode(False):
@@ -53,9 +53,9 @@ def relative_l2(predictions: Tensor, targets: Tensor) -> Tensor:
 
 
 def hits(predictions: Tensor, targets: Tensor) -> Tensor:
-    """Share of each sample's decisions that are right (B,): its class by logits (B, K), or every pixel of its mask.
+    """Share of correct decisions per sample (B,): its class from logits (B, K), or every pixel of its mask.
 
-    A mask of another size than the logits is read at the nearest pixels.
+    A mask of another size than the logits is sampled at the nearest pixels.
     """
     import torch.nn.functional as F
 

@@ -1,4 +1,4 @@
-"""What is printed on a terminal or into a file that has not all characters."""
+"""Print on terminals and files whose encoding lacks some characters."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PLAIN |= {"ρ": "rho", "τ": "tau", "λ": "lambda"}
 
 
 def print_anywhere() -> None:
-    """Let standard output and error print what they have no character for by its nearest: a minus stays a minus."""
+    """Make standard output and error replace missing characters by the nearest: a minus stays a minus."""
     codecs.register_error("pare.plain", _plain)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

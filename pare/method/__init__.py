@@ -1,1 +1,1 @@
-"""The method of PaRe (arXiv 2406.09003): torch only; it knows no Ray, no data set, no file of data."""
+"""The method of PaRe (arXiv 2406.09003): it imports torch, but no Ray, and reads no data set and no data file."""

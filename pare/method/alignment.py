@@ -1,7 +1,7 @@
 """The optimal-transport dataset distance (OTDD, Alvarez-Melis & Fusi 2020), which the baseline ORCA aligns by.
 
-A data set is a cloud of features with classes. To move one sample onto another costs the way between their features and
-the way between their classes, a class being the Gaussian of its features.
+A data set is a cloud of features with classes. The cost of moving one sample onto another is the squared distance
+between their features plus that between their classes, each class being the Gaussian of its features.
 
 Shapes: B and S samples, K and L classes, D features.
 """
@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 
 _BORROWED = 10
-"""Samples' worth of the covariance pooled over classes in that of each class: a class of one sample has no other."""
+"""Weight, in samples, of the pooled covariance in each class's own: a class of one sample has no other."""
 
-# Where Sinkhorn stops: the plan's column sums are off by this, as a share of their norm, or it took so many turns.
+# Sinkhorn stops when the plan's column sums are off by this share of their norm, or after this many iterations.
 _TOLERANCE, _TURNS = 1e-3, 500
 
 
@@ -36,7 +36,7 @@ class Gaussians(NamedTuple):
 
 @torch.no_grad()
 def gaussians(cloud: Cloud) -> Gaussians:
-    """The Gaussian of each class, its covariance shrunk towards the one pooled over classes."""
+    """Return the Gaussian of each class, its covariance shrunk towards the one pooled over classes."""
     members = [cloud.x[cloud.y == k].double() for k in range(int(cloud.y.max()) + 1)]
     means_KD = torch.stack([x.mean(0) for x in members])
     counts_K = torch.tensor([len(x) for x in members], device=cloud.x.device)
@@ -60,20 +60,20 @@ def wasserstein(a: Gaussians, b: Gaussians) -> Tensor:
 
 
 def ground_cost(a: Cloud, b: Cloud, classes_KL: Tensor) -> Tensor:
-    """d² (B, S) = ‖x - x'‖² + W₂² of the classes; its gradient reaches the features alone."""
-    # By differences: token means lie close together, far from 0, where the expanded square loses its digits.
+    """d² (B, S) = ‖x - x'‖² + W₂² of the classes; only the features get a gradient."""
+    # Token means lie close together and far from 0, where expanding the square would lose digits.
     features_BS = torch.cdist(a.x, b.x, compute_mode="donot_use_mm_for_euclid_dist").square()
     return features_BS + classes_KL[a.y[:, None], b.y].to(features_BS.dtype)
 
 
 def transport(cost_BS: Tensor, regularisation: float) -> Tensor:
-    """min over plans P of ⟨P, cost⟩ + regularisation · KL(P ‖ uniform), all samples weighing the same.
+    """min over plans P of ⟨P, cost⟩ + regularisation · KL(P ‖ uniform), with equal weights for all samples.
 
-    The gradient is that at the optimum, P itself (envelope theorem): it needs no pass back through Sinkhorn's turns.
+    The gradient at the optimum is P itself (envelope theorem), so nothing is backpropagated through Sinkhorn.
     """
     with torch.no_grad():
         rows, columns = (cost_BS.new_full((n,), 1 / n) for n in cost_BS.shape)
-        import ot  # takes long, and most methods have no such stage
+        import ot  # slow to import, and most methods have no such stage
 
         plan_BS = ot.bregman.sinkhorn_log(
             rows,
@@ -89,11 +89,11 @@ def transport(cost_BS: Tensor, regularisation: float) -> Tensor:
 
 
 class DatasetDistance:
-    """OTDD from target features that move to source features that do not, debiased as a Sinkhorn divergence.
+    """OTDD between changing target features and fixed source features, debiased as a Sinkhorn divergence.
 
-    The unit is the mean cost between samples of the source. It stays the same while the target moves, so that the
-    distance cannot fall by shrinking its yardstick, and gives `regularisation` a meaning whatever the width of tokens:
-    0.1 blurs the plan over a tenth of the way between two source samples.
+    Its unit is the mean cost between source samples. The unit does not change with the target, so training cannot
+    lower the distance by changing the unit. It also makes `regularisation` independent of the token width: 0.1 blurs
+    the plan over a tenth of the mean cost between two source samples.
     """
 
     def __init__(self, source: Cloud, target: Cloud, regularisation: float) -> None:
@@ -104,18 +104,18 @@ class DatasetDistance:
         self.follow(target)
 
     def follow(self, target: Cloud) -> None:
-        """Take the target's classes to be where its features are now; they stay until the next call."""
+        """Recompute the target's class Gaussians from its current features; they stay fixed until the next call."""
         classes = gaussians(target)
         self._across = wasserstein(classes, self._source_classes)
         self._within_target = wasserstein(classes, classes)
 
     def loss(self, target: Cloud, source: Cloud) -> Tensor:
-        """The distance between samples of both, up to the source's own term, which no target can change."""
+        """Return the distance without the term of the source alone, which is constant."""
         return self._cost(target, source, self._across) - self._cost(target, target, self._within_target) / 2
 
     @torch.no_grad()
     def value(self, target: Cloud, source: Cloud) -> float:
-        """The distance between samples of both; 0 where they are alike."""
+        """Return the distance between samples of both; it is 0 where they are alike."""
         return float(self.loss(target, source) - self._cost(source, source, self._within_source) / 2)
 
     def _cost(self, a: Cloud, b: Cloud, classes_KL: Tensor) -> Tensor:

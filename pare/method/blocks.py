@@ -1,4 +1,4 @@
-"""What the lean blocks of all bodies share: in half precision fewer kernels, and fewer passes over memory."""
+"""Helpers of the blocks of all bodies: in half precision they launch fewer kernels and read memory less often."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 
 def working_type(x: Tensor) -> torch.dtype:
-    """In which products of `x` are computed: that of autocast where it is on."""
+    """Return the type in which products of `x` are computed: that of autocast where it is on."""
     kind = x.device.type
     return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else x.dtype
 
 
 def normalised(norm: nn.LayerNorm, x: Tensor, dtype: torch.dtype) -> Tensor:
-    """`norm(x)` in the type `dtype`; what is in that type already is not cast to fp32 and back, as autocast would."""
+    """Return `norm(x)` as `dtype`; unlike autocast, do not cast an `x` of that type to fp32 and back."""
     if x.dtype != dtype:
         return norm(x).to(dtype)
     weight, bias = norm.weight.to(dtype), norm.bias.to(dtype)
@@ -26,7 +26,7 @@ def normalised(norm: nn.LayerNorm, x: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def projected(projections: Sequence[nn.Module], x: Tensor) -> Sequence[Tensor]:
-    """Each projection of `x`; in half precision those of plain layers are one product."""
+    """Return each projection of `x`; in half precision, compute those of plain layers as one product."""
     plain = [p for p in projections if type(p) is nn.Linear and p.bias is not None]
     if x.dtype == torch.float32 or len(plain) < len(projections):
         return [project(x) for project in projections]

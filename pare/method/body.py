@@ -1,8 +1,8 @@
-"""Bodies: transformers pretrained on another modality, taken from Hugging Face, entered at their token embeddings.
+"""Bodies: Hugging Face transformers pretrained on another modality, which take token embeddings as input.
 
-A body is its `modality`, the `width` D of its tokens, the width `features` of its output, `source_embedder`, the
-embedder that it was pretrained with (frozen: it turns a source sample into `source_tokens(spatial_shape)` tokens), and
-`forward(tokens (B, N, D)) → features (B, M, features)`, laid out on the grid `grid_out(N)`.
+A body has a `modality`, the `width` D of its tokens, the width `features` of its output, and `source_embedder`, the
+frozen embedder that it was pretrained with, which makes `source_tokens(spatial_shape)` tokens of a source sample.
+`forward(tokens (B, N, D))` returns features (B, M, features), laid out on the grid `grid_out(N)`.
 """
 
 from __future__ import annotations
@@ -92,11 +92,11 @@ class SwinBody(nn.Module):
         return PatchEmbedder(projection, norm, size=self.size).requires_grad_(True)
 
     def blocks(self) -> list[nn.Module]:
-        """Its parts from the first to the last, patch merging among them."""
+        """Parts from the first to the last, including patch merging."""
         return [part for stage in self.encoder.layers for part in (*stage.blocks, stage.downsample) if part is not None]
 
     def half_norms(self) -> list[nn.Module]:
-        """Norms of what is in half precision under autocast, their weights included: all after the first stage."""
+        """Norms that run in half precision under autocast, weights included: all after the first stage."""
         if self.windowed is None:
             return []
         _, *later = self.encoder.layers
@@ -118,8 +118,9 @@ class SwinBody(nn.Module):
 class RobertaBody(nn.Module):
     """A RoBERTa- or BERT-like transformer (1D): tokens in sequence → features of the same length.
 
-    Its own embedder reads what it was pretrained on: text, as token ids; or signals of one channel, so many samples a
-    token, where its configuration has a `signal_patch`. Positions and norm are those of its embedding layer.
+    Its own embedder reads what the body was pretrained on: text, as token ids, or, if its configuration has a
+    `signal_patch`, signals of one channel with that many samples per token. Positions and norm are those of its
+    embedding layer.
     """
 
     modality = "1d"
@@ -149,7 +150,7 @@ class RobertaBody(nn.Module):
         self.register_load_state_dict_pre_hook(_take_former_names)
 
     def tokens(self, spatial_shape: Sequence[int], patch: int) -> int:
-        """N for a target of `spatial_shape` (L,) at `patch` samples a token.
+        """N for a target of `spatial_shape` (L,) with `patch` samples per token.
 
         Raises:
             RequestError: the target is no sequence, the patch does not divide its length, or it makes more tokens than
@@ -170,7 +171,7 @@ class RobertaBody(nn.Module):
         return self.tokens(spatial_shape, self.signal_patch or 1)
 
     def grid_in(self, tokens: int) -> tuple[int, ...]:
-        """Tokens in a row."""
+        """Number of tokens."""
         return (tokens,)
 
     def grid_out(self, tokens: int) -> tuple[int, ...]:
@@ -180,7 +181,7 @@ class RobertaBody(nn.Module):
     def embedder(self, channels: int, spatial_shape: Sequence[int], patch: int) -> PatchEmbedder:
         """A new embedder for a target of `channels` × `spatial_shape`, initialised from the body's own.
 
-        Text has no filters to take over: there the projection is new, and norm and positions are the body's.
+        A text body has no filters to copy: its projection is new, and only norm and positions come from the body.
         """
         norm: Any = (
             self.source_embedder.norm
@@ -196,11 +197,11 @@ class RobertaBody(nn.Module):
         return PatchEmbedder(projection, copy.deepcopy(norm), positions).requires_grad_(True)
 
     def blocks(self) -> list[nn.Module]:
-        """Its layers from the first to the last."""
+        """Layers from the first to the last."""
         return list(self.encoder.layer)
 
     def half_norms(self) -> list[nn.Module]:
-        """Norms of what is in half precision under autocast: none."""
+        """Norms that run in half precision under autocast: none."""
         return []
 
     def compile_blocks(self) -> bool:
@@ -219,10 +220,10 @@ Body = SwinBody | RobertaBody
 
 
 def load(name: str, *, pretrained: bool = True, drop_path: float = 0.0) -> Body:
-    """The body called `name`: a small one of this package, a Hugging Face name, or a local directory.
+    """Load the body called `name`: a small one of this package, a Hugging Face name, or a local directory.
 
-    Weights come as safetensors only. `pretrained=False` gives the same architecture with the weights of `initialise`.
-    `drop_path` is the largest rate of stochastic depth (Swin).
+    Only safetensors are read. `pretrained=False` gives the same architecture with the weights of `initialise`.
+    `drop_path` is the highest rate of stochastic depth (Swin).
 
     Raises:
         RequestError: no such body, one that is neither Swin- nor RoBERTa-like, or the hub cannot be reached.
@@ -240,7 +241,7 @@ def load(name: str, *, pretrained: bool = True, drop_path: float = 0.0) -> Body:
 
 
 def from_config(config: Mapping[str, Any], *, drop_path: float = 0.0) -> Body:
-    """A body of the given Hugging Face configuration with well-scaled random weights."""
+    """Build a body from a Hugging Face configuration, with well-scaled random weights."""
     kinds: dict[str, tuple[Any, Any]] = {
         "swin": (SwinConfig, SwinModel),
         "roberta": (RobertaConfig, RobertaModel),
@@ -258,7 +259,7 @@ def from_config(config: Mapping[str, Any], *, drop_path: float = 0.0) -> Body:
 
 @torch.no_grad()
 def initialise(module: nn.Module) -> None:
-    """Xavier for every linear and convolution, 1/√width for embeddings.
+    """Draw Xavier weights for every linear map and convolution, and deviation 1/√width for embeddings.
 
     Hugging Face's fixed standard deviation of .02 is far too small for narrow bodies: it alone costs tens of points.
     """
@@ -276,7 +277,7 @@ def initialise(module: nn.Module) -> None:
 
 
 def _regularise(config: PreTrainedConfig, drop_path: float) -> None:
-    """As released: no dropout anywhere, and only the drop path asked for, whatever the checkpoint's configuration."""
+    """Remove all dropout and set the drop path asked for, as released, whatever the configuration says."""
     rates = {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "drop_path_rate": drop_path}
     for name, rate in rates.items():
         if hasattr(config, name):

@@ -1,7 +1,7 @@
-"""Bodies that lie in the package: written and read in Hugging Face's format, so that anybody can load them.
+"""Read and write the package's own bodies in Hugging Face's format, so that anybody can load them.
 
-`model.safetensors` holds the tensors under the names that `SwinModel` and `RobertaModel` use. What a language model has
-no place for, the projection of a signal, is beside it in `embedder.safetensors`. Beside a body of text is its
+`model.safetensors` holds the tensors under the names that `SwinModel` and `RobertaModel` use. The projection of a
+signal, which a language model does not have, is in `embedder.safetensors` beside it. A text body comes with its
 `tokenizer.json`.
 """
 
@@ -28,7 +28,7 @@ _WORDS = "embeddings.word_embeddings.weight"
 
 
 def write(body: Body, own: PatchEmbedder | TextEmbedder, to: Path) -> None:
-    """Write a body and the embedder that it was pretrained with to a folder, as Hugging Face's base model has them."""
+    """Write a body and the embedder that it was pretrained with to a folder, laid out as Hugging Face's base model."""
     architecture = {"swin": "SwinModel", "roberta": "RobertaModel"}[body.config.model_type]
     config = json.loads(body.config.to_json_string(use_diff=False)) | {"architectures": [architecture]}
     (to / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True) + "\n", encoding="utf-8")
@@ -44,7 +44,7 @@ def write(body: Body, own: PatchEmbedder | TextEmbedder, to: Path) -> None:
         reserved = len(positions) - len(usable)
         positions[reserved:] = usable
         positions[reserved : reserved + len(own.positions)] = own.positions.detach()
-        # A signal has neither words nor types; the model that Hugging Face builds does.
+        # A signal has no words or token types, but Hugging Face's model has parameters for them.
         none = {_WORDS: torch.zeros(body.config.vocab_size, width), _TYPES: torch.zeros(1, width)}
         tensors |= {_POSITIONS: positions, **none}
         _save(own.projection.state_dict(), to / EMBEDDER)
@@ -53,7 +53,7 @@ def write(body: Body, own: PatchEmbedder | TextEmbedder, to: Path) -> None:
 
 @torch.no_grad()
 def read(body: Body, of: Path) -> None:
-    """Load what `write` left in a folder into a body of the same architecture, in place."""
+    """Load a folder that `write` made into a body of the same architecture, in place."""
     own = body.source_embedder
     tensors = load_file(of / WEIGHTS)
     for prefix, part in _parts(body, own).items():
@@ -68,7 +68,7 @@ def read(body: Body, of: Path) -> None:
 
 
 def _parts(body: Body, own: PatchEmbedder | TextEmbedder) -> dict[str, nn.Module]:
-    """Hugging Face's prefix → the part whose tensors stand under it."""
+    """Map Hugging Face's prefixes to the parts whose tensors have them."""
     if isinstance(own, TextEmbedder):
         return {"embeddings": own.embeddings, "encoder": body.encoder}
     if body.modality == "2d":
@@ -78,11 +78,11 @@ def _parts(body: Body, own: PatchEmbedder | TextEmbedder) -> dict[str, nn.Module
 
 
 def _positions(body: Body) -> Tensor:
-    """The positions (N, D) that a sequence body can give a token, those reserved for padding left out."""
+    """Return the position embeddings (N, D) of a sequence body without those reserved for padding."""
     assert isinstance(body.positions, Tensor)  # noqa: S101 - for the type checker: images have none
     return body.positions
 
 
 def _save(tensors: Mapping[str, Tensor], path: Path) -> None:
-    # The note on the format is what from_pretrained asks for.
+    # from_pretrained requires this entry.
     save_file({name: tensor.detach().contiguous() for name, tensor in tensors.items()}, path, {"format": "pt"})

@@ -1,4 +1,4 @@
-"""The methods and the bodies that there are, by name. It imports neither torch nor transformers, which take seconds."""
+"""All methods and bodies by name. This module imports neither torch nor transformers, which take seconds."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from pare.config import MethodName, Selector
 from pare.errors import RequestError
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
-"""What a folder in Hugging Face's format holds."""
+"""File names in a folder of Hugging Face's format."""
 
 _TIMEOUT = 5.0
-"""Seconds for the Hugging Face hub to answer."""
+"""Seconds to wait for the Hugging Face hub."""
 
 
 @dataclass(frozen=True)
 class Method:
-    """What sets a method apart: by default nothing but that everything trains from the pretrained weights."""
+    """Settings of a method; by default everything trains from the pretrained weights."""
 
     title: str
     partner: Literal["source", "target"] | None = None
-    """Side whose samples lend patches to the mixed pass; None: there is no such pass."""
+    """Side whose samples give patches to the mixed pass; None if there is no such pass."""
     select: Selector | None = None
-    """How patches are selected whatever `gate.select` says."""
+    """Selector of patches that overrides `gate.select`; None if the run chooses."""
     pretrained: bool = True
-    """Whether the body's weights are."""
+    """Whether the body starts from pretrained weights."""
     takes_embedder: bool = True
     """Whether the target embedder starts from the body's own."""
     trains_body: bool = True
-    """Whether all of the body trains; else only its norms do."""
+    """Whether the whole body trains; otherwise only its norms do."""
     stage: Literal["otdd", "mona"] | None = None
-    """The stage before fine-tuning, in which the target embedder alone learns."""
+    """Stage before fine-tuning, in which only the target embedder learns."""
 
     @property
     def mixes(self) -> bool:
@@ -57,7 +57,7 @@ class Method:
 
     @property
     def adapts(self) -> bool:
-        """Whether it fine-tunes the body of a pretrained model, of which it may train parts only."""
+        """Whether it fine-tunes a pretrained body, so that it may train only parts of it."""
         return self.pretrained and self.trains_body
 
 
@@ -109,13 +109,13 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
 
 
 def folder(name: str) -> Path:
-    """Where the body called `name` lies in this package, if it does."""
+    """Folder of this package that holds the body called `name`, if it is bundled."""
     return Path(__file__).parent / "weights" / name
 
 
 def is_bundled(name: str) -> bool:
     """Whether the package has weights of the body called `name`."""
-    return Path(name).name == name and (folder(name) / WEIGHTS).is_file()  # not the path of another
+    return Path(name).name == name and (folder(name) / WEIGHTS).is_file()  # a plain name, not a path
 
 
 def is_pretrained(name: str) -> bool:
@@ -124,7 +124,7 @@ def is_pretrained(name: str) -> bool:
 
 
 def require_body(name: str) -> None:
-    """See that there is a body called `name`: in this package, in a folder, in Hugging Face's cache, or on its hub.
+    """Check that there is a body called `name`: in this package, in a folder, in Hugging Face's cache, or on its hub.
 
     Raises:
         RequestError: there is none, or the hub cannot be reached.
@@ -139,7 +139,7 @@ def require_body(name: str) -> None:
     try:
         if not isinstance(try_to_load_from_cache(name, CONFIG), str):
             get_hf_file_metadata(hf_hub_url(name, CONFIG), timeout=_TIMEOUT)
-    except Exception as error:  # not only OSError: the hub's client lets through what its HTTP library raises
+    except Exception as error:  # not only OSError: the hub's client passes on its HTTP library's errors
         raise unavailable(name) from error
 
 
@@ -153,7 +153,7 @@ def check_folder(folder: Path) -> None:
 
 
 def unavailable(name: str) -> RequestError:
-    """What to tell of a body that nobody has."""
+    """Error message for a body that does not exist."""
     return RequestError(
         f"body {name!r} is neither a directory, nor in the Hugging Face cache, nor can the hub be reached: "
         f"download it once with `hf download {name}`, or use one of {', '.join(SMALL)}"

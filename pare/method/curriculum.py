@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from pare.config import Curriculum, Family, Side
 
-# Each family falls from 1 at t = 0 to 0 at t = 1; ρ is start and end blended by it.
+# Each family falls from 1 at t = 0 to 0 at t = 1; ρ interpolates between start and end by it.
 _FALL: dict[Family, Callable[[float, int], float]] = {
     "linear": lambda t, _: 1 - t,
     "cosine": lambda t, _: (1 + math.cos(math.pi * t)) / 2,
@@ -17,9 +17,9 @@ _FALL: dict[Family, Callable[[float, int], float]] = {
 
 
 def share(curriculum: Curriculum, progress: float) -> float:
-    """ρ(p), the share of patches to replace at `progress` = steps done / steps planned ∈ [0, 1].
+    """Return ρ(p), the share of patches to replace at `progress` = steps done / steps planned ∈ [0, 1].
 
-    Falls from `start` at p = 0 to `end` at p = `until` and stays there; `constant` stays at `start`.
+    ρ falls from `start` at p = 0 to `end` at p = `until` and stays there; `constant` stays at `start`.
     """
     t = min(progress / curriculum.until, 1.0)
     fall = 1.0 if t <= 0 else _FALL[curriculum.family](t, curriculum.plateaus)
@@ -27,7 +27,7 @@ def share(curriculum: Curriculum, progress: float) -> float:
 
 
 def patches(rho: float, target_tokens: int, source_tokens: int, counts: Side = "target") -> int:
-    """k = round(N·ρ), at least 1 while ρ > 0, at most min(N, N_s); 0 exactly when ρ = 0.
+    """Return k = round(N·ρ), at least 1 while ρ > 0, at most min(N, N_s); 0 exactly when ρ = 0.
 
     With `counts="source"` ρ is a share of the source's patches: k = round(N_s·ρ), within the same limits.
     """

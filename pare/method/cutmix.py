@@ -1,7 +1,9 @@
-"""CutMix on tokens (Yun et al. 2019): patches of another target sample take the places of as many of this one's.
+"""CutMix on tokens (Yun et al. 2019): patches of another target sample replace as many of this one's.
 
-It needs no source: what it brings beside PaRe is what mixing alone brings. Places are chosen at random, as many as the
-curriculum says, and a patch keeps its place. Shapes: M mixed samples, N tokens, D token width.
+It needs no source, so its results show the effect of mixing alone, without cross-modal patches. The curriculum gives
+the number of places, which are drawn at random, and a patch keeps its place.
+
+Shapes: M mixed samples, N tokens, D token width.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ from pare.method.objective import Criterion, Mixed, MixedFineTuning, Mixing
 class TokenCutMix(MixedFineTuning):
     """L = ℓ_t(h_tar(T), y) + w·[(1 - λ)·ℓ_t(h_tar(M), y) + λ·ℓ_t(h_tar(M), y′)], y′ the other sample's target.
 
-    A dense target is a field, not one label: there the fields are mixed too, each cell of the patch grid taking the
-    values of the sample that its patch is of, and the second term is w·ℓ_t(h_tar(M), mixed field).
+    For a dense target the fields are mixed too: each cell of the patch grid takes the values of the sample that its
+    patch comes from, and the second term is w·ℓ_t(h_tar(M), mixed field).
     """
 
     def __init__(self, model: CrossModalModel, criterion: Criterion, mix_weight: float, dense: bool) -> None:
@@ -55,7 +57,7 @@ class TokenCutMix(MixedFineTuning):
 
 
 def mix_fields(y: Tensor, other: Tensor, replaced_MN: Tensor, grid: Sequence[int]) -> Tensor:
-    """Fields (M, …, H, W) or (M, …, L), taken from `other` where the patch of a `grid` cell was replaced."""
+    """Mix fields (M, …, H, W) or (M, …, L): take `other` where the patch of a `grid` cell was replaced."""
     if math.prod(grid) != replaced_MN.shape[1]:
         raise ValueError(f"{replaced_MN.shape[1]} patches do not lie on a grid of {tuple(grid)}")
     shape = y.shape[-len(grid) :]

@@ -13,9 +13,8 @@ from pare.config import PositionOrder, Stem
 class PatchEmbedder(nn.Module):
     """Samples (B, C, L) or (B, C, H, W) → tokens (B, N, D): resize, strided convolution, positions, LayerNorm.
 
-    Positions, if the body has them, are added before the norm, as BERT-like bodies do themselves, or after it, as the
-    released code does (`position_order`). `size` is the height and width that images are resized to (bilinear), None
-    for sequences.
+    Positions, if the body has them, are added before the norm, as in BERT-like bodies, or after it, as in the released
+    code (`position_order`). `size` is the height and width that images are resized to (bilinear), None for sequences.
     """
 
     position_order: PositionOrder = "before_norm"
@@ -34,7 +33,7 @@ class PatchEmbedder(nn.Module):
         self.size = None if size is None else tuple(size)
 
     def resize(self, x: Tensor) -> Tensor:
-        """Images at the size that the body takes; sequences as they are."""
+        """Resize images to the body's size; return sequences unchanged."""
         return x if self.size is None or x.shape[-2:] == self.size else resize(x, self.size)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -48,7 +47,7 @@ class PatchEmbedder(nn.Module):
 
     @torch.no_grad()
     def randomise(self) -> None:
-        """Forget what was taken over from the body: Xavier's projection, a plain norm, positions of 1/√width."""
+        """Reset all weights copied from the body: Xavier projection, default norm, positions of deviation 1/√width."""
         nn.init.xavier_uniform_(self.projection.weight)
         if self.projection.bias is not None:
             nn.init.zeros_(self.projection.bias)
@@ -58,8 +57,8 @@ class PatchEmbedder(nn.Module):
 
 
 def resize(images: Tensor, size: Sequence[int]) -> Tensor:
-    """Images (B, C, H, W) at another height and width, by bilinear interpolation."""
-    # Each channel an image of its own: of several at once torch makes a copy on the CPU, at thirty times the cost.
+    """Resize images (B, C, H, W) by bilinear interpolation."""
+    # Each channel is passed as its own image: on the CPU torch copies several channels, at thirty times the cost.
     resized = F.interpolate(images.flatten(0, 1).unsqueeze(1), size=tuple(size), mode="bilinear", align_corners=False)
     return resized.view(*images.shape[:2], *size)
 
@@ -75,7 +74,7 @@ class TextEmbedder(nn.Module):
 
     @torch.no_grad()
     def initialise(self, positions_ND: Tensor) -> None:
-        """Draw new words, and take over positions to which nothing is added by the type of a token."""
+        """Draw new word embeddings; copy the positions without the token type embedding."""
         words = self.embeddings.word_embeddings
         words.weight.normal_(std=words.embedding_dim**-0.5)
         words.weight[words.padding_idx] = 0
@@ -83,7 +82,7 @@ class TextEmbedder(nn.Module):
         self.embeddings.position_embeddings.weight[-len(positions_ND) :] = positions_ND
 
     def real(self, ids: Tensor) -> Tensor:
-        """Which tokens (B, L) are no padding."""
+        """Return which tokens (B, L) are not padding."""
         return ids.flatten(1).long() != self.embeddings.word_embeddings.padding_idx
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -94,14 +93,14 @@ class TextEmbedder(nn.Module):
 def adapt(
     source: nn.Conv1d | nn.Conv2d, channels: int, patch: Sequence[int], stem: Stem = "cycle"
 ) -> nn.Conv1d | nn.Conv2d:
-    """A convolution for `channels` channels and patches of size `patch`, initialised from the body's own.
+    """Build a convolution for `channels` channels and patches of size `patch`, initialised from the body's own.
 
-    The source filters are repeated cyclically over the channels and scaled by C_source / C_target, so that the response
-    keeps its size whatever the number of channels (the released code leaves the scale out: with 57 channels its tokens
-    are 19 times too large before the norm). A patch of another size resamples the filters, again keeping their sum.
+    The source filters are repeated cyclically over the channels and scaled by C_source / C_target, so that the size of
+    the response does not depend on the number of channels (the released code omits the scale: with 57 channels its
+    tokens are 19 times too large before the norm). For another patch size the filters are resampled, keeping their sum.
 
-    With the stem "sum" a single channel meets the sum of the source's filters: its response is exactly that to a grey
-    image, where the cycle would answer with three times the first filter.
+    With the stem "sum" a single channel gets the sum of the source's filters, whose response is exactly that to a grey
+    image; the cycle would give three times the response of the first filter.
     """
     weight = source.weight
     if tuple(patch) != source.kernel_size:

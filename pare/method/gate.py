@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 
 class PatchGate(nn.Module):
-    """g: tokens (B, N, D) → scores (B, N) in (0, 1), one Linear(D → 1) and a sigmoid.
+    """g: tokens (B, N, D) → scores (B, N) in (0, 1), by one Linear(D → 1) and a sigmoid.
 
-    With `hidden` units there is a layer of them before it.
+    With `hidden` > 0 a hidden layer of that many units comes first.
     """
 
     def __init__(self, width: int, hidden: int = 0) -> None:
@@ -23,10 +23,10 @@ class PatchGate(nn.Module):
 
 
 def straight_through(keys_BN: Tensor, threshold_B1: Tensor, temperature: float) -> Tensor:
-    """A factor (B, N) that is exactly 1 forward and carries the gradient of the relaxed inclusion probability.
+    """Return a factor (B, N) that is exactly 1 forward and carries the gradient of the relaxed inclusion probability.
 
-    r = sigmoid((a - θ) / temperature) → 1 + r - stop(r), where θ (B, 1) is the score at the edge of the selection,
-    held constant so that every kept patch, the one at the edge included, pulls on its own score.
+    r = sigmoid((a - θ) / temperature) → 1 + r - stop(r), where θ (B, 1) is the score at the edge of the selection.
+    θ is held constant, so that every kept patch, including the one at the edge, gets a gradient to its own score.
     """
     relaxed = torch.sigmoid((keys_BN - threshold_B1.detach()) / temperature)
     return 1 + (relaxed - relaxed.detach())

@@ -1,4 +1,4 @@
-"""Transformers from Hugging Face's hub or a folder of its format: checked, so that none is loaded in part."""
+"""Load transformers from Hugging Face's hub or a folder in its format, and check that every weight was loaded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHOWN = 5
 
 
 def read_config(name: str) -> PreTrainedConfig:
-    """The configuration of the model called `name`: a folder, or a model of the hub.
+    """Read the configuration of the model called `name`: a folder, or a model of the hub.
 
     Raises:
         RequestError: there is none, it cannot be read, or its type is not supported.
@@ -44,10 +44,10 @@ def check_kind(name: str, kind: str) -> None:
 
 
 def read_model(name: str, config: PreTrainedConfig) -> PreTrainedModel:
-    """The model with its weights, float32, from safetensors only.
+    """Load the model with its weights, float32, from safetensors only.
 
     Raises:
-        RequestError: a weight is missing, of another shape, not finite or left over; names them. Or a file is damaged.
+        RequestError: a file is damaged, or a weight is missing, of another shape, not finite or left over; names them.
     """
     if Path(name).is_dir():
         _check_weights(Path(name))
@@ -58,7 +58,7 @@ def read_model(name: str, config: PreTrainedConfig) -> PreTrainedModel:
             add_pooling_layer=False,
             use_safetensors=True,
             dtype="float32",
-            ignore_mismatched_sizes=True,  # they are told below
+            ignore_mismatched_sizes=True,  # reported below
             output_loading_info=True,
         )
         _check_loaded(name, model, found)
@@ -113,7 +113,7 @@ def _as_request_error(name: str) -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without transformers' progress bar and its report of what is loaded, which is checked here."""
+    """Silence transformers' progress bar and its loading report; `read_model` checks the loading itself."""
     verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()
     logging.disable_progress_bar()

@@ -1,4 +1,4 @@
-"""PaRe and the baselines it is compared with, as data: what differs between them, behind one interface."""
+"""Build the objective of PaRe or of a baseline from its entry in the catalogue."""
 
 from collections.abc import Mapping
 
@@ -25,7 +25,7 @@ def build(
     source_statistics: Mapping[str, np.ndarray],
     source_criterion: Criterion = cross_entropy,
 ) -> FineTuning:
-    """The objective of a run, its model inside, with weights from the global random state of torch.
+    """Build the objective of a run, including its model, with weights from torch's global random state.
 
     Raises:
         RequestError: body, target and source do not fit together.
@@ -47,10 +47,10 @@ def build(
 
 
 def _check_source(run: Run, body: bodies.Body, source: Interface, statistics: Mapping[str, np.ndarray]) -> None:
-    """The body's own embedder must be able to read the source, whose statistics tell the size of its `vocabulary`.
+    """Check that the body's own embedder can read the source, whose statistics give the size of its `vocabulary`.
 
     Raises:
-        RequestError: it reads something else.
+        RequestError: the embedder reads something else.
     """
     own, text = body.source_embedder, getattr(source, "text", False)
     if isinstance(own, TextEmbedder):
@@ -65,7 +65,7 @@ def _check_source(run: Run, body: bodies.Body, source: Interface, statistics: Ma
         )
     words = statistics.get("vocabulary")
     most = body.config.vocab_size if isinstance(own, TextEmbedder) else 0
-    # A body may have more rows than its tokenizer has tokens; another's tokenizer shows by its size only.
+    # A body may have more rows than its tokenizer has tokens, and only its size shows another tokenizer.
     if words is not None and (words > most or (words < most and "own_tokenizer" not in statistics)):
         raise RequestError(
             f"source is {run.source!r}: its tokens are of a vocabulary of {words}, those of the body {run.body} of "

@@ -16,7 +16,7 @@ from pare.method.predictor import ClassPredictor, DensePredictor
 
 
 class Interface(Protocol):
-    """What a model must fit: the kind of its outputs, the shape of its inputs (C, L) or (C, H, W), and of its outputs.
+    """Inputs and outputs of a model: the kind of output, the input shape (C, L) or (C, H, W), and the output shape.
 
     Every `pare.data.task.Task` is one.
     """
@@ -36,10 +36,10 @@ def predictor(
     spatial_shape: tuple[int, ...] | None = None,
     scale: float = 1.0,
 ) -> nn.Module:
-    """A new predictor of an interface's outputs from the features that a body makes of so many tokens.
+    """Build a predictor of an interface's outputs from the features that a body makes of `tokens` tokens.
 
-    Dense outputs are predicted at another `spatial_shape` than their own where one is given. `scale` multiplies the
-    initial weights of the last layer.
+    A given `spatial_shape` replaces the resolution of dense outputs. `scale` multiplies the initial weights of the last
+    layer.
     """
     head: ClassPredictor | DensePredictor
     if interface.kind == "dense":
@@ -58,11 +58,11 @@ def scale_weights(layer: nn.Module, scale: float) -> None:
 
 
 class CrossModalModel(nn.Module):
-    """Inputs of a target modality (B, *shape) → predictions in the task's own units (B, *output_shape).
+    """Model from target inputs (B, *shape) to predictions in the task's own units (B, *output_shape).
 
-    `statistics` may hold `input_mean`, `input_std`, `output_mean` and `output_std`: inputs are normalised and outputs
-    decoded inside, so that losses and metrics see the task's own units. `patch` is for sequences, see `Run.patch`;
-    `init` says what new parameters start from.
+    `statistics` may hold `input_mean`, `input_std`, `output_mean` and `output_std`: the model normalises inputs and
+    decodes outputs, so that losses and metrics see the task's own units. `patch` is for sequences, see `Run.patch`;
+    `init` says how new parameters are initialised.
 
     Raises:
         RequestError: the body cannot take the task's modality, or the patch does not fit.
@@ -99,14 +99,14 @@ class CrossModalModel(nn.Module):
         self._by_channel = all(array.shape[-2:] in ((), (1, 1)) for array in (self.input_mean, self.input_std))
 
     def embed(self, x: Tensor) -> Tensor:
-        """Inputs → target tokens T (B, N, D)."""
+        """Embed inputs as target tokens T (B, N, D)."""
         if self._by_channel:
-            # A weighted mean keeps such statistics: resized first, there is less to normalise.
+            # Bilinear weights sum to 1, so the order does not matter; resizing first leaves less to normalise.
             x = self.embedder.resize(x)
         return self.embedder((x - self.input_mean) / self.input_std)
 
     def decode(self, features_BMF: Tensor) -> Tensor:
-        """Features → predictions in the task's own units."""
+        """Turn features into predictions in the task's own units."""
         return self.head(features_BMF).float() * self.output_std + self.output_mean
 
     def forward(self, x: Tensor) -> Tensor:

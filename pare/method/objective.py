@@ -1,7 +1,7 @@
-"""What is minimised: the loss of fine-tuning alone, and PaRe's loss over target, mixed and source predictions.
+"""Objectives: the loss of fine-tuning alone, and PaRe's loss over target, mixed and source predictions.
 
-An objective is everything that trains: the model to keep, and what only training needs. Its `forward` computes the loss
-of a part of the batch, one body pass per call, and returns it per sample.
+An objective holds all modules that train: the model to keep, and those that only training needs. Its `forward` runs the
+body once on a part of the batch and returns the loss per sample.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Criterion = Callable[[Tensor, Tensor], Tensor]
 
 
 class Mixing(NamedTuple):
-    """The other side of a step: a sample for each that is mixed, how many patches to replace, and the noise.
+    """Inputs of the mixed pass: a partner sample for each mixed one, the number of patches to replace, and the noise.
 
     `k` is an integer tensor without dimensions; `noise` is standard Gumbel, (M, N) for the target, (M, S) for the
     source, or None outside the noisy phase. `rows` (M,) are the rows of the batch that are mixed, None for all.
@@ -41,13 +41,13 @@ class Mixing(NamedTuple):
 
 
 OF_MIXED = ("loss_source", "source_accuracy", "gate_mean", "gate_spread", "gate_above_threshold")
-"""Figures of the mixed samples alone: their mean is over as many as `mixed` counts."""
+"""Figures of mixed samples only: their means divide by the number of samples that `mixed` counts."""
 
 
 class Losses(NamedTuple):
-    """Loss per sample (B,): the total and, detached, its parts and the figures worth watching, by name.
+    """Loss per sample (B,): the total and, detached, its parts and other figures by name.
 
-    Of a batch that is mixed in part, what concerns the source is of the mixed samples alone (M,).
+    In a partly mixed batch, figures of the source cover only the mixed samples (M,).
     """
 
     total: Tensor
@@ -55,7 +55,7 @@ class Losses(NamedTuple):
 
 
 class FineTuning(nn.Module):
-    """ℓ_t(h_tar(T), y): naive fine-tuning, and every baseline that differs from it only in what is trained."""
+    """ℓ_t(h_tar(T), y): naive fine-tuning, and every baseline that differs only in which parameters train."""
 
     def __init__(self, model: CrossModalModel, criterion: Criterion) -> None:
         super().__init__()
@@ -63,7 +63,7 @@ class FineTuning(nn.Module):
         self.criterion = criterion
 
     def forward(self, x: Tensor, y: Tensor, mixing: Mixing | None) -> Losses:
-        """Loss per sample of a batch x (B, *shape), y (B, …); `mixing` is not for this objective and stays None."""
+        """Return the loss per sample of a batch x (B, *shape), y (B, …); `mixing` must be None."""
         if mixing is not None:
             raise ValueError("fine-tuning without replacement takes no source batch")
         loss_B = self._target_loss(self.model(x), y)
@@ -74,8 +74,8 @@ class FineTuning(nn.Module):
 
 
 class Mixed(NamedTuple):
-    """The intermediate modality: tokens M (M, N, D), the share λ (M,) of replaced places, which ones they are (M, N)
-    where the loss needs to know, and figures to watch."""
+    """The intermediate modality: tokens M (M, N, D), the share λ (M,) of replaced places, the mask (M, N) of replaced
+    places if the loss needs it, and figures to report."""
 
     tokens_MND: Tensor
     lambda_M: Tensor
@@ -87,7 +87,7 @@ class MixedFineTuning(FineTuning, ABC):
     """L = ℓ_t(h_tar(T), y) + w·ℓ_mixed(M, …): fine-tuning with a second pass over tokens of two samples."""
 
     noisy_throughout = True
-    """Whether the selection needs noise in every step, not in an early phase only."""
+    """Whether the selection needs noise in every step, not only in an early phase."""
 
     def __init__(self, model: CrossModalModel, criterion: Criterion, mix_weight: float) -> None:
         super().__init__(model, criterion)
@@ -95,16 +95,16 @@ class MixedFineTuning(FineTuning, ABC):
 
     @abstractmethod
     def mix(self, target_MND: Tensor, y: Tensor, mixing: Mixing) -> Mixed:
-        """Replace patches of the target tokens of the samples that are mixed; y (M, …) are their targets."""
+        """Replace patches in the target tokens of the mixed samples, whose targets are y (M, …)."""
 
     @abstractmethod
     def mixed_loss(
         self, predictions: Tensor, features_MLF: Tensor, y: Tensor, mixing: Mixing, mixed: Mixed
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Loss (M,) of the mixed samples, by the target's predictions and the features, and figures to watch."""
+        """Return the loss (M,) of the mixed samples from target predictions and features, and figures to report."""
 
     def forward(self, x: Tensor, y: Tensor, mixing: Mixing | None) -> Losses:
-        """Loss per sample; where nothing is mixed (k = 0) M would be T itself, so one pass over T serves for both."""
+        """Return the loss per sample; without mixing (k = 0), M equals T, so one pass over T gives both terms."""
         w = self.mix_weight
         if mixing is None:
             target_B = self._target_loss(self.model(x), y)
@@ -123,7 +123,7 @@ class MixedFineTuning(FineTuning, ABC):
         mixed_M, watched = self.mixed_loss(predictions[len(x) :], features[len(x) :], y_M, mixing, mixed)
         mixed_B, lambda_B = mixed_M, mixed.lambda_M
         if rows is not None:
-            # The others are at k = 0, where M is T.
+            # The other samples have k = 0, so their M is T.
             mixed_B = target_B.index_copy(0, rows, mixed_M)
             lambda_B = torch.zeros_like(target_B).index_copy(0, rows, mixed.lambda_M.to(target_B.dtype))
         shown = {"loss_target": target_B.detach(), **watched, "lambda": lambda_B, **mixed.watched}
@@ -134,8 +134,8 @@ class MixedFineTuning(FineTuning, ABC):
 class PatchReplacement(MixedFineTuning):
     """L = ℓ_t(h_tar(T), y_t) + w·[(1 - λ)·ℓ_t(h_tar(M), y_t) + λ·ℓ_s(h_src(M), y_s)], λ per sample (PaRe).
 
-    Patches are selected by the gate; or at random, by noise alone, without a gate; or the target's by saliency, the
-    source's at random.
+    The selector is the gate; or noise alone, without a gate; or, for target patches, saliency, with source patches
+    drawn at random.
     """
 
     source_mean: Tensor
@@ -163,21 +163,21 @@ class PatchReplacement(MixedFineTuning):
             self.gate = PatchGate(model.body.width, run.gate.hidden)
             initialise(self.gate)
             scale_weights(self.gate.score, run.init.gate)
-        # The source's own task, its class or its mask, never the target's head on decoded values. A mask is predicted
-        # at the size of a target that is dense too.
+        # The source head predicts the source's own class or mask; the target head never sees source labels. If both
+        # tasks are dense, it predicts the mask at the target's size.
         outputs = getattr(model.head, "outputs", None)
         self.source_head = predictor(source, model.body, model.tokens, outputs, scale=run.init.heads)
         self.source_criterion = source_criterion
 
     def embed_source(self, source_x: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Source samples → tokens (M, S, D), without a gradient, and which of them (M, S) are no padding, if any is."""
+        """Embed source samples, without gradient, as tokens (M, S, D); for text, also mark non-padding (M, S)."""
         embedder = self.model.body.source_embedder
         normalised = (source_x - self.source_mean) / self.source_std
         with torch.no_grad():
             return embedder(normalised), embedder.real(normalised) if isinstance(embedder, TextEmbedder) else None
 
     def scores(self, target_MND: Tensor, source_MSD: Tensor) -> tuple[Tensor, Tensor]:
-        """The gate's scores (M, N) and (M, S); without a gate all are alike."""
+        """Return the gate's scores (M, N) and (M, S); without a gate all are 0."""
         if self.gate is None:
             return target_MND.new_zeros(target_MND.shape[:2]), source_MSD.new_zeros(source_MSD.shape[:2])
         return self.gate(target_MND), self.gate(source_MSD)
@@ -228,9 +228,9 @@ class PatchReplacement(MixedFineTuning):
         }
 
     def _saliency(self, target_MND: Tensor, y: Tensor) -> Tensor:
-        """How much the target's loss wants each patch kept (M, N): -⟨∂ℓ_t/∂T, T⟩, to first order what it is worth.
+        """Return the saliency (M, N) of each patch, -⟨∂ℓ_t/∂T, T⟩: to first order, how much keeping it lowers ℓ_t.
 
-        It is the straight-through gradient that a gate would receive at M = T, here of every sample and patch itself.
+        It is the straight-through gradient that a gate would receive at M = T, for each sample and patch.
         """
         tokens = target_MND.detach().requires_grad_()
         with torch.enable_grad():

@@ -1,4 +1,4 @@
-"""Predictors: features of the body → outputs of a task."""
+"""Predictors, which turn features of the body into outputs of a task."""
 
 import math
 from collections.abc import Sequence
@@ -10,8 +10,9 @@ from pare.method.embedder import resize
 
 
 class ClassPredictor(nn.Module):
-    """Features (B, M, features) → logits (B, classes): mean over tokens, then linear. Also for multi-label targets and
-    for regression.
+    """Features (B, M, features) → logits (B, classes): mean over tokens, then a linear map.
+
+    It also serves multi-label targets and regression.
     """
 
     def __init__(self, features: int, classes: int) -> None:
@@ -30,8 +31,8 @@ class ClassPredictor(nn.Module):
 class DensePredictor(nn.Module):
     """Features on a grid → one output at the target's own resolution, (B, H, W) or (B, L), or several, (B, C, …).
 
-    Each feature vector is unfolded to its cell at about the target's resolution (a linear map and a pixel shuffle), the
-    result is interpolated to exactly that of `outputs`, and two small convolutions take the seams between cells out.
+    A linear map and a pixel shuffle unfold each feature vector to its cell at about the target's resolution. The result
+    is interpolated to exactly that of `outputs`, and two small convolutions smooth the seams between cells.
     """
 
     channels = 8

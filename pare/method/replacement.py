@@ -1,7 +1,7 @@
 """Selection and replacement of patches: the k best source patches take the places of the k worst target patches.
 
-Pure functions of tensors with static shapes: k is a tensor, so nothing recompiles as the curriculum lowers it, nothing
-loops over samples or over k, and nothing waits for the device. Shapes: B samples, N target tokens, S source tokens,
+Pure functions of tensors with static shapes: k is a tensor, so nothing recompiles as the curriculum lowers it. No code
+loops over samples or over k, or waits for the device. Shapes: B samples, N target tokens, S source tokens,
 D token width.
 """
 
@@ -14,7 +14,7 @@ from pare.method.gate import straight_through
 
 
 class Selection(NamedTuple):
-    """Which patches move. `count_B` = k_b; exactly k_b entries are set in each row of both masks."""
+    """Masks of the selected patches. `count_B` = k_b; exactly k_b entries are set in each row of both masks."""
 
     source_BS: Tensor
     target_BN: Tensor
@@ -22,17 +22,17 @@ class Selection(NamedTuple):
     source_edge_B1: Tensor
     """Key of the last source patch chosen by rank (before the threshold): θ of the straight-through gradient."""
     target_edge_B1: Tensor
-    """Key of the last target patch given up."""
+    """Key of the last target patch that is replaced."""
 
 
 def gumbel(uniform: Tensor) -> Tensor:
-    """Standard Gumbel noise from uniform numbers in [0, 1)."""
+    """Return standard Gumbel noise from uniform numbers in [0, 1)."""
     tiny = torch.finfo(uniform.dtype).tiny
     return -(-uniform.clamp_min(tiny).log()).clamp_min(tiny).log()
 
 
 def _best(keys_BN: Tensor, count_B1: Tensor) -> tuple[Tensor, Tensor]:
-    """Mask of each row's `count` largest keys, by one sort, and the key at the edge (the smallest of them)."""
+    """Return the mask of each row's `count` largest keys and the smallest of those keys (the edge), by one sort."""
     sorted_BN, order_BN = keys_BN.sort(dim=1, descending=True, stable=True)
     ranks_N = torch.arange(keys_BN.shape[1], device=keys_BN.device)
     chosen_BN = torch.zeros_like(keys_BN, dtype=torch.bool).scatter(1, order_BN, ranks_N < count_B1)
@@ -40,7 +40,7 @@ def _best(keys_BN: Tensor, count_B1: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def first(keys_BN: Tensor, k: Tensor) -> Tensor:
-    """Mask (B, N) of each row's k largest keys."""
+    """Return the mask (B, N) of each row's k largest keys."""
     return _best(keys_BN, k.expand(len(keys_BN), 1))[0]
 
 
@@ -55,7 +55,7 @@ def select(
 ) -> Selection:
     """Choose the k source patches of highest key whose *score* reaches `threshold`, and as many worst target patches.
 
-    Of a source with padding only the `real_BS` patches are chosen, fewer than k where there are fewer.
+    If the source has padding, only `real_BS` patches are chosen, fewer than k if there are fewer.
 
     Keys are the scores, perturbed by noise in the early phase (a Gumbel-top-k) and equal to them afterwards. `k` is an
     integer tensor without dimensions, at most min(N, S). τ = 0 is the paper's rule: k_b = k for every sample.
@@ -72,7 +72,7 @@ def select(
 
 
 def replace(target_BND: Tensor, source_BSD: Tensor, selection: Selection) -> Tensor:
-    """M (B, N, D): the i-th selected source patch at the i-th selected target place, both counted in raster order."""
+    """Return M (B, N, D), with the i-th selected source patch at the i-th selected target place in raster order."""
     # A stable sort brings each row's selected source positions to the front without disturbing their raster order.
     raster_BS = selection.source_BS.logical_not().to(torch.uint8).argsort(dim=1, stable=True)
     turn_BN = selection.target_BN.cumsum(1).sub(1).clamp(0, raster_BS.shape[1] - 1)
@@ -92,11 +92,11 @@ def mix(
     temperature: float,
     real_BS: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The intermediate modality M (B, N, D) and each sample's share of replaced patches λ_b = k_b / N (B,).
+    """Return the intermediate modality M (B, N, D) and each sample's share of replaced patches λ_b = k_b / N (B,).
 
     `noise`, already scaled, is added to the target (B, N) and source (B, S) scores in the early phase. The gate gets
     its gradient in every phase: kept patches are multiplied by a straight-through factor whose forward value is 1.
-    `real_BS` tells the source's patches from its padding, which never enters.
+    `real_BS` marks the source patches that are not padding; padding is never selected.
     """
     target_keys_BN, source_keys_BS = target_scores_BN, source_scores_BS
     if noise is not None:

@@ -1,4 +1,4 @@
-"""The blocks of a RoBERTa- or BERT-like transformer, on Hugging Face's own modules and weights, each input cast once.
+"""The blocks of a RoBERTa- or BERT-like transformer, on Hugging Face's modules and weights, casting each input once.
 
 Under autocast Hugging Face's layer casts the same fp32 tokens for query, key and value, and again on their way back.
 """
@@ -14,7 +14,7 @@ from pare.method.blocks import projected, working_type
 
 
 def block(layer: Any, tokens_BND: Tensor) -> Tensor:
-    """One `RobertaLayer` or `BertLayer` without dropout, on tokens (B, N, D) of which none is padding."""
+    """Run one `RobertaLayer` or `BertLayer`, without dropout, on tokens (B, N, D) without padding."""
     attention, own = layer.attention, layer.attention.self
     dtype = working_type(tokens_BND)
     x = tokens_BND.to(dtype)

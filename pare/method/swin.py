@@ -1,8 +1,8 @@
-"""The blocks of a Swin transformer without the work that never changes, on Hugging Face's own modules and weights.
+"""The blocks of a Swin transformer on Hugging Face's modules and weights, with constant work done once.
 
-`SwinLayer.forward` rolls, pads, cuts windows, and builds its mask and its relative position bias anew in every block of
-every step. Here windows are one permutation of the tokens, masks are buffers, and the biases of all blocks are
-gathered by one product. Shapes: B samples, N tokens, D width, W windows of T tokens, H heads.
+`SwinLayer.forward` rolls, pads, cuts windows, and rebuilds its mask and relative position bias in every block of every
+step. Here one permutation of the tokens makes the windows, masks are buffers, and one product gathers the biases of all
+blocks. Shapes: B samples, N tokens, D width, W windows of T tokens, H heads.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from torch import Tensor, nn
 from pare.method.blocks import normalised, projected, working_type
 
 _ALIGNED = 8
-"""Numbers to which a row of a bias is padded: the fused attention of a GPU would copy one that is not."""
+"""Multiple to which rows of a bias are padded: a GPU's fused attention would copy unaligned ones."""
 
 _SHALLOW = 2
-"""Blocks of a stage that are not compiled."""
+"""Largest number of blocks of a stage that is not compiled."""
 
 _FORBIDDEN = -100.0
-"""What a pair of tokens that a shift brought together adds to its score, as released."""
+"""Mask value added to the attention score of tokens that only the shift made neighbours, as released."""
 
 
 class WindowPartition(nn.Module):
-    """How the N tokens of a grid lie in windows, shifted or not: a permutation, its inverse, a mask (W, 1, T, T')."""
+    """Windows of the N tokens of a grid, shifted or not: a permutation, its inverse, and a mask (W, 1, T, T')."""
 
     order_N: Tensor
     inverse_N: Tensor
@@ -56,17 +56,17 @@ class WindowPartition(nn.Module):
         self.register_buffer("mask", mask, persistent=False)
 
     def partition(self, tokens_BND: Tensor) -> Tensor:
-        """Tokens in raster order (B, N, D) → windows (B·W, T, D)."""
+        """Turn tokens in raster order (B, N, D) into windows (B·W, T, D)."""
         windows = _Reorder.apply(tokens_BND, self.order_N, self.inverse_N)
         return windows.reshape(-1, self.length, tokens_BND.shape[2])
 
     def reverse(self, windows: Tensor, batch: int) -> Tensor:
-        """Windows (B·W, T, D) → tokens in raster order (B, N, D)."""
+        """Turn windows (B·W, T, D) into tokens in raster order (B, N, D)."""
         return _Reorder.apply(windows.reshape(batch, -1, windows.shape[2]), self.inverse_N, self.order_N)
 
 
 class _Reorder(torch.autograd.Function):
-    """`x[:, order]` of a permutation, whose gradient is a permutation too; that of indexing would add up by atomics."""
+    """`x[:, order]` for a permutation; the gradient is a permutation too, while indexing would sum it by atomics."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
@@ -80,9 +80,9 @@ class _Reorder(torch.autograd.Function):
 
 
 class SwinEncoder(nn.Module):
-    """What runs the blocks of Hugging Face's `SwinEncoder` on a `grid` whose sides are whole windows.
+    """Run the blocks of Hugging Face's `SwinEncoder` on grids whose sides are multiples of the window.
 
-    It owns buffers alone; the blocks are handed to it, so that their weights keep their names.
+    It owns only buffers; the blocks are passed to it, so that their weights keep their names.
     """
 
     pairs: Tensor
@@ -99,7 +99,7 @@ class SwinEncoder(nn.Module):
 
     @classmethod
     def fitting(cls, config: Any, grid: tuple[int, int]) -> SwinEncoder | None:
-        """The one for a body's configuration; None where a grid is no multiple of the window, and needs padding."""
+        """Build the encoder for a body's configuration; None if a grid is no multiple of the window (needs padding)."""
         grids = [(grid[0] >> stage, grid[1] >> stage) for stage in range(len(config.depths))]
         halved = all(side % 2 == 0 for stage in grids[:-1] for side in stage)
         if not halved or any(side % config.window_size for stage in grids for side in stage):
@@ -107,12 +107,12 @@ class SwinEncoder(nn.Module):
         return cls(config.window_size, grids)
 
     def forward(self, encoder: Any, tokens_BND: Tensor) -> Tensor:
-        """Tokens of the patch grid → features of the last stage, before the final norm."""
+        """Turn tokens of the patch grid into features of the last stage, before the final norm."""
         biases = iter(self._biases(encoder, working_type(tokens_BND)))
         plain: Any
         shifted: Any
         for stage, plain, shifted in zip(encoder.layers, self.plain, self.shifted, strict=True):
-            # Each stage has shapes of its own: only where it is deep is what compiling takes earned back.
+            # Every stage has other shapes and compiles anew, which pays off only for deep stages.
             run = self.block if self.training and len(stage.blocks) > _SHALLOW else block
             for layer in stage.blocks:
                 windows = shifted if layer.shift_size else plain
@@ -122,7 +122,7 @@ class SwinEncoder(nn.Module):
         return tokens_BND
 
     def _biases(self, encoder: Any, dtype: torch.dtype) -> tuple[Tensor, ...]:
-        """The relative position bias (H, T, T') of each block, its rows padded; gathered for all blocks at once."""
+        """Return the relative position bias (H, T, T') of each block, rows padded; one product gathers all blocks."""
         tables = [
             layer.attention.relative_position_bias.relative_position_bias_table
             for stage in encoder.layers
@@ -130,14 +130,14 @@ class SwinEncoder(nn.Module):
         ]
         table = torch.cat(tables, dim=1)
         with torch.autocast(table.device.type, enabled=False):
-            # A product with ones and zeros gathers exactly, and adds up its gradient in an order that never changes.
+            # A product with ones and zeros gathers exactly, and sums its gradient in a fixed order.
             bias = (self.pairs @ table.float()).t().to(dtype).contiguous()
         length = self.window**2
         return bias.view(table.shape[1], length, -1).split([part.shape[1] for part in tables])
 
 
 def block(layer: Any, tokens_BND: Tensor, windows: WindowPartition, bias: Tensor) -> Tensor:
-    """One `SwinLayer` on tokens in raster order."""
+    """Run one `SwinLayer` on tokens in raster order."""
     attention = layer.attention
     dtype = working_type(tokens_BND)
     x = windows.partition(normalised(layer.layernorm_before, tokens_BND, dtype))
@@ -156,7 +156,7 @@ def block(layer: Any, tokens_BND: Tensor, windows: WindowPartition, bias: Tensor
 
 
 def _merge(downsample: Any, tokens_BND: Tensor, grid: tuple[int, int]) -> Tensor:
-    """Hugging Face's patch merging: each 2 × 2 neighbours, column by column, become one token; in one copy."""
+    """Merge each 2 × 2 neighbours, column by column, into one token, as Hugging Face's patch merging; copy once."""
     batch, _, width = tokens_BND.shape
     rows, columns = grid[0] // 2, grid[1] // 2
     x = tokens_BND.view(batch, rows, 2, columns, 2, width).permute(0, 1, 3, 4, 2, 5)
@@ -169,7 +169,7 @@ def _aligned(length: int) -> int:
 
 
 def _pairs(window: int) -> Tensor:
-    """One-hot (T·T', (2·window - 1)²): the row of the bias table for each pair of tokens; none for the padding."""
+    """Return the one-hot row of the bias table for each pair of tokens, (T·T', (2·window - 1)²); padding has none."""
     length, side = window * window, 2 * window - 1
     place = torch.arange(length)
     rows, columns = place // window, place % window

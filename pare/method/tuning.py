@@ -11,10 +11,10 @@ from pare.method.body import Body
 
 
 def restrict(body: Body, scope: Scope, lora_rank: int = 8) -> None:
-    """Freeze, in place, what is outside `scope`; the body's own embedder is frozen in every case."""
+    """Freeze, in place, all parameters outside `scope`; the body's own embedder is always frozen."""
     query, key, value = body.projections
     if scope == "lora":
-        from peft import LoraConfig, inject_adapter_in_model  # takes a second: only runs with adapters pay for it
+        from peft import LoraConfig, inject_adapter_in_model  # slow to import (1 s): only runs with adapters need it
 
         body.requires_grad_(False)
         config = LoraConfig(r=lora_rank, lora_alpha=2 * lora_rank, target_modules=[query, value])

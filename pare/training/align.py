@@ -1,4 +1,4 @@
-"""The stage before ORCA's fine-tuning (Shen et al. 2023): the target embedder learns to speak as the source's does."""
+"""ORCA's stage before fine-tuning (Shen et al. 2023): train the target embedder to minimise OTDD to the source."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ CLASSES = 10
 """Pseudo-classes of a target without classes."""
 
 _MEASURED = 512
-"""Samples of each side whose distance is reported: the whole takes longer to measure than to lower."""
+"""Number of samples per side for the reported distance: measuring it on all takes longer than the training."""
 
 _POOLED = 16
-"""TrainSet of a pooled target; its square is the length of a pooled sequence."""
+"""Side length of a pooled map; its square is the length of a pooled sequence."""
 
 
 def align(
@@ -37,9 +37,9 @@ def align(
     seed: int,
     device: torch.device,
 ) -> dict[str, float]:
-    """Train the target embedder, in place, on OTDD to the source features; returns the distance before and after."""
-    # Nothing here depends on the worker: each does the same, and they come out alike without a word between them. What
-    # a GPU rounds differently is settled when the model is wrapped for them, which hands the leader's weights to all.
+    """Train the target embedder, in place, to minimise OTDD; return the distance before and after."""
+    # Every worker computes the same result without communication. Differences in a GPU's rounding end when DDP wraps
+    # the model and broadcasts the weights of rank 0.
     rng = sampling.alignment(seed)
     targets, sources = (_Sample.draw(side, settings.samples, rng) for side in (target, source))
     target_classes, source_classes = (
@@ -98,7 +98,7 @@ class _Sample:
         return self.side.draw(self.units[rows], self.seeds[rows])
 
     def batches(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """In order; held in memory one at a time."""
+        """Yield batches in order, one in memory at a time."""
         for start in range(0, len(self), size):
             yield self.load(slice(start, start + size))
 
@@ -108,7 +108,7 @@ class _Sample:
 
 
 def _classes(sample: _Sample, size: int, seed: int) -> np.ndarray:
-    """The classes (n,) of a sample, from 0 without gaps."""
+    """Return the classes (n,) of a sample, from 0 without gaps."""
     kind = sample.side.task.kind
     y = np.concatenate([pooled(y, kind) for _, y in sample.batches(size)])
     if kind != "classification":
@@ -117,20 +117,20 @@ def _classes(sample: _Sample, size: int, seed: int) -> np.ndarray:
 
 
 def pooled(y: np.ndarray, kind: Kind) -> np.ndarray:
-    """Targets (n, …) → (n, at most 256) by average pooling; classes (n,) as they are."""
+    """Average-pool targets (n, …) to (n, at most 256); return classes (n,) unchanged."""
     if kind == "classification":
         return y
     targets = torch.from_numpy(y).float()
     if y.ndim == 2:
         return F.adaptive_avg_pool1d(targets[:, None], min(y.shape[1], _POOLED**2)).flatten(1).numpy()
-    # Of targets with a second map, an ignore map say, the first is what is to be predicted.
+    # If targets have a second map, such as an ignore map, the first is the one to predict.
     maps = targets if y.ndim == 3 else targets[:, 0]
     small = F.adaptive_avg_pool2d(maps[:, None], (min(maps.shape[1], _POOLED), min(maps.shape[2], _POOLED)))
     return small.flatten(1).numpy()
 
 
 def pseudo_classes(y: np.ndarray, seed: int) -> np.ndarray:
-    """Classes (n,) for targets (n, d) that have none, by k-means; in mini-batches above 10,000 samples, as in ORCA."""
+    """Cluster targets (n, d) into classes (n,) by k-means; in mini-batches above 10,000 samples, as in ORCA."""
     from sklearn.cluster import KMeans, MiniBatchKMeans  # only two methods need them
 
     means = KMeans if len(y) <= 10_000 else MiniBatchKMeans

@@ -1,6 +1,6 @@
-"""Checkpoints: one safetensors file per epoch, weights and optimiser state together, renamed into place when whole.
+"""Checkpoints: one safetensors file per epoch, with weights and optimiser state, renamed into place when complete.
 
-One in the middle of an epoch has the sums of its figures besides. Nothing else needs keeping: the order of samples, the
+A checkpoint within an epoch also has the sums of its figures. Nothing else needs saving: the order of samples, the
 noise and the curriculum are functions of seed, epoch and step.
 """
 
@@ -30,10 +30,10 @@ _NAMES = "epoch-*.safetensors"
 _MODEL = "model."
 
 KEPT = 2
-"""The newest, and the one before in case the newest is damaged."""
+"""Number of checkpoints kept: the newest, and the one before in case the newest is damaged."""
 
 _DAMAGED = (SafetensorError, OSError, KeyError, TypeError, ValueError)
-"""What reading a damaged file raises."""
+"""Exceptions that reading a damaged file raises."""
 
 
 def save_atomically(tensors: Mapping[str, Tensor], path: Path, metadata: Mapping[str, str]) -> None:
@@ -59,21 +59,21 @@ class Best(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingState:
-    """How far a run has come: `epoch` epochs, and `step` updates of the next."""
+    """Progress of a run: `epoch` whole epochs, and `step` updates of the next."""
 
     epoch: int = 0
     best: Best | None = None
     report: Mapping[str, float] = field(default_factory=dict)
-    """Figures of the last whole epoch; before the first one those of the alignment."""
+    """Figures of the last whole epoch; before the first epoch, those of the alignment."""
     seconds: float = 0.0
-    """Spent so far."""
+    """Seconds that the run has taken so far."""
     step: int = 0
     watched: Mapping[str, Tensor] = field(default_factory=dict)
-    """Sums of the figures of those updates."""
+    """Sums of the figures over those `step` updates."""
 
 
 class Snapshot(NamedTuple):
-    """What a checkpoint will hold: that of a whole run or, without an epoch among its facts, a model's weights."""
+    """Content of a checkpoint: a whole run or, if its metadata has no epoch, only a model's weights."""
 
     epoch: int
     step: int
@@ -82,12 +82,12 @@ class Snapshot(NamedTuple):
 
     @property
     def model(self) -> dict[str, Tensor]:
-        """The weights, by their names in the model."""
+        """Weights by their names in the model."""
         return _under(_MODEL, self.tensors)
 
 
 Copy = Callable[[Mapping[str, Tensor]], Mapping[str, Tensor]]
-"""Copies tensors to where a later update cannot change them."""
+"""Function that copies tensors to memory that later updates do not change."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Checkpoints:
 
     folder: Path
     remote: Folder | None = None
-    """Where they are in a bucket, too: another node may go on from there. It may be away for a while."""
+    """Bucket folder with a second copy, from which another node can resume; it may be unreachable for a while."""
 
     def save(self, progress: TrainingState, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
         """Take a snapshot of a run and write it."""
@@ -109,7 +109,7 @@ class Checkpoints:
         optimizer: torch.optim.Optimizer,
         copied: Copy = dict,
     ) -> Snapshot:
-        """All that a run needs to go on, its tensors `copied`."""
+        """Return all that a run needs to resume, with tensors copied by `copied`."""
         tensors = {f"{_MODEL}{name}": tensor for name, tensor in module.state_dict().items()}
         for index, state in optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer.{index}.{name}": value for name, value in state.items() if value is not None}
@@ -121,14 +121,14 @@ class Checkpoints:
         return Snapshot(progress.epoch, progress.step, copied(tensors), metadata)
 
     def weights(self, progress: TrainingState, module: nn.Module, copied: Copy = dict) -> Snapshot:
-        """The weights alone, to be loaded at the end: of a best epoch that a later checkpoint will name."""
+        """Return only the weights, those of a best epoch that a later checkpoint refers to."""
         tensors = {f"{_MODEL}{name}": tensor for name, tensor in module.state_dict().items()}
         return Snapshot(progress.epoch, 0, copied(tensors), {"best": json.dumps(progress.best)})
 
     def write(self, snapshot: Snapshot) -> None:
-        """Keep a snapshot; of older checkpoints the one before and the best stay.
+        """Write a snapshot; delete older checkpoints except the previous one and the best.
 
-        The best of the one before stays too, as that one would be of no use without it.
+        The best of the previous checkpoint is also kept, because that checkpoint is useless without it.
 
         Raises:
             OSError: it cannot be written; names the file.
@@ -137,7 +137,7 @@ class Checkpoints:
         newest = self._path(snapshot.epoch, snapshot.step)
         save_atomically(snapshot.tensors, newest, snapshot.metadata)
         if "epoch" not in snapshot.metadata:
-            return  # what names it follows, and sees to the rest
+            return  # the checkpoint that refers to it follows, and deletes and uploads
         kept = [path for path in self._found() if _goes_on(path)][-KEPT:]
         for path in list(kept):
             with contextlib.suppress(*_DAMAGED), safe_open(path, framework="pt") as file:
@@ -151,10 +151,10 @@ class Checkpoints:
                 self._push(self.remote, newest.name)
 
     def restore(self, module: nn.Module, optimizer: torch.optim.Optimizer) -> TrainingState:
-        """Load the newest whole checkpoint in place; returns how far the run had come.
+        """Load the newest intact checkpoint in place; return the progress of the run.
 
-        One that is damaged (the disk was full, the machine died), or whose best epoch's is, goes, and the one before
-        serves.
+        A checkpoint is deleted, and the previous one used, if it or the file of its best epoch is damaged (the disk was
+        full, the machine died).
         """
         if self.remote is not None:
             with contextlib.suppress(OSError):
@@ -163,12 +163,12 @@ class Checkpoints:
             try:
                 tensors, metadata = _read(path)
                 if "epoch" not in metadata:
-                    continue  # the weights of a best epoch alone
+                    continue  # only the weights of a best epoch
                 facts = {name: json.loads(fact) for name, fact in metadata.items()} | {"best": _best(metadata)}
                 progress = TrainingState(**facts, watched=_under("watched.", tensors))
                 if progress.best:
                     with safe_open(self._path(progress.best.epoch), framework="pt"):
-                        pass  # this suffices to find it whole
+                        pass  # opening it shows that it is intact
             except _DAMAGED:
                 path.unlink(missing_ok=True)
             else:
@@ -182,19 +182,19 @@ class Checkpoints:
         return TrainingState()
 
     def load_model(self, epoch: int, module: nn.Module) -> None:
-        """Load the weights alone, as they were after `epoch` epochs."""
+        """Load only the weights, as they were after `epoch` epochs."""
         tensors, _ = _read(self._path(epoch))
         module.load_state_dict(_under(_MODEL, tensors))
 
     def _push(self, remote: Folder, newest: str) -> None:
-        """Make what lies in the bucket what lies here."""
+        """Make the bucket folder equal to the local one."""
         here, there = {path.name for path in self._found()}, remote.files().keys()
         for name in sorted(here - there | {newest}):
             remote.push(self.folder / name, name)
         remote.delete(name for name in there - here if fnmatch(name, _NAMES))
 
     def _pull(self, remote: Folder) -> None:
-        """Bring here what lies in the bucket and not here."""
+        """Download the checkpoints that are in the bucket but not here."""
         here = {path.name for path in self._found()}
         for name in remote.files():
             if fnmatch(name, _NAMES) and name not in here:
@@ -205,7 +205,7 @@ class Checkpoints:
         return self.folder / f"epoch-{epoch:05d}{within}.safetensors"
 
     def _found(self) -> list[Path]:
-        """From old to new."""
+        """List checkpoints from old to new."""
         return sorted(self.folder.glob(_NAMES), key=lambda path: path.stem)
 
 
@@ -215,7 +215,7 @@ def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
 
 
 def _goes_on(path: Path) -> bool:
-    """Whether a run can go on from a checkpoint, as far as its head tells; a damaged one counts."""
+    """Whether a run can resume from a checkpoint, judged by its metadata; a damaged file counts."""
     with contextlib.suppress(*_DAMAGED), safe_open(path, framework="pt") as file:
         return "epoch" in file.metadata()
     return True

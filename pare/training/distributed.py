@@ -1,4 +1,4 @@
-"""The workers of a run: who this process is among them, and what they exchange."""
+"""The workers of a run: the rank of this process and the communication between workers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 @dataclass(frozen=True)
 class DistributedContext:
-    """This process's `rank` among `size` workers, and the device it computes on."""
+    """The `rank` of this process among `size` workers, and the device it computes on."""
 
     rank: int
     size: int
@@ -24,7 +24,7 @@ class DistributedContext:
 
     @classmethod
     def current(cls) -> DistributedContext:
-        """As torch.distributed has set it up; a lone process is a world of one."""
+        """Read the context from torch.distributed; without it, the world has size 1."""
         grouped = dist.is_available() and dist.is_initialized()
         rank, size = (dist.get_rank(), dist.get_world_size()) if grouped else (0, 1)
         if not torch.cuda.is_available():
@@ -38,14 +38,14 @@ class DistributedContext:
         return self.rank == 0
 
     def wrap(self, module: nn.Module, *, some_unused: bool) -> nn.Module:
-        """The module with gradients averaged over workers; `some_unused`: a step may leave parameters without any."""
+        """Wrap a module to average gradients over workers; `some_unused`: some parameters may get no gradient."""
         if self.size == 1:
             return module
         devices = [self.device] if self.device.type == "cuda" else None
         return DistributedDataParallel(module, device_ids=devices, find_unused_parameters=some_unused)
 
     def gather(self, array: np.ndarray) -> np.ndarray | None:
-        """Every worker's array, one after another along the first axis, on the leader; None elsewhere."""
+        """Concatenate every worker's array along the first axis on rank 0; return None elsewhere."""
         if self.size == 1:
             return array
         parts: list[Any] | None = [None] * self.size if self.is_main else None
@@ -53,20 +53,20 @@ class DistributedContext:
         return None if parts is None else np.concatenate(parts)
 
     def sum(self, values: Tensor) -> Tensor:
-        """The sum of a tensor over workers, on every worker."""
+        """Return the sum of a tensor over workers, on every worker."""
         if self.size > 1:
             dist.all_reduce(values)
         return values
 
     def broadcast(self, go_on: bool) -> bool:
-        """The leader's word, on every worker."""
+        """Broadcast rank 0's decision to all workers."""
         if self.size == 1:
             return go_on
         word = torch.tensor([float(go_on and self.is_main)], device=self.device)
         return bool(self.sum(word).item())
 
     def synchronised(self, module: nn.Module, last: bool) -> contextlib.AbstractContextManager[object]:
-        """Gradients are exchanged once an update: with the last of its accumulated parts."""
+        """Context in which workers exchange gradients only with the last accumulated part of an update."""
         if isinstance(module, DistributedDataParallel) and not last:
             return module.no_sync()
         return contextlib.nullcontext()

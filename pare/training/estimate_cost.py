@@ -1,4 +1,4 @@
-"""What an epoch of a run will cost, measured on a few batches through the training loop itself."""
+"""Estimate the cost of an epoch by running the training loop on a few batches."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from pare.training.loop import Data, fit
 from pare.training.prefetch import TrainSet
 
 _BATCHES, _VALIDATED = 6, 128
-"""Updates and validation samples that are measured."""
+"""Numbers of updates and of validation samples that are measured."""
 
 _CONTEXT = 0.5
-"""GiB that a process takes of a GPU before its first tensor, about."""
+"""GiB of GPU memory, about, that a process takes before its first tensor."""
 
 
 @dataclass(frozen=True)
 class MeasuredCost:
-    """Seconds of an epoch's training and of its validation, on one worker, and the memory of the GPU that it took."""
+    """Seconds of an epoch's training and validation on one worker, and the GPU memory it took."""
 
     training: float
     validation: float
     memory: float = 0.0
-    """GiB, 0 without a GPU."""
+    """GiB of GPU memory that the run took, 0 without a GPU."""
     capacity: float = 0.0
-    """GiB of the GPU it was measured on."""
+    """GiB of memory of the GPU it was measured on."""
 
     @property
     def epoch(self) -> float:
@@ -41,7 +41,7 @@ class MeasuredCost:
 
     @property
     def fit(self) -> int:
-        """How many such runs one GPU has the memory for; 0 without a GPU."""
+        """Number of such runs that fit into the memory of one GPU; 0 without a GPU."""
         return int(self.capacity / self.memory) if self.memory else 0
 
 
@@ -69,7 +69,7 @@ def estimate_cost(run: Run, task: Task, source: Task, root: Path) -> MeasuredCos
 
 
 def _gpu_memory() -> tuple[float, float]:
-    """GiB of this process's GPU: the most that it held at once, and all there is."""
+    """Return the peak memory of this process and the capacity of its GPU, in GiB."""
     if not torch.cuda.is_available():
         return 0.0, 0.0
     held, capacity = torch.cuda.max_memory_reserved(), torch.cuda.mem_get_info()[1]
@@ -77,7 +77,7 @@ def _gpu_memory() -> tuple[float, float]:
 
 
 class _Excerpt:
-    """The first `units` that an epoch of prepared data draws from, and validation samples from all over the split."""
+    """The first `units` that an epoch of prepared data draws from, and validation samples spread over the split."""
 
     def __init__(self, data: Data, task: Task, units: int) -> None:
         self._data, self._task, self._units = data, task, units

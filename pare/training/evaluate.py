@@ -15,13 +15,13 @@ from pare.training.distributed import DistributedContext
 from pare.training.passes import autocast
 
 _SAMPLES, _BYTES = {"cpu": 64, "cuda": 512}, 2**28
-"""How much is predicted at once, at most: samples by kind of device, and bytes of inputs."""
+"""Largest batch of a prediction: samples by kind of device, and bytes of inputs."""
 
 
 def predict(
     model: nn.Module, task: Task, x: np.ndarray, world: DistributedContext, precision: Precision = "fp32"
 ) -> np.ndarray | None:
-    """Predictions (n, *output_shape) float32 for a split's x (n, …), each worker doing its share; on rank 0 only."""
+    """Predict a split's x (n, …), each worker its share; return (n, *output_shape) float32 on rank 0 only."""
     edges = np.linspace(0, len(x), world.size + 1).round().astype(int)
     own = x[edges[world.rank] : edges[world.rank + 1]]
     batch = min(_SAMPLES.get(world.device.type, 64), max(1, _BYTES // (4 * math.prod(task.shape))))
@@ -34,7 +34,7 @@ def predict(
         except torch.OutOfMemoryError:
             if batch == 1:
                 raise
-        # Here, where nothing holds what the attempt had allocated.
+        # Outside the except block, where no traceback holds the memory of the failed attempt.
         batch //= 2
         torch.cuda.empty_cache()
     model.train(training)
@@ -45,11 +45,11 @@ def predict(
 def _predicted(
     model: nn.Module, task: Task, x: np.ndarray, batch: int, device: torch.device, precision: Precision
 ) -> Tensor:
-    """Predictions in memory of the host, which waits for the device once, at the end."""
+    """Return predictions in host memory; the host waits for the device once, at the end."""
     found = torch.empty(0)
 
     def load(start: int) -> Tensor:
-        # Copied out of the map, which is read-only.
+        # Copied because the memory map is read-only.
         inputs = torch.from_numpy(task.assemble(np.array(x[start : start + batch])))
         return inputs if device.type == "cpu" else inputs.pin_memory()
 
@@ -70,6 +70,6 @@ def _predicted(
 
 
 def evaluate(task: Task, predictions: np.ndarray, split: Split) -> tuple[float, float]:
-    """(criterion, metric) of predictions (n, *output_shape) for a whole split."""
+    """Return (criterion, metric) of predictions (n, *output_shape) for a whole split."""
     losses = task.criterion(torch.from_numpy(predictions), torch.from_numpy(np.array(split.y)))
     return float(losses.mean()), task.score(task.metric, predictions, split)

@@ -1,13 +1,13 @@
-"""Passes as CUDA graphs: recorded once for each kind of part, then replayed without a launch from the host.
+"""Passes as CUDA graphs: recorded once for each kind of part, then replayed without kernel launches from the host.
 
-A part's shapes never change, and k is data, so a run has three kinds: noisy, not noisy, and without a mixed pass. The
-first part of a kind is computed kernel by kernel, which is the warm-up that recording needs; the second is recorded.
-Kinds follow one another in the course of a run: the graphs of the one before go, and their memory with them.
+A part's shapes never change, and k is data, so a run has three kinds of part: noisy, not noisy, and without a mixed
+pass. The first part of a kind runs eagerly, as the warm-up that recording needs; the second is recorded. When a run
+moves to the next kind, the graphs of the previous kind and their memory are freed.
 
-Random numbers in a graph (drop path) come from torch's own generator, which a replay reads anew: a run that seeds it
-before each update draws what it would have drawn kernel by kernel. A run that goes on after an interruption computes
-the first part of a kind kernel by kernel where another replays it: by the same kernels, so equal but for what the
-device itself does not repeat (sums by atomic additions).
+Random numbers in a graph (drop path) come from torch's generator, which every replay reads: seeding it before each
+update gives the same numbers as eager computation. A resumed run computes the first part of a kind eagerly where an
+uninterrupted one replays it. Both use the same kernels, so they differ only in what the device does not reproduce (sums
+by atomic additions).
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ from pare.training.passes import EagerPasses, Inputs, Passes, Sums, autocast, su
 _log = logging.getLogger(__name__)
 
 Result = tuple[Sums, Sequence[Tensor | None]]
-"""A part's figures, and the gradient of each parameter that trains, None where the part does not depend on it."""
+"""Figures of a part, and the gradient of each parameter that trains, None if the part does not depend on it."""
 
 Recorded = tuple[Callable[[], None], Result]
-"""What computes a part again from the same inputs, in place, and where its result then lies."""
+"""Function that recomputes a part from its static inputs, and the tensors that it overwrites with the result."""
 
 
 class Recorder(Protocol):
-    """Records passes; made anew for each kind."""
+    """Recorder of passes; each kind gets a new one."""
 
     def warm_up(self, compute: Callable[[], Result]) -> Result: ...
     def record(self, compute: Callable[[], Result]) -> Recorded: ...
 
 
 class CudaRecorder:
-    """Records on a stream of its own; the graphs of one recorder take turns in one pool of memory."""
+    """Records on its own stream; the graphs of one recorder share a memory pool."""
 
     def __init__(self) -> None:
         self._stream = torch.cuda.Stream()
         self._pool: Any = None
 
     def warm_up(self, compute: Callable[[], Result]) -> Result:
-        """Compute once, not recorded, where recording will take place."""
+        """Compute once, without recording, on the stream used for recording."""
         self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
             result = compute()
@@ -60,7 +60,7 @@ class CudaRecorder:
 
     def record(self, compute: Callable[[], Result]) -> Recorded:
         graph = torch.cuda.CUDAGraph()
-        # Other threads load data meanwhile: what they ask of the device is none of this graph's business.
+        # Other threads load data meanwhile; thread_local keeps their CUDA calls out of the capture.
         with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
             result = compute()
         self._pool = graph.pool()
@@ -84,13 +84,13 @@ class _Graph:
 
 
 def passes(objective: FineTuning, run: Run, world: DistributedContext, batch: int) -> Passes:
-    """The passes of a run with so many samples an update: as graphs on one GPU, else kernel by kernel."""
+    """Build the passes of a run with `batch` samples per update: graphs on one GPU, otherwise eager."""
     if run.compile and not objective.model.body.compile_blocks():
         _log.warning("the blocks of this body are not compiled: its windows need padding, or tuning.drop_path is set")
     # A step without replacement leaves the gate and the source head without a gradient.
     may_rest = run.curriculum.end == 0 or run.mix_share < 1
     module = world.wrap(objective, some_unused=METHODS[run.method].mixes and may_rest)
-    # The sum over parts and the mean over workers make the mean over the batch.
+    # Summing over parts and averaging over workers gives the mean over the batch.
     scale = world.size / batch
     eager = EagerPasses(module, objective.model.tokens, scale, run.precision, world)
     if world.device.type != "cuda":
@@ -102,7 +102,7 @@ def passes(objective: FineTuning, run: Run, world: DistributedContext, batch: in
 
 
 class GraphPasses:
-    """Passes that are recorded and replayed. Where recording fails they go on kernel by kernel, with one line."""
+    """Passes that are recorded and replayed. If recording fails, they warn once and continue eagerly."""
 
     def __init__(
         self,
@@ -162,7 +162,7 @@ class GraphPasses:
         return sums(losses, inputs.k, self._tokens), _fitted(gradients, list(self._trained.values()))
 
     def _deliver(self, gradients: Sequence[Tensor | None], last: bool) -> None:
-        """Add a part's gradients to the parameters'; what the next part will overwrite is copied."""
+        """Add a part's gradients to those of the parameters; copy tensors that the next part overwrites."""
         so_far: list[Tensor] = []
         more: list[Tensor] = []
         for parameter, gradient in zip(self._trained.values(), gradients, strict=True):
@@ -178,8 +178,8 @@ class GraphPasses:
 class WorkingWeights:
     """The weights of linear and convolution layers, and of the norms in `half`, in the type in which they are used.
 
-    Cast a few hundred a kernel: autocast would launch one for each, and one for each gradient on its way back. The
-    parameters themselves stay in fp32 for the optimiser. Without autocast `copies` is empty.
+    One kernel casts a few hundred weights; autocast would launch one per weight and one per gradient. The parameters
+    themselves stay in fp32 for the optimiser. Without autocast `copies` is empty.
     """
 
     def __init__(self, module: nn.Module, dtype: torch.dtype | None, half: Sequence[nn.Module] = ()) -> None:
@@ -194,20 +194,20 @@ class WorkingWeights:
             name: parameter.detach().to(dtype).requires_grad_(parameter.requires_grad)
             for name, parameter in own.items()
         }
-        """By their names in the module."""
+        """Cast weights by their names in the module."""
         moving = [name for name, parameter in own.items() if parameter.requires_grad]
         self._to = [self.copies[name] for name in moving]
         self._of: list[Tensor] = [own[name] for name in moving]
 
     @torch.no_grad()
     def refresh(self) -> None:
-        """Take over what an update has changed."""
+        """Cast the parameters again after an update."""
         if self._to:
             torch._foreach_copy_(self._to, self._of)
 
 
 def _fitted(gradients: Sequence[Tensor | None], parameters: Sequence[Tensor]) -> list[Tensor | None]:
-    """Each gradient in its parameter's type and layout, as fused optimisers take it."""
+    """Convert each gradient to its parameter's type and memory layout, as fused optimisers require."""
     found = list(gradients)
 
     def fits(gradient: Tensor, parameter: Tensor) -> bool:

@@ -1,9 +1,9 @@
-"""A run under Ray Train: in this process for one worker, in a worker group for more, and one way to follow either.
+"""Start a run under Ray Train, in this process for one worker, in a worker group for more, and follow its reports.
 
-The only module that imports `ray.train`. A run is a *program*, a picklable function of `report`. Its reports are handed
-over one at a time: the loop waits at the end of an epoch until the follower has asked for the next one or told it to
-stop. So nothing runs past a stop, and a worker group ends by its workers returning, which is the way in which Ray Train
-releases its placement group for certain (a killed one leaks it, see ray-project/ray#54305).
+Only this module imports `ray.train`. A run is a *program*, a picklable function of `report`. It sends one report at a
+time: the loop waits at the end of an epoch until the follower asks for the next report or tells it to stop. So nothing
+runs past a stop, and a worker group ends because its workers return. Only then does Ray Train reliably release the
+placement group (a killed group leaks it, see ray-project/ray#54305).
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ Program = Callable[["ReportCallback"], None]
 Figures = Mapping[str, Any]
 
 RESTARTS = 3
-"""How often a worker group whose worker died starts again, from the last checkpoint."""
+"""Number of times that a worker group restarts from the last checkpoint after a worker died."""
 
 _LARGE = 2**30
-"""Bytes of a process that are worth the 40 ms it takes to give some back."""
+"""Resident bytes of a process above which it returns freed memory, which takes 40 ms."""
 
 
 class Mailbox:
-    """Where a run leaves its reports and finds its answers. `None` after the last report; an exception if it failed."""
+    """Queues of a run's reports and their answers. The last report is `None`, or an exception if the run failed."""
 
     def __init__(self) -> None:
         self._reports: queue.Queue[Figures | Exception | None] = queue.Queue()
@@ -51,7 +51,7 @@ class Mailbox:
         self._over = False
 
     def report(self, figures: Figures) -> bool:
-        """Hand over a report and wait for the word whether to go on; no, where nobody listens any more."""
+        """Send a report and block for the answer; False after the run has ended."""
         if self._over:
             return False
         self._reports.put(dict(figures))
@@ -62,7 +62,7 @@ class Mailbox:
         self._reports.put(error)
 
     def take(self) -> Figures | Exception | None:
-        """The next report, waiting for it."""
+        """Wait for the next report and return it."""
         return self._reports.get()
 
     def answer(self, go_on: bool) -> None:
@@ -70,14 +70,14 @@ class Mailbox:
 
 
 class Launch:
-    """A program under way. `next` follows it; `stop` ends it, whatever it is at, and leaves nothing behind."""
+    """A running program. `next` returns its next report; `stop` ends it at any point and releases its resources."""
 
     def __init__(self, program: Program, workers: Workers, name: str, storage: str) -> None:
         self._grouped = workers.count > 1
         self._owes_answer = False
         self._ended = False
         if self._grouped:
-            # Threads, because a report waits inside the actor for its answer.
+            # Several threads, because `report` blocks inside the actor until it is answered.
             remote = ray.remote(num_cpus=0, max_concurrency=4)(Mailbox).remote()
             self._call = lambda method, *args: ray.get(getattr(remote, method).remote(*args))
             fit = _group(program, remote, workers, name, storage)
@@ -97,7 +97,7 @@ class Launch:
         self._call("end", error)
 
     def next(self) -> Figures | None:
-        """The next report, or None when the program has ended.
+        """Return the next report, or None when the program has ended.
 
         Raises:
             TrainingError: the program failed; the message says why.
@@ -127,7 +127,7 @@ def _local(program: Program, mailbox: Mailbox, workers: Workers) -> Callable[[],
     def loop() -> None:
         _set_threads(workers)
         if torch.cuda.is_available() and 0 < workers.gpus < 1:
-            # A run that needs more than its share fails alone, and says so; its neighbours go on.
+            # A run that exceeds its share fails with a message; runs that share the GPU go on.
             torch.cuda.set_per_process_memory_fraction(workers.gpus)
         failure: Exception | None = None
         try:
@@ -148,18 +148,18 @@ def _group(program: Program, mailbox: Any, workers: Workers, name: str, storage:
         try:
             _guarded(program, lambda figures: ray.get(mailbox.report.remote(dict(figures))))
         except (TrainingError, RequestError) as error:
-            # No restart would help. The leader tells; Ray Train hears of a run that simply ended.
+            # No restart would help. Rank 0 reports the error; to Ray Train the run has ended normally.
             if dist.get_rank() == 0:
                 ray.get(mailbox.end.remote(TrainingError(str(error))))
         except Exception as error:
             if is_disk_full(error):
                 ray.get(mailbox.end.remote(as_data_error(error)))
-            # The other workers wait for this one: only a failure frees them.
+            # The other workers wait for this one, and only a failure stops them.
             raise
 
     return TorchTrainer(
         loop,
-        # Without this, workers that hold no GPU on a machine that has some would look for NCCL.
+        # Without this, CPU workers on a machine with GPUs would use NCCL.
         torch_config=TorchConfig(backend="nccl" if workers.gpus > 0 and torch.cuda.is_available() else "gloo"),
         scaling_config=ScalingConfig(
             num_workers=workers.count,
@@ -177,7 +177,7 @@ def _group(program: Program, mailbox: Any, workers: Workers, name: str, storage:
 def _set_threads(workers: Workers) -> None:
     """Give a run on a CPU one thread for each of its CPUs, or as many as OMP_NUM_THREADS says.
 
-    With one thread two runs are the same to the last bit; with several, MKL does not promise it.
+    With one thread two runs are bitwise identical; with several, MKL does not guarantee it.
     """
     if not torch.cuda.is_available():
         torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS") or max(1, int(workers.cpus))))
@@ -189,18 +189,18 @@ def _guarded(program: Program, report: ReportCallback) -> None:
 
 
 def _give_back() -> None:
-    """Let go of the memory that a run has freed: this process lives on, and others on the same machine may need it."""
+    """Return the memory that a run has freed to the machine, because this process lives on and others may need it."""
     if torch.cuda.is_available():
         gc.collect()
         torch.cuda.empty_cache()
     if psutil.Process().memory_info().rss > _LARGE:
-        # glibc keeps what the threads of a run have freed, gigabytes after a few runs. Elsewhere there is no such call.
+        # glibc keeps memory that threads of a run freed, gigabytes after a few runs. Only glibc has this call.
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None).malloc_trim(0)
 
 
 def _clear_frames(error: BaseException | None) -> None:
-    """Let the frames of an error, and of what led to it, drop what they were at work on: tensors, gigabytes of them."""
+    """Clear the frames of an error and of its causes, whose local variables may hold gigabytes of tensors."""
     while error is not None:
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
@@ -213,7 +213,7 @@ def as_data_error(problem: Exception) -> TrainingError:
 
 
 def _last_line(problem: Exception) -> str:
-    """The cause of a failure in a line: its own message where it has one, and where it was raised."""
+    """Describe the cause of a failure in one line: its message, if any, and where it was raised."""
     cause = problem
     while (inner := getattr(cause, "cause", None) or cause.__cause__) is not None and isinstance(inner, Exception):
         cause = inner
@@ -225,7 +225,7 @@ def _last_line(problem: Exception) -> str:
 
 
 def _out_of_memory(error: torch.OutOfMemoryError) -> str:
-    """What a run that ran out of memory asked for last, what the device has, and what to do."""
+    """Say what a run that ran out of memory asked for, what the device has, and what to do."""
     said, amount = str(error), r"[\d.]+ \w*iB|\d+ bytes"
     asked = said.splitlines()[0]
     if found := re.search(

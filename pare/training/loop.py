@@ -1,6 +1,6 @@
-"""The training loop: one run from start to end, in the open. It knows no Ray and no search.
+"""The training loop of one run, without Ray and without search.
 
-Results leave only through `report`, which answers whether to go on.
+It returns results only through `report`, which answers whether to continue.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ from pare.training.saving import Saver
 from pare.training.snapshots import Inspector, due
 
 ReportCallback = Callable[[Mapping[str, Any]], bool]
-"""Called by the leader after every epoch with its figures by name; `epoch` counts from 1. Returns whether to go on.
+"""Function that rank 0 calls after every epoch with figures by name, `epoch` from 1; returns whether to continue.
 
-At a few epochs arrays are among them, see `pare.training.snapshots`.
+After a few epochs the figures include arrays, see `pare.training.snapshots`.
 """
 
 
@@ -56,7 +56,7 @@ class Data(Protocol):
 
 @dataclass(frozen=True)
 class Trained:
-    """What a run leaves: the model as it was after its best epoch by validation."""
+    """Result of a run: the model after its best epoch by validation."""
 
     model: CrossModalModel
     best: Best
@@ -72,16 +72,16 @@ def train(
 ) -> Trained | None:
     """Train one run on the prepared data below `root`, reporting after each epoch.
 
-    A checkpoint is left in `folder`, and in `remote`, about every epoch (see `Saver`), and at once if
-    `should_preempt()`, asked before each update of a run on one worker. A run that finds one there repeats its report,
-    which may not have been heard, and goes on exactly as if it had never stopped. Every worker of a `torch.distributed`
-    group calls this with the same arguments; the leader gets the model, the others None.
+    A checkpoint is saved to `folder`, and to `remote`, about every epoch (see `Saver`), and at once if
+    `should_preempt()`, which a run on one worker asks before each update. A run that finds a checkpoint repeats its
+    report, which may have been lost, and continues exactly as if it had never stopped. Every worker of a
+    `torch.distributed` group calls this with the same arguments; rank 0 gets the model, the others None.
 
     Raises:
         DataError: prepared data is missing or damaged.
         TrainingError: the loss is no longer a finite number.
-        Stopped: `report` said to end.
-        Preempted: the machine must go; the run can go on elsewhere.
+        Stopped: `report` answered to stop.
+        Preempted: the machine will be taken away; the run can resume elsewhere.
     """
     task, source = tasks.get(run.task), tasks.get(run.source)
     data, source_data = store.load(root, run.data), store.load(root, run.source_data)
@@ -99,7 +99,7 @@ def fit(
     should_preempt: Callable[[], bool] = lambda: False,
     remote: Folder | None = None,
 ) -> Trained | None:
-    """Train one run on data at hand; see `train`."""
+    """Train one run on loaded data; see `train`."""
     world = DistributedContext.current()
     target_side, source_side = TrainSet(task, data.split("train")), TrainSet(source, source_data.split("train"))
     validation = data.split("val")
@@ -120,7 +120,7 @@ def fit(
     method = METHODS[run.method]
     mixes = method.mixes
     inspector = Inspector(task, validation, source, source_data.split("val") if method.partner == "source" else None)
-    # CutMix is lent patches by other samples of the target.
+    # CutMix takes its patches from other samples of the target.
     partner = {"source": source_side, "target": target_side, None: None}[method.partner]
     facts = source_head.chance(source, source_side.split) if method.partner == "source" else {}
     always_noisy = isinstance(objective, MixedFineTuning) and objective.noisy_throughout
@@ -149,7 +149,7 @@ def fit(
             began = time.perf_counter()
             objective.train()
             begun = restored if epoch == restored.epoch else TrainingState()
-            # What was summed before counts once, however many workers go on from there.
+            # Only rank 0 keeps restored sums, so that they count once for any number of workers.
             watched = {name: total.to(world.device) * world.is_main for name, total in begun.watched.items()}
             batches = prefetch.epoch(order, epoch, *sides, world.device, begun.step)
             for step, parts in enumerate(batches, start=epoch * order.steps + begun.step):
@@ -195,7 +195,7 @@ def fit(
             if not world.broadcast(go_on):
                 raise Stopped
 
-    if best is None:  # a worker that does not lead
+    if best is None:  # only rank 0 knows the best epoch
         return None
     saver.load_best(best.epoch)
     tuning.merge(objective.model.body)
@@ -203,7 +203,7 @@ def fit(
 
 
 def _figures(watched: Mapping[str, Tensor], world: DistributedContext, samples: int) -> dict[str, float]:
-    """Means per sample over an epoch and all workers; the one moment when the host waits for the device."""
+    """Return means per sample over an epoch and all workers; only here does the host wait for the device."""
     totals = dict(zip(watched, world.sum(torch.stack(list(watched.values()))), strict=True))
     mixed = totals.get("mixed", torch.tensor(samples))
     means = torch.stack([total / (mixed if name in OF_MIXED else samples) for name, total in totals.items()])
@@ -211,6 +211,6 @@ def _figures(watched: Mapping[str, Tensor], world: DistributedContext, samples: 
 
 
 def _memory(device: torch.device) -> float:
-    """GiB: the most that tensors on a GPU took in this process so far; without a GPU what the process holds now."""
+    """Return the peak GiB of this process's tensors on the GPU or, without a GPU, the GiB it holds now."""
     held = torch.cuda.max_memory_allocated(device) if device.type == "cuda" else psutil.Process().memory_info().rss
     return held / 2**30

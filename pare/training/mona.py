@@ -1,7 +1,7 @@
-"""The stage before MoNA's fine-tuning (Ma et al. 2024, arXiv 2406.18864): an embedder under which less is unlearnt.
+"""MoNA's stage before fine-tuning (Ma et al. 2024, arXiv 2406.18864): an embedder that preserves source knowledge.
 
-Fine-tuning on the target moves the body φ, and with it the source's features, away from what it knows. The target
-embedder e is trained so that one step of that kind leaves the source's classes together and its features spread:
+Fine-tuning on the target changes the body φ, and with it the source's features. The target embedder e is trained so
+that, after one step of fine-tuning, source features of one class are close together and all of them are spread out:
 
     min over e of  ℓ_t(φ, e) + L_s(φ - α·∇_φ ℓ_t(φ, e)),   L_s = alignment + uniformity (Wang & Isola 2020).
 
@@ -30,11 +30,11 @@ from pare.training.prefetch import TrainSet
 _SPREAD = 2.0
 """t of the uniformity loss, as published."""
 _DIFFERENCE = 0.01
-"""Length of the central difference's step in the body's weights, both ways."""
+"""Length of the central difference's step in the body's weights, in each direction."""
 
 
 def uniformity_and_alignment(features_BF: Tensor, y: Tensor) -> Tensor:
-    """log mean exp(-2·‖z - z′‖²) over pairs, plus the mean of ‖z - z′‖² over pairs of one class; z on the sphere."""
+    """Return log mean exp(-2·‖z - z′‖²) over pairs plus mean ‖z - z′‖² over pairs of one class; z on the sphere."""
     z_BF = F.normalize(features_BF, dim=1)
     distances_BB = (2 - 2 * z_BF @ z_BF.T).clamp_min(0)
     other_BB = ~torch.eye(len(y), dtype=torch.bool, device=y.device)
@@ -52,9 +52,9 @@ def align(
     rate: float,
     seed: int,
 ) -> dict[str, float]:
-    """Train the target embedder, and with it the predictor, in place; `rate` is α, that of the body's fine-tuning.
+    """Train the target embedder and the predictor in place; `rate` is α, the body's learning rate in fine-tuning.
 
-    Returns the source's loss after a step of fine-tuning, at the stage's first step and at its last.
+    Returns the source loss after one step of fine-tuning, at the first and at the last step of the stage.
     """
     model, device = objective.model, next(objective.parameters()).device
     rng = sampling.alignment(seed)
@@ -87,7 +87,7 @@ def align(
 
 
 def classes(y: Tensor) -> Tensor:
-    """Classes (B,) of a source: its own, or of masks whether more or less of them is foreground than of most."""
+    """Return classes (B,) of a source: its own or, for masks, whether the foreground share is above the median."""
     if y.dim() == 1:
         return y
     share_B = y.flatten(1).float().mean(1)
@@ -100,7 +100,7 @@ def _target_loss(objective: FineTuning, x: Tensor, y: Tensor) -> Tensor:
 
 @contextmanager
 def _moved(parameters: Sequence[nn.Parameter], step: Sequence[Tensor | None]) -> Iterator[None]:
-    """Move weights by a step for a while."""
+    """Context in which the weights are moved by a step."""
     moving = [(p, s) for p, s in zip(parameters, step, strict=True) if s is not None]
     with torch.no_grad():
         before = [p.detach().clone() for p, _ in moving]
@@ -110,7 +110,7 @@ def _moved(parameters: Sequence[nn.Parameter], step: Sequence[Tensor | None]) ->
         yield
     finally:
         with torch.no_grad():
-            # Copied back, not subtracted: the body is to be what it was to the last bit.
+            # Copied back, not subtracted, so that the weights are restored bit for bit.
             for (parameter, _), value in zip(moving, before, strict=True):
                 parameter.copy_(value)
 

@@ -14,9 +14,9 @@ BETAS = (0.9, 0.98)
 
 
 def groups(objective: FineTuning, layer_decay: float = 1.0) -> Iterator[tuple[str, float, list[nn.Parameter]]]:
-    """The parameters that train: the group whose rate they follow (embedder, body, gate, heads), times a factor.
+    """Assign trainable parameters to a group (embedder, body, gate, heads) and a factor of its learning rate.
 
-    The factor is below 1 only in the body, where each block's is `layer_decay` times that of the block above it.
+    The factor is below 1 only in the body, where that of each block is `layer_decay` times that of the block above.
     """
     model = objective.model
     seen: set[nn.Parameter] = set()
@@ -38,7 +38,7 @@ def groups(objective: FineTuning, layer_decay: float = 1.0) -> Iterator[tuple[st
 
 
 def build(objective: FineTuning, config: Optimizer, layer_decay: float = 1.0) -> torch.optim.Optimizer:
-    """The optimiser of a run, fused; biases, norms and other vectors do not decay."""
+    """Build the fused optimiser of a run; biases, norms and other vectors get no weight decay."""
     gathered: dict[tuple[str, float, bool], list[nn.Parameter]] = {}
     positions = None if config.decay_positions else objective.model.embedder.positions
     for name, factor, members in groups(objective, layer_decay):
@@ -67,9 +67,10 @@ def build(objective: FineTuning, config: Optimizer, layer_decay: float = 1.0) ->
 
 
 def multiplier(config: Optimizer, step: int, steps: int) -> float:
-    """What the peak rate is multiplied by at update `step` of `steps`.
+    """Return the factor of the peak rate at update `step` of `steps`.
 
-    Linear rise over `warmup`, linear fall that would reach 0 at `decay_until`, never below 0; the first update moves.
+    It rises linearly over `warmup`, falls linearly to reach 0 at `decay_until`, and is never below 0; it is above 0 at
+    the first update.
     """
     warmup = config.warmup * steps
     if step < warmup:
@@ -85,7 +86,7 @@ def schedule(optimizer: torch.optim.Optimizer, config: Optimizer, step: int, ste
 
 
 def rates(optimizer: torch.optim.Optimizer) -> dict[str, float]:
-    """The current rate of each group, of the body's that of its top block."""
+    """Return the current rate of each group; for the body, that of its top block."""
     current: dict[str, float] = {}
     for group in optimizer.param_groups:
         current[group["name"]] = max(group["lr"], current.get(group["name"], 0.0))

@@ -1,4 +1,4 @@
-"""Forward and backward of one part of a batch: what it adds to the gradients, and the sums of its figures."""
+"""Forward and backward pass of one part of a batch, which adds to the gradients and returns sums of figures."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from pare.training.distributed import DistributedContext
 from pare.training.prefetch import Batch
 
 Sums = dict[str, Tensor]
-"""A part's figures by name, summed over its samples: tensors without dimensions, valid until the next part."""
+"""Figures of a part by name, summed over its samples: scalar tensors, valid until the next part."""
 
 
 class Inputs(NamedTuple):
-    """What a pass computes with, on the device: samples and, where patches are replaced, the source's, k, and noise.
+    """Inputs of a pass on the device: samples and, if patches are replaced, source samples, k and noise.
 
-    `rows` are those that are mixed, where not all are.
+    `rows` are the mixed rows, None if all are mixed.
     """
 
     x: Tensor
@@ -35,16 +35,14 @@ class Inputs(NamedTuple):
 
     @classmethod
     def of(cls, batch: Batch, k: int, noise: tuple[Tensor, Tensor] | None, mixed: np.ndarray | None = None) -> Inputs:
-        """The part in which `k` patches are replaced, in the rows `mixed` (all, if None); with k = 0 the source has no
-        part in it.
-        """
+        """Build the inputs of a part with `k` patches replaced in rows `mixed` (None: all); k = 0 takes no source."""
         if k == 0 or batch.source_x is None or not len(batch.source_x):
             return cls(batch.x, batch.y)
         rows = None
         if mixed is not None and len(mixed) < len(batch.x):
             rows = torch.from_numpy(mixed).to(batch.x.device, non_blocking=True)
             noise = None if noise is None else (noise[0][rows], noise[1][rows])
-        # Filled on the device: nothing waits for it, and a k that is data does not recompile.
+        # Filling on the device does not wait, and a k that is a tensor does not recompile.
         k_on_device = torch.full((), k, device=batch.x.device)
         target, source = noise or (None, None)
         return cls(*batch, k_on_device, target, source, rows)
@@ -60,13 +58,13 @@ class Inputs(NamedTuple):
 
 
 class Passes(Protocol):
-    """Adds the gradients of a part's loss to those of the parameters; `last` of the parts of its update or not."""
+    """Adds the gradients of a part's loss to those of the parameters; `last` marks the last part of an update."""
 
     def __call__(self, inputs: Inputs, last: bool) -> Sums: ...
 
 
 class EagerPasses:
-    """Passes that launch kernel by kernel; several workers exchange gradients with the last part of an update."""
+    """Eager passes; several workers exchange gradients with the last part of an update."""
 
     def __init__(
         self, module: nn.Module, tokens: int, scale: float, precision: Precision, world: DistributedContext
@@ -81,19 +79,19 @@ class EagerPasses:
 
 
 def working_type(precision: Precision, device: torch.device) -> torch.dtype | None:
-    """The type in which a run of this precision multiplies; None where autocast has no part in it."""
+    """Return the type in which a run of this precision multiplies; None without autocast."""
     capable = device.type == "cuda" and torch.cuda.is_bf16_supported()
     return torch.bfloat16 if precision == "bf16" or (precision == "auto" and capable) else None
 
 
 def autocast(precision: Precision, device: torch.device) -> contextlib.AbstractContextManager[object]:
-    """The context in which a run of this precision computes."""
+    """Return the autocast context of a run of this precision."""
     dtype = working_type(precision, device)
     return contextlib.nullcontext() if dtype is None else torch.autocast(device.type, dtype)
 
 
 def sums(losses: Losses, k: Tensor | None, tokens: int) -> Sums:
-    """The figures of a part, among them, where a method replaces patches, the share k / N that is `replaced`."""
+    """Sum the figures of a part; for methods that replace patches, also the share k / N, called `replaced`."""
     named = {"loss": losses.total.detach(), **losses.watched}
     if "lambda" in named:
         share = torch.zeros_like(named["lambda"])

@@ -1,7 +1,7 @@
-"""Batches on their way to the device, two updates ahead of the step that needs them.
+"""Prefetch batches to the device, two updates ahead of the step that needs them.
 
-Data that fits a GPU, and is not augmented, stays there and is gathered there; other data is gathered from memory-mapped
-arrays and augmented here, in a thread.
+Data that fits a GPU and is not augmented is kept and gathered there; a thread gathers other data from memory-mapped
+arrays and augments it.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from pare.data.task import Split, Task
 from pare.training.sampling import Order, Part
 
 _AHEAD = 2
-"""Updates whose batches are made before they are asked for."""
+"""Number of updates whose batches are prefetched."""
 
 _SHARE, _BYTES = 0.1, 2**32
-"""Share of a GPU's free memory, and bytes at most, that a data set may take there: other runs may share the GPU."""
+"""Largest share of a GPU's free memory, and most bytes, that a data set may take: runs may share the GPU."""
 
 
 class Batch(NamedTuple):
-    """A part's samples on the device; the source's are None where the method has no use for them."""
+    """Samples of a part on the device; source samples are None if the method does not use them."""
 
     x: Tensor
     y: Tensor
@@ -39,65 +39,65 @@ class Batch(NamedTuple):
 
 
 class Side(Protocol):
-    """Where the samples of the target or of the source come from."""
+    """Provider of target or source samples."""
 
     def send(self, units: np.ndarray, seeds: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
-        """x (B, *shape) and y (B, …) of the given units, augmented, on the device."""
+        """Return x (B, *shape) and y (B, …) of the given units, augmented, on the device."""
 
 
 @dataclass(frozen=True)
 class TrainSet:
-    """A task and its training split: what one side, target or source, is drawn from."""
+    """A task and its training split, from which target or source samples are drawn."""
 
     task: Task
     split: Split
 
     def __len__(self) -> int:
-        """Units that an epoch draws from: samples, or groups where the task is drawn by group."""
+        """Number of units that an epoch draws from: samples, or groups if the task is drawn by group."""
         return len(self._starts) - 1 if self.task.drawn_by_group else len(self.split)
 
     def rows(self, units: np.ndarray, seeds: np.ndarray) -> np.ndarray:
-        """The rows of the split that the given units stand for."""
+        """Return one row of the split for each given unit."""
         if not self.task.drawn_by_group:
             return units
         first, size = self._starts[units], np.diff(self._starts)[units]
         return first + (seeds % size.astype(np.uint64)).astype(np.int64)
 
     def draw(self, units: np.ndarray, seeds: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """x (B, *shape) and y (B, …) of the given units, augmented and assembled."""
+        """Return x (B, *shape) and y (B, …) of the given units, augmented and assembled."""
         index = self.rows(units, seeds)
-        # Copied out of the map, which is read-only, before anything changes it.
+        # Copied because the memory map is read-only and augmentation may change it.
         x, y = self.task.augment(np.array(self.split.x[index]), np.array(self.split.y[index]), seeds)
         return self.task.assemble(x), y
 
     @cached_property
     def _starts(self) -> np.ndarray:
-        """Where each group begins, and the end; samples of a group lie together in the store."""
+        """Return the first row of each group, and the end; the store keeps samples of a group together."""
         group = self.split.group
         return np.flatnonzero(np.concatenate([[True], group[1:] != group[:-1], [True]]))
 
     def send(self, units: np.ndarray, seeds: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
-        """As `draw`, on the device."""
+        """Return the result of `draw` on the device."""
         x, y = self.draw(units, seeds)
         return _send(x, device), _send(y, device)
 
 
 class DeviceSet:
-    """A training split that stays on the device, and is gathered there."""
+    """A training split that is kept and gathered on the device."""
 
     def __init__(self, side: TrainSet, device: torch.device) -> None:
         self._side = side
-        # Copied out of the map, which is read-only.
+        # Copied because the memory map is read-only.
         self._x, self._y = (torch.from_numpy(np.array(part)).to(device) for part in (side.split.x, side.split.y))
 
     def send(self, units: np.ndarray, seeds: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor]:
-        """x (B, *shape) and y (B, …) of the given units."""
+        """Return x (B, *shape) and y (B, …) of the given units."""
         rows = _send(self._side.rows(units, seeds), device)
         return self._x.index_select(0, rows).float(), self._y.index_select(0, rows)
 
 
 def place(side: TrainSet, device: torch.device) -> Side:
-    """The side on the device, where that is a GPU with room for it, and nothing but a gather is to be done."""
+    """Put a side on the device if that is a GPU with room for it and the side is not augmented or assembled."""
     task = type(side.task)
     if device.type != "cuda" or (task.augment, task.assemble) != (Task.augment, Task.assemble):
         return side
@@ -109,10 +109,10 @@ def place(side: TrainSet, device: torch.device) -> Side:
 def epoch(
     order: Order, number: int, target: Side, source: Side | None, device: torch.device, first: int = 0
 ) -> Iterator[list[tuple[Part, Batch]]]:
-    """For each update of an epoch, from the `first` on, its parts with their batches on the device.
+    """Yield, for each update of an epoch from `first` on, its parts with their batches on the device.
 
-    A thread prepares the batches of the next updates while the device works on this one; on a CPU too, where gathering
-    and augmentation leave the interpreter most of the time.
+    A thread prepares the next batches while the device computes. This also helps on a CPU, because gathering and
+    augmentation release the GIL most of the time.
     """
     stream = _Stream(device)
 
@@ -132,14 +132,14 @@ def epoch(
 
 
 class _Loaded(NamedTuple):
-    """The parts of an update, and when they are there."""
+    """The parts of an update, and the event that marks them as ready."""
 
     parts: list[tuple[Part, Batch]]
     done: torch.cuda.Event | None
 
 
 class _Stream:
-    """Batches travel and are gathered on a stream of their own, beside the step; on a CPU there is none."""
+    """A CUDA stream on which batches are copied and gathered while a step runs; on a CPU there is none."""
 
     def __init__(self, device: torch.device) -> None:
         self._stream = torch.cuda.Stream(device) if device.type == "cuda" else None
@@ -147,15 +147,15 @@ class _Stream:
             self._stream.wait_stream(torch.cuda.current_stream(device))
 
     def beside(self) -> contextlib.AbstractContextManager[object]:
-        """The context in which batches are made."""
+        """Return the context in which batches are made."""
         return contextlib.nullcontext() if self._stream is None else torch.cuda.stream(self._stream)
 
     def mark(self) -> torch.cuda.Event | None:
-        """The moment at which all that was asked for so far is done."""
+        """Record an event on the stream; None on a CPU."""
         return None if self._stream is None else self._stream.record_event()
 
     def joined(self, loaded: _Loaded) -> list[tuple[Part, Batch]]:
-        """The parts, for which what follows on the current stream waits."""
+        """Return the parts after making the current stream wait for them."""
         if loaded.done is not None:
             current = torch.cuda.current_stream()
             current.wait_event(loaded.done)

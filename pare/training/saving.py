@@ -1,8 +1,8 @@
-"""When a run is saved, and beside what: a copy in memory of the host, which a thread writes and uploads.
+"""Save a run in the background: copy it to host memory, from which a thread writes and uploads it.
 
-After an epoch a run is saved where that holds it up for less than 2 % of its time, or a minute has passed: what a run
-may lose is a minute or an epoch, whichever is longer. The weights of a best epoch that was not saved wait in memory,
-and are written before the next checkpoint, which names it.
+After an epoch a run is saved if that delays it by less than 2 % of its time, or if a minute has passed. So a run loses
+at most a minute or an epoch, whichever is longer. The weights of a best epoch that was not saved stay in memory until
+the next checkpoint, which refers to them; they are written before it.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from torch import Tensor, nn
 from pare.training.checkpoint import Checkpoints, Snapshot, TrainingState
 
 SHARE, LONGEST = 0.02, 60.0
-"""Share of a run's time that saving may take, and the seconds after which a run is saved whatever that takes."""
+"""Share of a run's time that saving may take, and seconds after which a run is saved in any case."""
 
 
 class Saver:
-    """Saves a run; as a context, waits at its end until what is under way is written.
+    """Saves a run; as a context manager, waits at its end for the current write.
 
     Raises:
-        OSError: from `epoch`, `now` or the end of the context: what was to be saved before could not be written.
+        OSError: an earlier save could not be written; raised by `epoch`, `now` or the end of the context.
     """
 
     def __init__(self, checkpoints: Checkpoints, module: nn.Module, optimizer: torch.optim.Optimizer) -> None:
@@ -39,21 +39,21 @@ class Saver:
         self._saved, self._cost = time.perf_counter(), 0.0
 
     def epoch(self, progress: TrainingState) -> None:
-        """Save the run after an epoch if it is time to; keep the weights of one that is the best so far."""
+        """Save the run after an epoch if it is time to; otherwise keep its weights if it is the best so far."""
         passed = time.perf_counter() - self._saved
         if passed >= LONGEST or self._cost + self._left() <= SHARE * passed:
             self._save(progress)
         elif progress.best is not None and progress.best.epoch == progress.epoch:
-            self._settle()  # the last best may be under way, from the same memory
+            self._settle()  # the thread may still write the previous best from the same memory
             self._waiting = self._checkpoints.weights(progress, self._module, self._best)
 
     def now(self, progress: TrainingState) -> None:
-        """Save the run at once, and return when it is written."""
+        """Save the run at once, and return after it is written."""
         self._save(progress)
         self._settle()
 
     def load_best(self, epoch: int) -> None:
-        """Load the weights of the best epoch, wherever they are."""
+        """Load the weights of the best epoch from memory or from its checkpoint."""
         self._settle()
         if self._waiting is not None:
             self._module.load_state_dict(self._waiting.model)
@@ -77,11 +77,11 @@ class Saver:
         self._checkpoints.write(snapshot)
 
     def _left(self) -> float:
-        """Seconds for which what is under way has been: about as long it may take yet."""
+        """Seconds since the current write began, as an estimate of the seconds it still takes."""
         return 0.0 if self._writing is None or self._writing.done() else time.perf_counter() - self._saved
 
     def _settle(self) -> None:
-        """Wait for what is under way, whose error is the run's."""
+        """Wait for the current write and raise its error."""
         writing, self._writing = self._writing, None
         if writing is not None:
             writing.result()
@@ -100,7 +100,7 @@ class Saver:
 
 
 class _HostCopies:
-    """Copies tensors to memory of the host that is kept for the next time; from a GPU pinned, all at once."""
+    """Copies tensors to host memory that is reused for the next copy; from a GPU asynchronously to pinned memory."""
 
     def __init__(self) -> None:
         self._kept: dict[str, Tensor] = {}

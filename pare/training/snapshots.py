@@ -1,7 +1,7 @@
-"""What a run looks like from inside at a few epochs: small arrays for pictures, of samples that never change.
+"""Snapshots of a run after a few epochs: small arrays for pictures of fixed samples.
 
-The same validation samples are looked at in every epoch of every trial, so that pictures can be compared; no random
-number is drawn. The arrays leave with the epoch's report, under names that begin with `pictures/`.
+All snapshots of all trials use the same validation samples, so that pictures can be compared, and none takes random
+numbers from the run. The arrays are part of the epoch's report, under names that begin with `pictures/`.
 
 Shapes: n samples, H × W pixels (1 × L of a sequence) of the first channel, on a grid of patches G × G' (1 × N).
 """
@@ -22,18 +22,18 @@ from pare.method.replacement import replace, select
 
 SAMPLES = 3
 _SIDE = 64
-"""Pixels of a picture's side, at most; those of a sequence are all kept."""
+"""Largest side length of a picture in pixels; sequences keep their length."""
 
 Arrays = dict[str, np.ndarray]
 
 
 def due(epoch: int, epochs: int) -> bool:
-    """Whether to look after `epoch` (from 1) of `epochs`: the first, about a third of the way, the last."""
+    """Whether to take a snapshot after `epoch` (from 1) of `epochs`: the first, the one at about a third, the last."""
     return epoch in (1, round(epochs / 3), epochs)
 
 
 class Inspector:
-    """Looks at an objective through fixed samples of the target's validation split and, given one, of the source's."""
+    """Takes snapshots of an objective on fixed samples of the target's and, if given, the source's validation split."""
 
     def __init__(self, task: Task, validation: Split, source: Task, source_validation: Split | None) -> None:
         self._task = task
@@ -45,12 +45,12 @@ class Inspector:
         self._text = source.text
 
     def look(self, objective: FineTuning, k: int, predictions: np.ndarray) -> Arrays:
-        """Arrays by name, of a model that has just made `predictions` for the whole validation split.
+        """Return arrays by name for a model whose `predictions` for the whole validation split are given.
 
-        `input` (n, H, W). Of a method that replaces patches also `source` and `mixed` (n, H, W) after k replacements,
-        the pixels of embedded patches standing for them (NaN for text); which were `replaced` (n, G, G'); and the
-        gate's `scores` (n, G, G') and `source_scores`. Of dense tasks `truth` and `prediction` (n, H, W). Of
-        classification `confusion`: counts (true class, predicted class) over the split.
+        All methods have `input` (n, H, W). Methods that replace patches also have `source` and, after k replacements,
+        `mixed` (n, H, W), in which pixels represent embedded patches (NaN for text); the mask `replaced` (n, G, G');
+        and the gate's `scores` (n, G, G') and `source_scores`. Dense tasks have `truth` and `prediction` (n, H, W).
+        Classification has `confusion`: counts (true class, predicted class) over the split.
         """
         arrays = self._patches(objective, k) if isinstance(objective, PatchReplacement) else {"input": self._input()}
         if self._classes is not None:
@@ -68,7 +68,7 @@ class Inspector:
         dimensions = len(self._task.spatial_shape)
         truth, prediction = (_first_channel(array, dimensions) for array in (self._truth, predictions))
         if np.isin(truth, (0, 1)).all():
-            # A mask: predictions are its logits.
+            # The target is a mask, whose predictions are logits.
             prediction = 1 / (1 + np.exp(-prediction))
         return {"truth": _shrunk(truth), "prediction": _shrunk(prediction)}
 
@@ -81,7 +81,7 @@ class Inspector:
         source_tokens, real = objective.embed_source(source_x)
         target_scores, source_scores = objective.scores(objective.model.embed(x), source_tokens)
         if objective.gate is None:
-            # There is nothing to score by: a selection as random as any, which stays the same.
+            # Without a gate, a fixed seed gives the same random selection in every snapshot.
             generator = torch.Generator().manual_seed(0)
             target_scores, source_scores = (
                 torch.rand(part.shape, generator=generator).to(device) for part in (target_scores, source_scores)
@@ -95,7 +95,7 @@ class Inspector:
             cell = _cell(self._task.spatial_shape, grid)
         else:
             grid, source_grid = (1, target_scores.shape[1]), (1, source_scores.shape[1])
-            # As many pixels as the sample has, of either side.
+            # A patch has as many pixels as it covers in the target sample; source patches get the same number.
             cell = (1, self._task.spatial_shape[0] // grid[1])
         target_patches = _cut(x, grid, cell)
         source_patches = _cut(source_x * torch.nan if self._text else source_x, source_grid, cell)
@@ -111,7 +111,7 @@ class Inspector:
 
 
 def _spread(split: Split) -> np.ndarray:
-    """Rows from all over a split."""
+    """Return rows spread evenly over a split."""
     return np.linspace(0, len(split) - 1, SAMPLES).round().astype(int)
 
 
@@ -120,7 +120,7 @@ def _inputs(task: Task, split: Split) -> np.ndarray:
 
 
 def _first_channel(array: np.ndarray, dimensions: int) -> np.ndarray:
-    """(n, …, H, W) or (n, …, L) → (n, H, W), a sequence being one row."""
+    """Turn (n, …, H, W) or (n, …, L) into (n, H, W); a sequence becomes one row."""
     rows = 1 if dimensions == 1 else array.shape[-2]
     return array.reshape(len(array), -1, rows, array.shape[-1])[:, 0].astype(np.float32)
 
@@ -131,7 +131,7 @@ def _shrunk(maps: np.ndarray) -> np.ndarray:
 
 
 def _cell(spatial_shape: Sequence[int], grid: tuple[int, int]) -> tuple[int, int]:
-    """Pixels of a patch: about those that the sample has in its place."""
+    """Return height and width of a patch in pixels: about those it covers in the sample."""
     height, width = (
         max(1, min(side // cells, _SIDE // cells)) for side, cells in zip(spatial_shape, grid, strict=True)
     )
@@ -139,20 +139,20 @@ def _cell(spatial_shape: Sequence[int], grid: tuple[int, int]) -> tuple[int, int
 
 
 def _cut(x: Tensor, grid: tuple[int, int], cell: tuple[int, int]) -> Tensor:
-    """The first channel of samples (n, C, …) as patches (n, N, pixels)."""
+    """Cut the first channel of samples (n, C, …) into patches (n, N, pixels)."""
     image = x[:, :1] if x.dim() == 4 else x.reshape(len(x), -1, 1, x.shape[-1])[:, :1]
     size = [cells * side for cells, side in zip(grid, cell, strict=True)]
     return F.unfold(F.interpolate(image.float(), size=size, mode="area"), cell, stride=cell).transpose(1, 2)
 
 
 def _join(patches: Tensor, grid: tuple[int, int], cell: tuple[int, int]) -> Tensor:
-    """Patches (n, N, pixels) → images (n, H, W), the inverse of `_cut`."""
+    """Join patches (n, N, pixels) to images (n, H, W), the inverse of `_cut`."""
     size = (grid[0] * cell[0], grid[1] * cell[1])
     return F.fold(patches.transpose(1, 2), size, cell, stride=cell)[:, 0]
 
 
 def _compact(array: np.ndarray) -> np.ndarray:
-    """Measured values in half precision, which pictures do not exceed; counts in 32 bits."""
+    """Store measured values in half precision, which is enough for pictures, and counts in 32 bits."""
     if array.dtype.kind == "f":
         return array.clip(-6e4, 6e4).astype(np.float16)
     return array.astype(np.int32) if array.dtype.kind == "i" else array

@@ -1,4 +1,4 @@
-"""What the source term learns: a fit of its predictor before the first step, and what chance would reach."""
+"""Fit the source predictor before the first step, and compute the accuracy and loss of chance."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from pare.training.optim import BETAS
 from pare.training.prefetch import TrainSet
 
 _BATCHES = 16
-"""Batches of source samples, at most, whose features the predictor is fitted on."""
+"""Largest number of batches of source samples on which the predictor is fitted."""
 
 
 def fit(objective: PatchReplacement, source: TrainSet, settings: SourceHead, seed: int, device: torch.device) -> None:
-    """Train the source predictor alone, in place, on the body's features of whole source samples."""
-    # Nothing here depends on the worker: each does the same.
+    """Train only the source predictor, in place, on the body's features of whole source samples."""
+    # Every worker computes the same result without communication.
     rng = sampling.source_head(seed)
     body, head = objective.model.body, objective.source_head
     training = objective.training
@@ -30,7 +30,7 @@ def fit(objective: PatchReplacement, source: TrainSet, settings: SourceHead, see
     units = rng.permutation(len(source))[: _BATCHES * settings.batch]
     seeds = rng.integers(2**64, size=len(units), dtype=np.uint64)
     features, targets = [], []
-    # The body's part is paid once: steps are then those of a linear model.
+    # The body runs once per sample; the steps train only the predictor on its features.
     with torch.no_grad():
         for first in range(0, len(units), settings.batch):
             rows = slice(first, first + settings.batch)
@@ -50,14 +50,14 @@ def fit(objective: PatchReplacement, source: TrainSet, settings: SourceHead, see
 
 
 def _as_many(features_BLF: Tensor, grid: tuple[int, ...]) -> Tensor:
-    """Features of a sequence at as many places as the target's have, which a dense predictor counts on."""
+    """Interpolate a sequence's features to the length of the target's, which a dense predictor requires."""
     if len(grid) == 2 or features_BLF.shape[1] == grid[0]:
         return features_BLF
     return F.interpolate(features_BLF.mT, size=grid[0], mode="linear", align_corners=False).mT
 
 
 def chance(task: Task, train: Split) -> dict[str, float]:
-    """Accuracy and loss of whoever knows how often each class is (or each pixel foreground), but not the input."""
+    """Return accuracy and loss of a predictor that knows only the class frequencies (or the foreground's share)."""
     y = np.asarray(train.y)
     if task.kind == "classification":
         shares = np.bincount(y) / len(y)

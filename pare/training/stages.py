@@ -1,4 +1,4 @@
-"""What comes before the first step: the alignment of the embedder (ORCA, MoNA), the fit of the source predictor."""
+"""Stages before the first step: aligning the embedder (ORCA, MoNA) and fitting the source predictor."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def before(
     source_statistics: Mapping[str, np.ndarray],
     device: torch.device,
 ) -> dict[str, float]:
-    """Run the stages of a method, in place; returns their figures by name."""
+    """Run the stages of a method in place; return their figures by name."""
     stage = METHODS[run.method].stage
     if isinstance(objective, PatchReplacement) and run.source_head.steps:
         source_head.fit(objective, source, run.source_head, run.seed, device)

@@ -1,11 +1,11 @@
-"""What a run computes on."""
+"""The workers of a run."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Workers:
-    """What a run computes on: `count` workers with so many CPUs and GPUs each; GPUs may be a fraction."""
+    """Resources of a run: `count` workers with `cpus` CPUs and `gpus` GPUs each; GPUs may be a fraction."""
 
     count: int = 1
     cpus: float = 1.0

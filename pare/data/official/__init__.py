@@ -1,1 +1,1 @@
-"""Official files: found, downloaded, and read without trusting them."""
+"""Find, download and safely read official files."""

@@ -1,4 +1,4 @@
-"""Read official files from a zip, a tar or the folder that one was unpacked to, all in the same way."""
+"""Read official files alike from a zip, a tar or the folder that it was unpacked to."""
 
 import hashlib
 import os
@@ -15,11 +15,11 @@ _SUFFIXES = (".zip", ".tar")
 _SAMPLES, _BLOCK = 16, 2**16
 
 Contents = tuple[list[str], Callable[[str], bytes]]
-"""The paths of an archive's files, and a function that reads one."""
+"""Paths of an archive's files, and a function that reads one."""
 
 
 def find(folder: Path, name: str) -> Path | None:
-    """The official file `name` in `folder`; for an archive also the folder of its name without the suffix."""
+    """Find the official file `name` in `folder`; for an archive, also the folder of that name without the suffix."""
     path = folder / name
     if path.is_file():
         return path
@@ -27,11 +27,11 @@ def find(folder: Path, name: str) -> Path | None:
 
 
 def fingerprint(path: Path) -> str:
-    """Hash that identifies an official file, or the folder that it was unpacked to, independent of its path.
+    """Hash an official file, or the folder that it was unpacked to, independent of its path.
 
-    A file's size and 16 blocks of 64 KiB, evenly from its head to its tail; a folder's paths, and 16 of its files so. A
-    zip or gzip ends with checksums, so that any change shows; in other files one between the blocks that keeps the size
-    does not.
+    The hash covers a file's size and 16 evenly spaced blocks of 64 KiB, including its ends; of a folder, the paths and
+    16 of its files in this way. It detects every change of a zip or gzip, which end with checksums; in other files it
+    misses changes between the blocks that keep the size.
     """
     if path.is_dir():
         digest = hashlib.sha256()
@@ -45,7 +45,7 @@ def fingerprint(path: Path) -> str:
 
 
 def sampled(file: IO[bytes], size: int) -> str:
-    """The fingerprint of an open file of so many bytes."""
+    """Return the fingerprint of an open file of `size` bytes."""
     digest = hashlib.sha256(str(size).encode())
     for place in _evenly(max(0, size - _BLOCK)):
         file.seek(place)
@@ -54,15 +54,15 @@ def sampled(file: IO[bytes], size: int) -> str:
 
 
 def _evenly(last: int) -> list[int]:
-    """Up to `_SAMPLES` numbers from 0 to `last`."""
+    """Return up to `_SAMPLES` evenly spaced integers from 0 to `last`."""
     return sorted({last * number // (_SAMPLES - 1) for number in range(_SAMPLES)}) if last >= 0 else []
 
 
 class Archive:
     """The files in a zip, in a plain tar or below a folder, by their paths; threads may read it together.
 
-    `landmark` is the beginning of a path that must be there, such as `chunks/`: `names` count from where it lies, for
-    archives and unpacked folders differ in what lies above.
+    `landmark` is the beginning of a path that must exist, such as `chunks/`. `names` are relative to its parent, since
+    archives and unpacked folders differ in the folders above it.
 
     Raises:
         DataError: the archive is missing or damaged, or does not hold `landmark`.
@@ -81,7 +81,7 @@ class Archive:
         self.names = sorted(each.removeprefix(self._top) for each in names if each.startswith(self._top))
 
     def read(self, name: str) -> bytes:
-        """The content of a file.
+        """Return the content of a file.
 
         Raises:
             DataError: there is none, or it is damaged.
@@ -93,7 +93,7 @@ class Archive:
     def as_data_error(self, path: Path) -> Iterator[None]:
         try:
             yield
-        except Exception as error:  # damaged archives raise whatever their first wrong byte happens to mean
+        except Exception as error:  # a damaged archive may raise any exception
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
             raise DataError(f"{path} cannot be read ({reason})") from error
 
@@ -109,7 +109,7 @@ def _zip(path: Path) -> Contents:
 
 
 def _tar(path: Path) -> Contents:
-    """Read by offset, since threads would share the position of a TarFile."""
+    """Read members by offset, because threads share the position of a TarFile."""
     with tarfile.open(path, "r:") as archive:
         places = {member.name: (member.offset_data, member.size) for member in archive if member.isfile()}
 

@@ -1,4 +1,4 @@
-"""Download files: resume partial ones, and verify them before they get their name."""
+"""Download files: resume partial downloads, and verify files before renaming them."""
 
 import glob
 import hashlib
@@ -18,7 +18,7 @@ from pare.data.task import Download, ProgressCallback
 from pare.errors import RequestError
 
 TRIES = 5
-"""Consecutive attempts without a byte, after which a download that had begun is given up."""
+"""Number of consecutive attempts without data after which a started download is given up."""
 
 WAIT = 1.0
 """Seconds before the second attempt; each later one waits twice as long."""
@@ -28,13 +28,13 @@ _TIMEOUT = 10.0, 60.0  # seconds to connect, and between two blocks
 
 
 def probe(url: str) -> int | None:
-    """The size in bytes of what lies at `url`, -1 where the server does not say it; None where there is nothing.
+    """Return the size in bytes of the file at `url`, -1 if the server does not say; None if there is no file.
 
     Raises:
         RequestError: the server cannot be reached or refuses.
     """
     with as_data_error(url), _get(url) as answer:
-        # Object stores forbid what is not there.
+        # Object stores answer 403 for missing files.
         if answer.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE, HTTPStatus.FORBIDDEN):
             return None
         _check(answer, url)
@@ -42,11 +42,11 @@ def probe(url: str) -> int | None:
 
 
 def download(what: Download, target: Path, progress: ProgressCallback) -> str:
-    """Bring a file to `target` and return its SHA-256; until it is whole it is a `.part`, and the next call goes on.
+    """Download a file to `target` and return its SHA-256; a partial download is a `.part`, which the next call resumes.
 
     Raises:
-        RequestError: the server cannot be reached, refuses or breaks off for good, what it holds has another size or
-            digest than expected, or another process is at the same file.
+        RequestError: the server cannot be reached, refuses or breaks off for good, its file has another size or digest
+            than expected, or another process downloads the same file.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     with _alone(target):
@@ -59,7 +59,7 @@ def download(what: Download, target: Path, progress: ProgressCallback) -> str:
 
 
 def shown(url: str) -> str:
-    """The address without what may be secret in it: a password, or a signature in the query."""
+    """Return the URL without its possible secrets: a password, or a signature in the query."""
     parts = urlsplit(url)
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
@@ -69,7 +69,7 @@ def _parts(target: Path) -> list[Path]:
 
 
 def _complete(what: Download, target: Path, progress: ProgressCallback) -> Path:
-    """The `.part` with all the bytes that the server has, after as many requests as it takes."""
+    """Request the file until it is complete; return the complete `.part`."""
 
     def came() -> int:
         return sum(part.stat().st_size for part in _parts(target))
@@ -83,7 +83,7 @@ def _complete(what: Download, target: Path, progress: ProgressCallback) -> Path:
             now = came()
             failures = 1 if now > before else failures + 1
             before = now
-            # Where nothing came at all, there is no network or no such server, which waiting will not mend.
+            # If nothing was received at all, there is no network or no such server, and waiting does not help.
             if failures >= TRIES or now == first:
                 remedy = f"the same command goes on after the {now:,} bytes that came, or put the file at {target}"
                 raise RequestError(f"{shown(what.url)} cannot be had ({_reason(error)}): {remedy}") from error
@@ -91,7 +91,7 @@ def _complete(what: Download, target: Path, progress: ProgressCallback) -> Path:
 
 
 def _request(what: Download, target: Path, progress: ProgressCallback) -> Path:
-    """Ask for the file, or for its rest if this very version of it came in part; append what comes."""
+    """Request the file, or only its rest if part of this version is there, and append the data."""
     with _get(what.url) as answer:
         _check(answer, what.url)
         size = _size(answer)
@@ -100,7 +100,7 @@ def _request(what: Download, target: Path, progress: ProgressCallback) -> Path:
                 f"{shown(what.url)} holds {size:,} bytes, expected {what.size:,}: get the official {target.name}"
             )
         tag = answer.headers.get("ETag") or answer.headers.get("Last-Modified") or ""
-        # Named after the version, so that the parts of two are never put together.
+        # The name contains the version, so that parts of two versions are never joined.
         version = hashlib.sha256(f"{what.url} {tag} {size}".encode()).hexdigest()[:12]
         part = target.with_name(f".{target.name}.{version}.part")
         came = part.stat().st_size if part.exists() else 0
@@ -120,7 +120,7 @@ def _request(what: Download, target: Path, progress: ProgressCallback) -> Path:
 def _append(answer: requests.Response, part: Path, came: int, size: int | None, progress: ProgressCallback) -> Path:
     with part.open("r+b" if came else "wb") as file:
         file.seek(came)
-        # Not decoded: some servers call a .gz file an encoded .tar.
+        # Not decoded, because some servers declare a .gz file as an encoded .tar.
         for block in answer.raw.stream(_BLOCK, decode_content=False):
             file.write(block)
             came += len(block)
@@ -129,7 +129,7 @@ def _append(answer: requests.Response, part: Path, came: int, size: int | None, 
 
 
 def _verified(part: Path, what: Download, target: Path) -> str:
-    """The SHA-256 of a file that is as expected."""
+    """Check a file against the expected digest and return its SHA-256."""
     kind, _, expected = what.digest.partition(":")
     for algorithm in dict.fromkeys((kind or "sha256", "sha256")):
         with part.open("rb") as file:
@@ -148,7 +148,7 @@ def _get(url: str, **headers: str) -> requests.Response:
 
 
 def _check(answer: requests.Response, url: str) -> None:
-    """Raise unless the answer is a file."""
+    """Raise an error unless the response is a file."""
     code = answer.status_code
     if code >= HTTPStatus.INTERNAL_SERVER_ERROR or code == HTTPStatus.TOO_MANY_REQUESTS:
         raise requests.RequestException(f"the server answers {code} {answer.reason}")
@@ -172,7 +172,7 @@ def as_data_error(url: str) -> Iterator[None]:
 
 
 def _reason(error: Exception) -> str:
-    """A short reason for an error; the message of requests repeats the address, which may hold a secret."""
+    """Return a short reason for an error; the message of requests contains the URL, which may hold a secret."""
     if isinstance(error, requests.Timeout):
         return "no answer in time"
     if isinstance(error, requests.exceptions.SSLError):
@@ -184,7 +184,7 @@ def _reason(error: Exception) -> str:
 
 @contextmanager
 def _alone(target: Path) -> Iterator[None]:
-    """Hold the file against another process; the lock dies with its holder."""
+    """Lock the file against other processes; the lock ends with its process."""
     lock = target.with_name(f".{target.name}.lock")
     try:
         with FileLock(lock, timeout=0):

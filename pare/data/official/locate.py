@@ -26,14 +26,14 @@ Opened = Callable[[], AbstractContextManager[IO[bytes]]]
 
 
 class Found(NamedTuple):
-    """An official file at its source: bytes (-1: it does not say), and what writes it whole and gives its SHA-256."""
+    """An official file at its source: its size (-1: unknown) and a function that copies it and returns its SHA-256."""
 
     size: int
     write: Callable[[Path, ProgressCallback], str]
 
 
 Source = Callable[[Task, str], Found | None]
-"""Looks up a task's file by name; None if it is not there."""
+"""Function that looks up a task's file by name; None if it is not there."""
 
 
 class Copy(NamedTuple):
@@ -46,9 +46,9 @@ class Copy(NamedTuple):
 
 @contextmanager
 def source(place: str) -> Iterator[Source]:
-    """Open a folder, local or by a URL such as `s3://bucket/prefix`, an official file, or a local tar or zip of some.
+    """Open a folder, local or by a URL such as `s3://bucket/prefix`, an official file, or a local tar or zip of them.
 
-    In a folder, files are looked for in the one called like their task, then in the folder itself; in a bundle by name.
+    In a folder, a file is looked up in the subfolder of its task, then in the folder itself; in a tar or zip, by name.
 
     Raises:
         RequestError: there is no such place, or it cannot be reached or read.
@@ -76,10 +76,10 @@ def source(place: str) -> Iterator[Source]:
 
 
 def public(chosen: Iterable[Task], root: Path) -> Source:
-    """The public addresses of the tasks' files.
+    """Return the source that downloads the tasks' files from their public addresses.
 
     Raises:
-        RequestError: one that is not there yet has none; says what to put where.
+        RequestError: a missing file has no public address; says what to put where.
     """
     for task in chosen:
         raw = root / task.name / "raw"
@@ -98,10 +98,10 @@ def _of_public(task: Task, name: str) -> Found | None:
 
 
 def bring(task: Task, found: Source, raw: Path, progress: ProgressCallback) -> list[Copy]:
-    """Copy a task's official files to `raw`, each whole or not at all; those of the same size are left as they are.
+    """Copy a task's official files to `raw`, each whole or not at all; skip those of the same size.
 
     Raises:
-        RequestError: the source lacks one that is not there either.
+        RequestError: neither the source nor `raw` has one of the files.
     """
     there = {name: archives.find(raw, name) for name in task.files}
     unpacked = [name for name, path in there.items() if path and path.is_dir()]
@@ -121,7 +121,7 @@ def _copy(file: Found, target: Path, progress: ProgressCallback) -> Copy:
 
 
 def _stream(size: int, opened: Opened) -> Found:
-    """A `Found` whose file is copied from a stream."""
+    """Return a `Found` that copies its file from a stream."""
 
     def write(target: Path, progress: ProgressCallback) -> str:
         half = target.with_name(f".{target.name}.{os.getpid()}.partial")
@@ -156,7 +156,7 @@ def _of_web(place: str, task: Task, name: str) -> Found | None:
 
 
 def of_folder(filesystem: Any, path: str, task: Task, name: str) -> Found | None:
-    """A task's file in a folder: in the one called like the task, or in the folder itself."""
+    """Find a task's file in the subfolder of the task, or in the folder itself."""
     for candidate in (f"{path}/{task.name}/{name}", f"{path}/{name}"):
         if found := _of_file(filesystem, candidate, name):
             return found
@@ -167,13 +167,13 @@ def _of_file(filesystem: Any, path: str, name: str) -> Found | None:
     info = filesystem.get_file_info(path)
     if info.type != fs.FileType.File or info.base_name != name:
         return None
-    # What is packed stays packed, though pyarrow would unpack it by its name.
+    # Without this, pyarrow would decompress a file by its suffix.
     return _stream(info.size, lambda: filesystem.open_input_stream(path, compression=None))
 
 
 @contextmanager
 def _bundle(path: Path) -> Iterator[Source]:
-    """The members of a tar, packed or not, or of a zip."""
+    """Look up members of a tar, compressed or not, or of a zip."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             entries = {_name(entry.filename): entry for entry in archive.infolist()}
@@ -200,5 +200,5 @@ def _name(path: str) -> str:
 
 def _opened(tar: tarfile.TarFile, member: tarfile.TarInfo) -> AbstractContextManager[IO[bytes]]:
     file = tar.extractfile(member)
-    assert file is not None  # noqa: S101 - only of what is no file
+    assert file is not None  # noqa: S101 - None only if the member is not a file
     return file

@@ -1,4 +1,4 @@
-"""Files that lie where nothing reads them and look like an official one: told before other data takes their place."""
+"""Find misplaced or misnamed official files, to tell the user before other data is used instead."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _PACKED = (".gz", ".bz2", ".xz", ".zip", ".tar", ".tgz")
 _SUFFIXES = (*_PACKED, ".h5", ".hdf5", ".hdf", ".mat", ".npy", ".npz", ".pkl", ".pickle", ".arff", ".pq", ".parquet")
 _BROKEN_OFF = re.compile(r"^\.?(?P<name>.+?)(\.[0-9a-f]{12})?\.(part|crdownload|download)$")
 _GENERIC = {"train.txt", "test.txt", "tokenizer.json"}
-"""Names that say nothing outside their task's folder."""
+"""Generic names, which identify a file only in its task's folder."""
 
 _DEPTH = 5
-"""Folders inside one another that are looked into."""
+"""Depth of nested folders that are searched."""
 
 _MADE = ("prepared-", "simulated-", "generated-", "specification-", "data.npz", ".")
-"""How files and folders begin that are not the user's."""
+"""Prefixes of files and folders that are not the user's."""
 
 
 def find(root: Path, task: str, files: Sequence[str]) -> str | None:
-    """What a user should know of a file below `root` that looks like one of a task's official files, and the remedy.
+    """Describe a file below `root` that looks like one of a task's official files, and the remedy; None without one.
 
-    It may have another suffix or case, lie in another folder, be packed or unpacked, or have come in part only.
+    The file may have another suffix or case, be in another folder, packed or unpacked, or partly downloaded.
     """
     raw = root / task / "raw"
     read = {archives.find(raw, name) for name in files}
@@ -47,7 +47,7 @@ def find(root: Path, task: str, files: Sequence[str]) -> str | None:
 
 
 def _candidates(root: Path, task: str) -> Iterator[Path]:
-    """What lies in the task's folder, in the root, and in folders of the task's name."""
+    """Yield the files and folders in the task's folder, in the root, and in folders of similar names."""
     folders = [path for path in _listed(root) if path.is_dir()]
     own = [path for path in folders if _plain(path.name) == _plain(task)]
     for folder in own:
@@ -68,7 +68,7 @@ def _below(folder: Path, depth: int) -> Iterator[Path]:
 
 
 def _listed(folder: Path) -> list[Path]:
-    """The user's files and folders in a folder; hidden ones only where a download broke off."""
+    """List the user's files and folders in a folder; of hidden ones, only partial downloads."""
     try:
         paths = sorted(folder.iterdir())
     except OSError:
@@ -77,7 +77,7 @@ def _listed(folder: Path) -> list[Path]:
 
 
 def _stem(name: str) -> str:
-    name = re.sub(r" ?\(\d+\)(?=\.|$)", "", name.casefold())  # as browsers number copies
+    name = re.sub(r" ?\(\d+\)(?=\.|$)", "", name.casefold())  # browsers number copies like this
     while (suffix := Path(name).suffix) in _SUFFIXES:
         name = name.removesuffix(suffix)
     return _plain(name)
@@ -88,7 +88,7 @@ def _plain(name: str) -> str:
 
 
 def _holds(path: Path, files: Sequence[str]) -> str | None:
-    """The first of the official files in a zip."""
+    """Return the first official file that a zip holds."""
     if path.suffix.lower() != ".zip" or not path.is_file() or not zipfile.is_zipfile(path):
         return None
     try:

@@ -1,4 +1,4 @@
-"""Pickled arrays from strangers: what is not an array or a plain container is refused, never executed."""
+"""Load untrusted pickles: anything but arrays and plain containers is refused, never executed."""
 
 import io
 import pickle
@@ -16,11 +16,11 @@ from pare.errors import DataError
 Stream = IO[bytes] | io.BufferedIOBase
 
 _KINDS = "biufcSUO"
-"""Plain numbers, text, and objects; a structured dtype could hide objects between numbers."""
+"""Allowed dtype kinds: numbers, text and objects; a structured dtype could hide objects between numbers."""
 
 
 class _Dtype:
-    """Stands in for `numpy.dtype`, whose own unpickling believes forged sizes and flags."""
+    """Replacement for `numpy.dtype`, whose unpickling trusts forged sizes and flags."""
 
     def __init__(self, code: str, *_flags: object) -> None:
         self.dtype = np.dtype(code)
@@ -32,7 +32,7 @@ class _Dtype:
 
 
 class _Array(np.ndarray):
-    """An array that takes its dtype from a stand-in and checks what numpy's own unpickling believes."""
+    """An array that takes its dtype from `_Dtype` and checks the values that numpy's unpickling trusts."""
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, shape, kind, fortran, data = state
@@ -54,17 +54,17 @@ def _scalar(kind: _Dtype, data: bytes | str) -> Any:
 
 
 def _from_buffer(data: bytes | bytearray, kind: _Dtype, shape: tuple[int, ...], order: Literal["C", "F"]) -> np.ndarray:
-    # Copied, as what pickles into a bytearray could still be changed by what follows in the pickle.
+    # Copied, because later parts of the pickle could still change a bytearray.
     return np.frombuffer(bytes(data), kind.dtype).reshape(shape, order=order)
 
 
 def _encode(text: str, _latin1: str) -> bytes:
-    """Protocol 2 spells bytes as text to be encoded."""
+    """Encode text as bytes, which protocol 2 stores as text."""
     return text.encode("latin1")
 
 
 _ALLOWED: dict[tuple[str, str], Any] = {
-    # Only ever an argument of `_reconstruct`: the class itself, when called, makes objects out of bytes.
+    # Only passed to `_reconstruct`, because calling the class would make objects from bytes.
     ("numpy", "ndarray"): "ndarray",
     ("numpy", "dtype"): _Dtype,
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
@@ -79,7 +79,7 @@ _RENAMED = {
     "numpy._core.multiarray": "numpy.core.multiarray",
     "numpy._core.numeric": "numpy.core.numeric",
 }
-"""Protocol 2 uses Python 2's module names; numpy 2 moved its private modules."""
+"""Module names that differ: protocol 2 uses those of Python 2, and numpy 2 moved its private modules."""
 
 
 class _ForbiddenError(Exception):
@@ -99,7 +99,7 @@ def _plainly(path: Path) -> AbstractContextManager[Stream]:
 
 
 def dump_arrays(file: Path | Stream, value: Any) -> None:
-    """Pickle arrays and plain containers as the official files are pickled."""
+    """Pickle arrays and plain containers in the format of the official files."""
     if isinstance(file, Path):
         with file.open("wb") as opened:
             return dump_arrays(opened, value)
@@ -108,24 +108,24 @@ def dump_arrays(file: Path | Stream, value: Any) -> None:
 
 
 def load_arrays(path: Path, opened: Callable[[Path], AbstractContextManager[Stream]] = _plainly) -> Any:
-    """The object pickled in `path`: numpy arrays and scalars in plain containers, by numpy 1 or 2, protocols 2 to 5.
+    """Load numpy arrays and scalars in plain containers from the pickle `path`, by numpy 1 or 2, protocols 2 to 5.
 
-    `opened` is how to open it: `gzip.open` for a compressed file, or what leads to a member of an archive. Text of
-    Python 2, which knew no bytes, comes as str.
+    `opened` opens it: `gzip.open` for a compressed file, or a function that opens a member of an archive. Byte strings
+    of Python 2 are returned as str.
 
     Raises:
-        DataError: the file is missing, truncated, or asks for anything else, which is refused unexecuted.
+        DataError: the file is missing, truncated, or asks for anything else, which is not executed.
     """
     with as_data_error(path, "a whole pickle of arrays"), opened(path) as file:
         value = _load(file)
-        # A compressed file compares its checksum at its end only.
+        # A compressed file checks its checksum only at its end.
         while file.read(2**20):
             pass
         return value
 
 
 def load_npy(path: Path, opened: Callable[[Path], AbstractContextManager[Stream]] = _plainly) -> np.ndarray:
-    """The array of an .npy file; one of objects is a pickle inside, which is loaded as by `load_arrays`.
+    """Load the array of an .npy file; an array of objects is a pickle inside, loaded as by `load_arrays`.
 
     Raises:
         DataError: the file is missing, truncated, no .npy file, or its pickle asks for anything but arrays.
@@ -152,12 +152,12 @@ def _load(file: Stream) -> Any:
 
 @contextmanager
 def as_data_error(path: Path, expected: str) -> Iterator[None]:
-    """Tell in one line what was wrong with a file that should hold `expected`."""
+    """Context that turns errors into a one-line DataError about a file that should hold `expected`."""
     try:
         yield
     except _ForbiddenError as forbidden:
         raise DataError(f"{path} is refused: it asks for {forbidden} and should hold arrays only") from forbidden
-    except Exception as error:  # a damaged file raises whatever its first wrong byte happens to mean
+    except Exception as error:  # a damaged file may raise any exception
         if isinstance(error, OSError) and error.strerror:
             raise DataError(f"{path} cannot be read: {error.strerror}") from error
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]

@@ -1,6 +1,6 @@
-"""Three tables of OpenML-CC18 that are real without a file: one that scikit-learn has, two that their rules make.
+"""Three tables of OpenML-CC18 whose real data needs no file: scikit-learn ships one, and rules generate two.
 
-They hold the rows of OpenML's files, whose order may be another.
+They hold the rows of OpenML's files, perhaps in another order.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def wdbc() -> pd.DataFrame:
 
 
 def tic_tac_toe() -> pd.DataFrame:
-    """Every board at the end of a game that x began: 958 rows; positive (626) is that x has won."""
+    """Every final board of a game that x began: 958 rows; positive (626) means that x has won."""
     boards = [board for board in product("xob", repeat=9) if _ended(board)]
     outcome = ["positive" if _won(board, "x") else "negative" for board in boards]
     return pd.DataFrame(boards, columns=list(_SQUARES)).assign(Class=outcome)
 
 
 def balance_scale() -> pd.DataFrame:
-    """Two weights at two distances, 1 to 5 each: 625 rows; L (288), B (49) or R (288), where the scale tips."""
+    """Two weights at two distances, 1 to 5 each: 625 rows; the scale tips to L (288), R (288) or neither, B (49)."""
     rows = np.array(list(product(range(1, 6), repeat=4)), dtype=float)
     tilt = np.sign(rows[:, 2] * rows[:, 3] - rows[:, 0] * rows[:, 1]).astype(int)
     frame = pd.DataFrame(rows, columns=["left-weight", "left-distance", "right-weight", "right-distance"])
@@ -49,7 +49,7 @@ MADE: Mapping[str, Callable[[], pd.DataFrame]] = {
 
 
 def _ended(board: tuple[str, ...]) -> bool:
-    """Whether the player who moved last, and nobody else, has a line, or all is full without one."""
+    """Whether only the player who moved last has a line, or the board is full without one."""
     ahead = board.count("x") - board.count("o")
     x, o = _won(board, "x"), _won(board, "o")
     if x or o:

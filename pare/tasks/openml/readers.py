@@ -20,7 +20,7 @@ def read(path: Path) -> pd.DataFrame:
     """
     try:
         frame = _arff(path) if path.suffix == ".arff" else pd.read_parquet(path)
-    except Exception as error:  # damaged files raise whatever their first wrong byte happens to mean
+    except Exception as error:  # a damaged file may raise any exception
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise DataError(f"{path} cannot be read ({reason}): get it anew") from error
     if not len(frame) or frame.shape[1] < 2:

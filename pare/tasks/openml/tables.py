@@ -1,8 +1,8 @@
-"""The thirty tables of OpenML-CC18 that TabPFN, ORCA and PaRe are compared on: at most 2,000 rows, 10 classes.
+"""The thirty tables of OpenML-CC18 on which TabPFN, ORCA and PaRe are compared: at most 2,000 rows, 10 classes.
 
-Each is a task like one of the user's own (`pare.tasks.own.task`): what its columns hold is known from its file only.
-Test and validation get a tenth each, drawn by class with a fixed seed, equal rows staying together; ORCA's tenth was
-drawn anew in every run.
+Each is a task like the user's own (`pare.tasks.own.task`), because only its file tells the content of its columns. Test
+and validation get a tenth each, drawn by class with a fixed seed, keeping equal rows together; ORCA drew its tenth anew
+in every run.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SHARE = 0.1
 
 @dataclass(frozen=True)
 class Table:
-    """A data set of OpenML: its number, its name there, the column to predict, and the counts that a whole file has."""
+    """A data set of OpenML: its number, its name there, the column to predict, and the counts of a complete file."""
 
     number: int
     title: str
@@ -36,7 +36,7 @@ class Table:
     rows: int
     classes: int
     ignored: tuple[str, ...] = ()
-    """Columns that OpenML marks as no features."""
+    """Columns that OpenML does not count as features."""
 
     @property
     def name(self) -> str:
@@ -45,12 +45,12 @@ class Table:
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The names under which OpenML has given and gives the file, of which one is enough."""
+        """Past and present names of OpenML's file, of which one is enough."""
         return (f"dataset_{self.number}.pq", f"dataset_{self.number}.arff", f"dataset_{self.number}_{self.title}.arff")
 
     @property
     def download(self) -> Download:
-        """Its public address; OpenML states no checksum of it."""
+        """Public address of the file; OpenML gives no checksum."""
         place = f"{self.number // 10_000:04d}/{self.number % 10_000:04d}/{self.files[0]}"
         return Download(f"https://data.openml.org/datasets/{place}")
 
@@ -95,12 +95,12 @@ OFFLINE = tuple(name for name, table in TABLES.items() if table.title in builtin
 
 
 def lacking(root: Path, names: tuple[str, ...]) -> list[Table]:
-    """The tables that need a file in `root/<task>/raw` and do not have it yet."""
+    """Return the tables that need a file in `root/<task>/raw` and do not have it."""
     return [TABLES[name] for name in names if _find(root, TABLES[name]) is None and name not in OFFLINE]
 
 
 def bring(root: Path, name: str) -> OwnTask:
-    """Make the task `name` of OpenML's file in `root/<name>/raw`, or of what needs none, and leave it in `root/<name>`.
+    """Make the task `name` from OpenML's file in `root/<name>/raw`, or built-in data, and save it in `root/<name>`.
 
     Raises:
         DataError: there is no file, or it is not the official one; names it.
@@ -130,10 +130,10 @@ def bring(root: Path, name: str) -> OwnTask:
 
 
 def _find(root: Path, table: Table) -> Path | None:
-    """The table's file, if it is there.
+    """Return the table's file, if it is there.
 
     Raises:
-        DataError: it is not, and another lies there that looks like it.
+        DataError: it is not there, but a file that looks like it is.
     """
     paths = (root / table.name / "raw" / name for name in table.files)
     found = next((path for path in paths if path.is_file()), None)

@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from pare.data.task import Baseline, Split
 
 _LARGE = 20_000_000
-"""Size of the training split, in numbers, above which no baseline is fitted: it would take longer than a trial."""
+"""Largest training split, in numbers, for which a baseline is fitted; more would take longer than a trial."""
 
 _LEAST = 1e-9
 """Smallest probability of a class, so that its logarithm is finite."""
@@ -23,11 +23,11 @@ _LEAST = 1e-9
 def fitted(name: str, train: Split) -> Baseline | None:
     """Fit the baseline called `name` on a training split; None if there is none or it would take too long.
 
-    Its predictions are as a model's own: logarithms of probabilities (n, classes), or targets (n, k).
+    It predicts in the form of a model: logarithms of probabilities (n, classes), or targets (n, k).
     """
     if name not in BASELINES or train.x.size > _LARGE:
         return None
-    with threadpool_limits(1):  # threads cost more than they bring where data are small and cores are shared
+    with threadpool_limits(1):  # more threads slow down small fits on shared cores
         predict = BASELINES[name](_flat(train.x), np.array(train.y))
     return Baseline(name, lambda x: predict(_flat(x)))
 
@@ -54,7 +54,7 @@ BASELINES: Mapping[str, Callable[[np.ndarray, np.ndarray], Callable[[np.ndarray]
     BOOSTING: _boosting,
 }
 DEFAULT = {"classification": LOGISTIC, "regression": RIDGE}
-"""The name of each kind's baseline, for the kinds that have one."""
+"""Name of each kind's baseline, for kinds that have one."""
 
 
 def _flat(x: np.ndarray) -> np.ndarray:

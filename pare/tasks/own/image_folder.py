@@ -1,4 +1,4 @@
-"""A folder with a folder of images for each class, perhaps below folders train, val and test."""
+"""Read a folder of images with one folder per class, perhaps below folders train, val and test."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from pare.data.task import SPLITS
 from pare.errors import DataError
 from pare.tasks.own.samples import Samples
 
-logging.getLogger("PIL").addHandler(logging.NullHandler())  # what is wrong with an image is told by its name
+logging.getLogger("PIL").addHandler(logging.NullHandler())  # errors of images are reported with the file name
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
 
 _SIDE = 224
 _SPLIT_NAMES = {"training": "train", "valid": "val", "validation": "val", "dev": "val", "testing": "test"}
 _DEEP = {"I": "32-bit integers", "F": "floating point"} | dict.fromkeys(("I;16", "I;16L", "I;16B", "I;16N"), "16 bit")
-"""Pillow's modes of grey images whose values are not 0 to 255."""
+"""Pillow's modes of grey images deeper than 8 bit."""
 
 _ALPHA = {"RGBA", "LA", "PA", "La", "RGBa"}
 
 
 @dataclass(frozen=True)
 class _Picture:
-    """An image (H, W, 4) of bytes, alpha last, or a deep one (H, W, 1) float32; and what was done to it."""
+    """An image (H, W, 4) of bytes, alpha last, or a deep one (H, W, 1) float32, and the conversions applied to it."""
 
     pixels: np.ndarray
     depth: str
@@ -40,9 +40,9 @@ class _Picture:
 
 
 def read(folder: Path) -> Samples:
-    """Read the images as bytes (n, H, W, 3), with alpha (n, H, W, 4), or deep ones as they are, (n, H, W, 1) float32.
+    """Read the images as bytes (n, H, W, 3), with alpha (n, H, W, 4), or deep ones unchanged as (n, H, W, 1) float32.
 
-    All take the size of the first, at most 224 × 224.
+    All are resized to the size of the first, at most 224 × 224.
 
     Raises:
         DataError: there is none, one is damaged or has several frames, or they differ in depth; names the file.
@@ -90,14 +90,14 @@ def _is_image(file: Path) -> bool:
 def _read(file: Path, size: tuple[int, int] | None) -> _Picture:
     try:
         with warnings.catch_warnings():
-            # Pillow warns of what unpacks to more than 90 million pixels, and refuses twice that.
+            # Pillow warns of images of more than 90 million pixels, and refuses those of more than twice that.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             warnings.simplefilter("ignore", UserWarning)  # about metadata that is not used
             with Image.open(file) as image:
                 frames = getattr(image, "n_frames", 1)
                 if frames > 1 and image.format != "MPO":  # a camera's JPEG with a preview
                     raise DataError(f"{file} has {frames} frames: give a picture a file")
-                narrowed = image.mode not in _DEEP and ";16" in str(image.tile)  # Pillow keeps 8 bit of a colour
+                narrowed = image.mode not in _DEEP and ";16" in str(image.tile)  # Pillow keeps 8 bits per colour
                 image.load()
                 turned = ImageOps.exif_transpose(image)
                 upright = turned if turned is not None else image
@@ -112,17 +112,17 @@ def _read(file: Path, size: tuple[int, int] | None) -> _Picture:
                 )
     except DataError:
         raise
-    except Exception as error:  # a damaged file raises whatever its first wrong byte happens to mean
+    except Exception as error:  # a damaged file may raise any exception
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise DataError(f"{file} is no readable image ({reason})") from error
 
 
 def _pixels(image: Image.Image, size: tuple[int, int]) -> np.ndarray:
     if image.mode in _DEEP:
-        # Pillow resizes floating point only, of all that is deeper than 8 bit.
+        # Of modes deeper than 8 bit, Pillow resizes only floating point.
         return np.array(Image.fromarray(np.asarray(image).astype(np.float32)).resize(size))[..., None]
     transparent = image.mode in _ALPHA or "transparency" in image.info
-    # By way of RGB unless there is an alpha, as it has always been: resizing with one weighs pixels by it.
+    # Images without alpha are resized as RGB, because resizing with alpha weighs pixels by it.
     flat = image.convert("RGBA" if transparent else "RGB").resize(size)
     return np.array(flat.convert("RGBA"))
 
@@ -144,7 +144,7 @@ def _conversions(pictures: list[_Picture], size: tuple[int, int], alpha: bool) -
 
 
 def _left_out(folder: Path, folders: list[Path], read: set[Path]) -> tuple[str, ...]:
-    """The files that were not read, counted by suffix, and the folders inside those of the classes."""
+    """Count the files that were not read, by suffix, and the folders inside class folders."""
     known = read | set(folders)
     others = [path for each in {folder, *folders} for path in each.iterdir() if path not in known]
     kinds = Counter(

@@ -1,4 +1,4 @@
-"""Import a user's samples as a task: infer their kind, check, split, encode and save them."""
+"""Import a user's file as a task: infer its kind, validate, split, encode and save it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from pare.tasks.own.splits import divide
 from pare.tasks.own.task import FILE, TOKENS, ArrayLayout, ChannelAxis, OwnTask, Specification, arranged, point_at
 
 _MOST_FEATURES = 10_000
-"""Columns of a table, one-hot ones among them: more would make a file too large for no reason."""
+"""Largest number of columns of a table, including one-hot ones; more would make the file too large."""
 
 
 def bring(
@@ -38,10 +38,10 @@ def bring(
     channels: ChannelAxis | None = None,
     drop: Sequence[str] = (),
 ) -> OwnTask:
-    """Make a task of the user's file: check it, carve the splits, and leave data and specification in `root/<name>`.
+    """Make a task from the user's file: validate, split, and save data and specification in `root/<name>`.
 
     Raises:
-        DataError: the file is not fit for it; says where.
+        DataError: the file is unsuitable; says where.
         RequestError: an option does not fit the data.
     """
     if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
@@ -65,10 +65,10 @@ def settle(
     baseline: str = "",
     title: str = "",
 ) -> OwnTask:
-    """Make a task of samples that were read from `path`; see `bring`.
+    """Make a task from samples that were read from `path`; see `bring`.
 
-    `gaps` lets cells of a table be empty, `share` is that of test and of validation where splits are carved. Baseline
-    and title follow from kind and name where they are not given.
+    `gaps` allows empty cells in a table; `share` is the share of test and of validation if splits are drawn. Baseline
+    and title follow from kind and name if they are not given.
     """
     inferred = targets.kind(path, given)
     what = kind or inferred
@@ -104,7 +104,7 @@ def settle(
     )
     x = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, shape[-1] - x.shape[-1])], mode="edge")
     arrays = {"x": x, "y": y, "group": groups, "split": split}
-    if what != inferred:  # equal arrays of another kind have other statistics
+    if what != inferred:  # the same arrays have other statistics as another kind
         arrays["kind"] = np.array(what)
     task = OwnTask(_leave(root / name, specification, arrays))
     task.summary = summary.rows(path, given, task.specification, y, split, groups, kind is None)
@@ -114,10 +114,10 @@ def settle(
 def _channels_last(
     path: Path, given: Samples, kind: Kind, layout: ArrayLayout | None, channels: ChannelAxis | None
 ) -> bool | None:
-    """Whether the channels of arrays are last; None where there is no axis of them, or x is a table.
+    """Whether the channels of arrays are last; None if there is no channel axis, or x is a table.
 
     Raises:
-        RequestError: their place is asked for and there is none, or it can be either end.
+        RequestError: the option is given without a channel axis, or the axis may be at either end.
     """
     none = not isinstance(given.x, np.ndarray) or given.x.ndim < 3
     if none or (given.x.ndim == 3 and (layout or _layout(given.x, given.y, kind)) == "image"):
@@ -148,7 +148,7 @@ def _inputs(
     last: bool | None,
     gaps: bool,
 ) -> tuple[np.ndarray, Columns | None]:
-    """x as (n, C, …) and, of a table, what its columns hold."""
+    """Return x as (n, C, …) and, for a table, the encoding of its columns."""
     if not isinstance(given.x, np.ndarray):
         if layout:
             raise RequestError(f"--layout is {layout}: leave it out, {path} is a table")
@@ -166,15 +166,15 @@ def _inputs(
 
 
 def _layout(x: Any, y: np.ndarray, kind: Kind) -> ArrayLayout:
-    """Four axes are images, two sequences; of three, squares and what has a field for a target of its shape."""
+    """Infer the layout: four axes are images; three are if square or with a field of their shape as target."""
     square = x.ndim == 3 and (x.shape[1] == x.shape[2] or (kind == "dense" and y.shape == x.shape))
     return "image" if x.ndim == 4 or square else "sequence"
 
 
 def _leave(folder: Path, specification: Specification, arrays: Mapping[str, np.ndarray]) -> Specification:
-    """Write data and specification, each whole or not at all, and point the environment at the latter.
+    """Write data and specification atomically, and register the specification.
 
-    Data lies below its own digest, so that a sweep's data stays what it was whatever is imported after it.
+    The data's folder is named after its digest, so that later imports do not change the data of a sweep.
     """
     try:
         raw = folder / "raw"

@@ -19,7 +19,7 @@ def _balanced(predictions: np.ndarray, targets: np.ndarray) -> float:
 
 
 def _auroc(predictions: np.ndarray, targets: np.ndarray) -> float:
-    """Area under the ROC, each class against the rest, averaged over those that some samples have and some have not."""
+    """Area under the ROC, each class against the rest, averaged over classes with positives and negatives."""
     truth = targets if targets.ndim == 2 else np.eye(predictions.shape[1])[targets]
     scores = predictions if targets.ndim == 2 else _probabilities(predictions)
     told = np.flatnonzero((truth.min(axis=0) == 0) & (truth.max(axis=0) == 1))
@@ -27,7 +27,7 @@ def _auroc(predictions: np.ndarray, targets: np.ndarray) -> float:
 
 
 def _auroc_by_pairs(predictions: np.ndarray, targets: np.ndarray) -> float:
-    """Area under the ROC of classes (n,), one against one, averaged over all pairs of those that are there."""
+    """Area under the ROC of classes (n,), one against one, averaged over all pairs of classes that occur."""
     scores, there = _probabilities(predictions), np.unique(targets)
     if len(there) < 2:
         return 0.5

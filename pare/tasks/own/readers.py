@@ -1,4 +1,4 @@
-"""A user's file or folder as samples: .npz, a folder of .npy files or of images, or a table."""
+"""Read a user's file or folder as samples: .npz, a folder of .npy files or of images, or a table."""
 
 from __future__ import annotations
 
@@ -51,21 +51,21 @@ def read(path: Path, label: str | None = None, group: str | None = None, drop: S
 
 @contextmanager
 def as_data_error(path: Path) -> Iterator[None]:
-    """Tell in one line what is wrong with a file."""
+    """Context that turns errors of reading a file into a one-line DataError."""
     try:
         yield
     except RequestError:
         raise
     except MemoryError as error:
         raise DataError(f"{path} cannot be read: it asks for more memory than there is") from error
-    except Exception as error:  # a damaged file raises whatever its first wrong byte happens to mean
+    except Exception as error:  # a damaged file may raise any exception
         ragged = " (rows of unequal length are saved as objects)" if "allow_pickle" in str(error) else ""
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
         raise DataError(f"{path} cannot be read{ragged}: {reason}") from error
 
 
 def _npz(path: Path, label: str | None, group: str | None) -> Samples:
-    if zipfile.is_zipfile(path):  # what is packed to little may be far more than memory holds
+    if zipfile.is_zipfile(path):  # a small archive may unpack to more than memory holds
         with zipfile.ZipFile(path) as archive:
             size = sum(member.file_size for member in archive.infolist())
         if size > psutil.virtual_memory().available:
@@ -96,10 +96,10 @@ def _arrays(folder: Path, label: str | None, group: str | None) -> Samples:
 
 
 def _named(path: Path, there: Sequence[str], label: str | None, group: str | None) -> tuple[str, dict[str, str]]:
-    """The name of the target's array, and those of group and split as far as they are there.
+    """Return the names of the arrays of target, group and split; the last two may be missing.
 
     Raises:
-        DataError: x, the target or what an option names is missing; or an array is called nearly like one that counts.
+        DataError: x, the target or an array named by an option is missing, or a name is nearly that of one of these.
     """
     target = label or "y"
     for option, name in (("", "x"), ("--label", target), ("--group", group)):
@@ -118,7 +118,7 @@ def _named(path: Path, there: Sequence[str], label: str | None, group: str | Non
 
 
 def _column(y: np.ndarray) -> np.ndarray:
-    """A target a row (n,), where it lies in a column (n, 1)."""
+    """Turn targets in a column (n, 1) into (n,)."""
     return y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
 
 

@@ -17,27 +17,27 @@ _RESOLUTION = 16 * float(np.finfo(np.float32).eps)
 
 @dataclass(frozen=True)
 class Samples:
-    """What a file holds: x (n, …) or a data frame, y (n, …), and perhaps a group and a split (n,) of each sample."""
+    """Content of a file: x (n, …) or a data frame, y (n, …), and perhaps a group and a split (n,) of each sample."""
 
     x: np.ndarray | pd.DataFrame
     y: np.ndarray
     group: np.ndarray | None = None
     split: np.ndarray | None = None
     channels_last: bool | None = None
-    """Whether images have their channels last; None where only their shape can tell."""
+    """Whether images have their channels last; None if only their shape shows it."""
     found: str = ""
-    """What the file is: its format and what had to be found out to read it."""
+    """Format of the file and the properties inferred to read it."""
     converted: tuple[str, ...] = ()
-    """What was changed on reading, a phrase each."""
+    """Conversions made on reading, a phrase each."""
     left_out: tuple[str, ...] = ()
-    """What the file holds and was not read, a phrase each."""
+    """Content of the file that was not read, a phrase each."""
 
 
 def check(path: Path, samples: Samples) -> None:
-    """Check what goes wrong most with files of one's own.
+    """Check samples for the most frequent errors.
 
     Raises:
-        DataError: the arrays do not fit together, are empty, or hold what float32 cannot; names the rows.
+        DataError: the arrays do not fit together, are empty, or hold values that float32 cannot; names the rows.
     """
     x, count = samples.x, len(samples.x) if getattr(samples.x, "ndim", 2) else 0
     if not count:
@@ -83,7 +83,7 @@ def check_range(path: Path, name: str, values: np.ndarray) -> None:
     if values.dtype.kind not in "iuf" or values.dtype.itemsize < 4:
         return
     flat = values.reshape(len(values), -1)
-    low, high = flat.min().item(), flat.max().item()  # of integers exactly
+    low, high = flat.min().item(), flat.max().item()  # exact for integers
     largest = max(abs(low), abs(high))
     if largest > LARGEST:
         rows = np.flatnonzero((np.abs(flat) > LARGEST).any(axis=1))

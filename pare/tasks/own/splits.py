@@ -1,4 +1,4 @@
-"""The split of each sample: as the user gives it, or carved so that no group and no sample is in two."""
+"""Split samples as the user says, or at random so that no group and no sample is in two splits."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from pare.tasks.own.samples import Samples
 
 
 def divide(path: Path, samples: Samples, strata: np.ndarray, share: float = 0.15) -> tuple[np.ndarray, np.ndarray]:
-    """The split (n,) str and the group (n,) int64 of each sample: as given, or carved within `strata` (n,).
+    """Return the split (n,) str and the group (n,) int64 of each sample: given, or drawn within `strata` (n,).
 
-    What is carved gives a `share` to test and one to validation. Without groups, equal samples make one, so that no
-    sample is in two splits.
+    If drawn, test and validation get a `share` each. Without groups, equal samples form one, so that no sample is in
+    two splits.
 
     Raises:
-        DataError: the splits given are not train, val and test, or share a group or a sample; names the rows. Or there
-            are too few groups to carve three splits of.
+        DataError: the given splits are not train, val and test, or share a group or a sample (names the rows); or there
+            are too few groups for three splits.
     """
     keys = _identity(samples.x) if samples.group is None else samples.group
     group = _numbered(keys)
@@ -32,7 +32,7 @@ def divide(path: Path, samples: Samples, strata: np.ndarray, share: float = 0.15
         if count < len(SPLITS):
             raise DataError(f"{path} has {count} {what}: give at least 3, one each for train, val and test")
         split = _carve(group, strata, share)
-        if "val" not in split:  # each class has so few groups that none was left: those for test are divided
+        if "val" not in split:  # too few groups per class: val gets half of those for test
             of_test = np.unique(group[split == "test"])
             split[np.isin(group, of_test[1::2])] = "val"
         if set(split) < set(SPLITS):
@@ -59,7 +59,7 @@ def divide(path: Path, samples: Samples, strata: np.ndarray, share: float = 0.15
 
 
 def _numbered(keys: np.ndarray) -> np.ndarray:
-    """The number (n,) int64 of each group by the order of its key; keys of several types are compared as text."""
+    """Number groups (n,) int64 in the order of their keys; keys of mixed types are compared as text."""
     keys = keys.astype(str) if keys.dtype.kind == "O" else keys
     return np.unique(keys, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
@@ -72,7 +72,7 @@ def _identity(x: np.ndarray | pd.DataFrame) -> np.ndarray:
 
 
 def _carve(group: np.ndarray, strata: np.ndarray, share: float) -> np.ndarray:
-    """Whole groups, each of the stratum of its first sample, in an order that a fixed seed draws."""
+    """Draw splits of whole groups with a fixed seed; a group belongs to the stratum of its first sample."""
     rng = np.random.default_rng(0)
     numbers, first = np.unique(group, return_index=True)
     of = np.full(len(numbers), "train", dtype="<U5")

@@ -1,4 +1,4 @@
-"""What was read of a user's data and how it was taken, in rows that the user can check."""
+"""Summary of how a user's data was read, in rows that the user can check."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def rows(
     group: np.ndarray,
     inferred: bool,
 ) -> tuple[tuple[str, str], ...]:
-    """Tell (what, how it was taken) of samples with their targets (n, …), splits (n,) and groups (n,).
+    """Return rows (what, how it was interpreted) for samples with their targets (n, …), splits (n,) and groups (n,).
 
-    `inferred` says whether the kind was told from y.
+    `inferred` says whether the kind was inferred from y.
     """
     told = " (told from y; --kind says otherwise)" if inferred else ""
     found = [

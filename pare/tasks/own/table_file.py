@@ -1,4 +1,4 @@
-"""A table in a file: its columns read as what they are, in whatever way it is written."""
+"""Read tables from files of several formats and infer the type of each column."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _SEPARATORS = ",;\t|"
 _SHOWN = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SPLIT_NAMES = {*SPLITS, "valid", "validation", "dev", "training", "testing"}
 _IDENTIFIERS = 0.9
-"""A column with so many different texts or more holds names or identifiers, which nothing can be learnt from."""
+"""Share of distinct texts above which a column holds names or identifiers, which are useless as a feature."""
 
 _CATEGORIES = 32
-"""Different texts that any column may have; more are allowed up to a tenth of the rows, and at most `_MOST`."""
+"""Number of distinct texts that any column may have; more are allowed up to a tenth of the rows and to `_MOST`."""
 
 _MOST = 1000
 
@@ -38,7 +38,7 @@ _MOST = 1000
 def read(path: Path, label: str | None, group: str | None, drop: Sequence[str]) -> Samples:
     """Read a table: features, the column to predict, and perhaps a column of groups and one of splits.
 
-    Texts that are numbers, dates or times become numbers; names and identifiers are left out.
+    Text that holds numbers, dates or times becomes numbers; names and identifiers are left out.
 
     Raises:
         DataError: the file is damaged, or a column can be read in two ways or not at all; names the column.
@@ -95,7 +95,7 @@ def _check_names(path: Path, there: list[str], label: str | None, group: str | N
 
 
 def _csv(path: Path) -> tuple[pd.DataFrame, str]:
-    """The frame of a text file whose encoding and separator are found out."""
+    """Read a text file after detecting its encoding and separator."""
     raw = path.read_bytes()
     text, encoding = _decoded(raw)
     if "\0" in text:
@@ -105,12 +105,12 @@ def _csv(path: Path) -> tuple[pd.DataFrame, str]:
     first = head.split("\n", 1)[0]
     try:
         separator = csv.Sniffer().sniff(head, _SEPARATORS).delimiter
-    except csv.Error:  # one column, or cells that hold each of them
+    except csv.Error:  # one column, or cells that contain every separator
         separator = ","
     if separator not in first:
-        separator = max(_SEPARATORS, key=first.count)  # the first of them where there is none
+        separator = max(_SEPARATORS, key=first.count)  # the first separator if none occurs
     frame = pd.read_csv(io.StringIO(text), sep=separator, skipinitialspace=True, low_memory=False)
-    if not frame.index.equals(pd.RangeIndex(len(frame))):  # so pandas takes the cells that no name stands above
+    if not frame.index.equals(pd.RangeIndex(len(frame))):  # pandas uses columns without a name as the index
         cells = frame.shape[1] + frame.index.nlevels
         raise DataError(f"{path} has rows of {cells} cells below {frame.shape[1]} names: name all")
     return frame, f"CSV of {_SHOWN[separator]}, {encoding}"
@@ -129,11 +129,11 @@ def _decoded(raw: bytes) -> tuple[str, str]:
     except UnicodeDecodeError:
         if b"\0" in raw:
             raise
-        return raw.decode("cp1252"), "Windows-1252"  # which Excel writes; it fails on bytes that are no text there
+        return raw.decode("cp1252"), "Windows-1252"  # Excel writes it; decoding fails on bytes it does not define
 
 
 def _arrow(path: Path) -> tuple[pd.DataFrame, str]:
-    """The frame of a Parquet or Feather file, without what pandas says of its index; unnamed ones are left out."""
+    """Read a Parquet or Feather file, ignoring pandas' index metadata; leave out unnamed index columns."""
     of_parquet = path.suffix.lower() in (".parquet", ".pq")
     table = parquet.ParquetFile(path).read() if of_parquet else feather.read_table(path)
     table.validate(full=True)
@@ -152,7 +152,7 @@ def _arrow(path: Path) -> tuple[pd.DataFrame, str]:
 
 
 def _target(path: Path, name: str, column: pd.Series, converted: list[str]) -> pd.Series:
-    """The column to predict, its texts as numbers where they are such."""
+    """Return the column to predict, with text that holds numbers as numbers."""
     if is_numeric_dtype(column):
         return column
     try:
@@ -172,7 +172,7 @@ def _feature(
     converted: list[str],
     left_out: list[str],
 ) -> pd.Series | None:
-    """A feature as numbers or as categories; None of one that nothing can be learnt from."""
+    """Return a feature as numbers or as categories; None if it is useless."""
     if name.startswith("Unnamed:") and is_numeric_dtype(column) and np.array_equal(column, np.arange(len(column))):
         left_out.append(f"column {quoted(name)}: numbers of the rows")
         return None

@@ -19,7 +19,7 @@ def kind(path: Path, given: Samples) -> Kind:
     """Infer the kind of task from y (n, …).
 
     Raises:
-        DataError: it is nothing that can be predicted.
+        DataError: y cannot be predicted.
     """
     y = given.y
     numbers = y.dtype.kind in "biuf"
@@ -44,7 +44,7 @@ def targets(path: Path, kind: Kind, y: np.ndarray) -> tuple[np.ndarray, tuple[st
     """Convert y to class indices (n,) int64 with their labels, or to numbers (n, …) float32 without labels.
 
     Raises:
-        DataError: y cannot be that; names the rows.
+        DataError: y does not fit the kind; names the rows.
     """
     if kind == "classification":
         return _classes(path, y)
@@ -80,7 +80,7 @@ def scale(path: Path, kind: Kind, train: np.ndarray) -> tuple[float, ...]:
     """Standard deviation of each regression target (n, k), or of whole fields; empty for other kinds.
 
     Raises:
-        DataError: one never changes.
+        DataError: a target is constant.
     """
     if kind not in ("regression", "dense"):
         return ()

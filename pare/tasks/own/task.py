@@ -1,8 +1,8 @@
-"""A task of the user's own data: described by a specification instead of a class.
+"""A task of the user's own data, described by a specification instead of a class.
 
-`pare.tasks.own.importer` makes the specification, which lies below the data root beside the data. What it says travels
-to Ray's workers with every trial, as does the text of a Python file that defines a task (`pare.tasks.Definition`). A
-finished model holds its specification too, so that it predicts anywhere.
+`pare.tasks.own.importer` writes the specification beside the data, below the data root. Every trial sends its text to
+Ray's workers, as it does the text of a Python file that defines a task (`pare.tasks.Definition`). A finished model
+holds its specification too, so that it predicts anywhere.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ ArrayLayout = Literal["sequence", "image"]
 ChannelAxis = Literal["first", "last"]
 FILE = "data.npz"
 TOKENS = 50
-"""The most patches that a sequence is cut into."""
+"""Largest number of patches of a sequence."""
 
 
 @dataclass(frozen=True)
 class Specification:
-    """Everything that defines a task of own data, in types that JSON has."""
+    """Definition of a task of own data, in JSON's types."""
 
     name: str
     kind: Kind
     raw: tuple[int, ...]
-    """Shape of one sample as the user has it, without batch axis; for a table, (columns,)."""
+    """Shape of one sample in the user's file, without batch axis; for a table, (columns,)."""
     shape: tuple[int, ...]
     outputs: tuple[int, ...]
     labels: tuple[str, ...]
@@ -55,24 +55,24 @@ class Specification:
     """Columns of a table, see `tabular.Encoder`, also for `gaps`."""
     gaps: bool = False
     scale: tuple[float, ...] = ()
-    """Deviation of each target over the training samples, or of a whole field, which is the unit of the loss."""
+    """Standard deviation of each target, or of whole fields, over the training samples: the unit of the loss."""
     baseline: str = ""
     """Name of the baseline, see `baselines`."""
     title: str = ""
     data: str = ""
-    """Digest of the data and name of the folder that it lies in; empty if version 0.1 wrote it."""
+    """Digest of the data, which is the name of its folder; empty if version 0.1 wrote it."""
     channels_last: bool | None = None
     """Whether raw samples have their channels last; None: see `arranged`."""
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Specification:
-        """From JSON, where tuples are lists."""
+        """Build a specification from JSON, where tuples are lists."""
         lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
         return cls(**{**values, **lists})
 
     @property
     def encoder(self) -> Encoder | None:
-        """The encoder of a table's rows, None for arrays."""
+        """Encoder of a table's rows, None for arrays."""
         return None if self.columns is None else Encoder(self.columns, self.gaps)
 
 
@@ -80,7 +80,7 @@ class OwnTask(Task):
     """The task of a specification."""
 
     summary: tuple[tuple[str, str], ...] = ()
-    """Rows (what, how it was taken) that tell the user what was read; empty in processes that did not read it."""
+    """Rows (what, how it was interpreted) that tell the user what was read; empty in processes that did not read it."""
 
     def __init__(self, specification: Specification) -> None:
         own = self.specification = specification
@@ -132,7 +132,7 @@ class OwnTask(Task):
         return Raw(**parts, statistics=statistics)
 
     def encode(self, raw: Any) -> np.ndarray:
-        """Samples as they were in the user's file, or rows of its table (data frame) → (n, *shape) float32."""
+        """Encode samples of the user's file, or rows of its table (data frame), as (n, *shape) float32."""
         own = self.specification
         if own.encoder is not None:
             x = own.encoder.encode(raw)[:, None]
@@ -140,7 +140,7 @@ class OwnTask(Task):
             shapes = (own.raw, own.raw[:-1]) if own.channels_last and own.raw[-1] == 1 else (own.raw,)
             x = checks.batch(raw, shapes, f"samples (n, {', '.join(map(str, own.raw))})").astype(np.float32)
             x = arranged(x.reshape(-1, *own.raw), "image" if len(own.shape) == 3 else "sequence", own.channels_last)
-        # Patches must divide a sequence: its last value fills up what is missing.
+        # Patches must divide a sequence, so its last value pads it.
         missing = own.shape[-1] - x.shape[-1]
         return np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, missing)], mode="edge") if missing else x
 
@@ -150,9 +150,9 @@ class OwnTask(Task):
 
 
 def arranged(x: np.ndarray, layout: ArrayLayout, channels_last: bool | None = None) -> np.ndarray:
-    """Samples (n, …) as sequences (n, C, L) or images (n, C, H, W).
+    """Arrange samples (n, …) as sequences (n, C, L) or images (n, C, H, W).
 
-    Where `channels_last` is None, images have them last if only that can be: 1, 3 or 4 at the end and not in front.
+    If `channels_last` is None, images have channels last if axis -1 has length 1, 3 or 4 and axis 1 has not.
     """
     if x.ndim == (2 if layout == "sequence" else 3):
         return x[:, None]
@@ -162,16 +162,16 @@ def arranged(x: np.ndarray, layout: ArrayLayout, channels_last: bool | None = No
 
 
 def named(name: str) -> Task | None:
-    """The task of that name among those that this process knows, if there is one."""
+    """Return the task called `name` that this process knows, if any."""
     found = map(_load, tasks.definitions())
     return next((task for task in found if task.name == name), None)
 
 
 def of_file(path: Path, taken: Container[str] = ()) -> Task:
-    """The `TASK` that a Python file defines, by which name other processes then find it too.
+    """Load the `TASK` that a Python file defines, and register it for other processes.
 
     Raises:
-        RequestError: there is no such file, it cannot be imported or defines none, or one whose name is `taken`.
+        RequestError: there is no such file, it cannot be imported, it defines no task, or the task's name is `taken`.
     """
     try:
         definition = Definition(str(path.absolute()), path.read_text(encoding="utf-8"))
@@ -187,7 +187,7 @@ def of_file(path: Path, taken: Container[str] = ()) -> Task:
 
 
 def point_at(path: Path) -> None:
-    """Know the task that a file specifies or defines; a specification takes the place of an older one of its task."""
+    """Register the task that a file specifies or defines; a specification replaces an older one of its task."""
     _know(Definition(str(path.absolute()), path.read_text(encoding="utf-8")))
 
 
@@ -209,13 +209,13 @@ def _load(definition: Definition) -> Task:
 
 
 def _defined(definition: Definition) -> Task:
-    """The task that the text of a Python file defines, wherever that file is."""
+    """Return the task that the text of a Python file defines; the file itself need not exist."""
     path = Path(definition.path)
     module = ModuleType(f"pare_own_{path.stem}")
     module.__file__ = definition.path
     try:
         exec(compile(definition.text, definition.path, "exec"), vars(module))  # noqa: S102 - the user's own file
-    except Exception as error:  # it may raise whatever it likes
+    except Exception as error:  # it may raise any exception
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         raise RequestError(f"{path} cannot be imported ({reason})") from error
     task = getattr(module, "TASK", None)
@@ -239,13 +239,13 @@ def _weighted(weights: tuple[float, ...], predictions: Tensor, targets: Tensor) 
 
 
 def _scaled(scale: tuple[float, ...], predictions: Tensor, targets: Tensor) -> Tensor:
-    """Squared error in deviations of the target: a loss that does not depend on the user's units."""
+    """Squared error in standard deviations of the target, which does not depend on the user's units."""
     unit = constants(tuple(scale), predictions.dtype, predictions.device)
     return squared_error(predictions / unit, targets / unit)
 
 
 def _statistics(name: str, values: np.ndarray, by_feature: bool, scalar: bool = False) -> dict[str, np.ndarray]:
-    """Mean and standard deviation of each channel, or of each feature; 1 for the deviation of a constant."""
+    """Return mean and standard deviation of each channel or each feature; the deviation of a constant is 1."""
     axes = (0,) if by_feature else tuple(range(values.ndim)) if scalar else (0, *range(2, values.ndim))
     mean = values.mean(axis=axes, dtype=np.float64, keepdims=True)
     deviation = values.std(axis=axes, dtype=np.float64, keepdims=True)
@@ -254,7 +254,7 @@ def _statistics(name: str, values: np.ndarray, by_feature: bool, scalar: bool = 
 
 
 def _settings(own: Specification) -> dict[str, dict[str, Any]]:
-    """A short recipe for AdamW; fewer samples take more epochs, so that the updates stay about as many."""
+    """Return short settings for AdamW; fewer samples get more epochs, so that the number of updates is similar."""
     flat = len(own.shape) == 2
     rates = ("embedder", "body", "gate", "heads")
     common: dict[str, Any] = {
