@@ -9,7 +9,10 @@ from __future__ import annotations
 import errno
 import logging
 import os
-from collections.abc import Callable
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -241,5 +244,17 @@ def run(
             checkpoint_config=tune.CheckpointConfig(checkpoint_frequency=0, checkpoint_at_end=False),
         ),
     )
-    tuner.fit()
+    with _ctrl_c_given_back():
+        tuner.fit()
     trap.check()
+
+
+@contextmanager
+def _ctrl_c_given_back() -> Iterator[None]:
+    """Tune leaves a handler behind that swallows the first Ctrl-C after its end, so the former one is put back."""
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, before)

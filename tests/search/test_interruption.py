@@ -63,9 +63,12 @@ import time
 from pare.search import interruption
 interruption._GRACE = 0.5
 with interruption.sigterm_as_ctrl_c():
-    print("ready", flush=True)
+    said = False
     while True:
         try:
+            if not said:
+                said = True
+                print("ready", flush=True)
             time.sleep(1)
         except KeyboardInterrupt:
             pass

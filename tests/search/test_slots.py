@@ -1,6 +1,7 @@
 """Slots on a real Ray of four pretended CPUs: all of them start at once, and none is thrown away while it starts."""
 
 import os
+import signal
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -91,8 +92,10 @@ def run_jobs(folder, may_be_ready):
     return len(list(folder.glob("started-*")))
 
 
-def test_all_slots_start_at_once(tmp_path):
+def test_all_slots_start_at_once_and_ctrl_c_is_given_back(tmp_path):
+    before = signal.getsignal(signal.SIGINT)
     assert run_jobs(tmp_path, lambda started, _: len(started) == SLOTS) == SLOTS
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_an_actor_that_starts_is_not_thrown_away_for_one_that_is_free(tmp_path):

@@ -98,5 +98,6 @@ def test_a_body_that_does_not_fit_or_is_not_there_is_refused(body, named, capsys
 
 
 def test_no_data_for_the_paper_preset_says_what_to_put_where(capsys, tmp_path):
-    assert sweep("--preset", "paper", "--tasks", "ecg", "--out", tmp_path / "o", "--data-root", tmp_path / "d") == 2
+    asked = ("--preset", "paper", "--tasks", "ecg", "--body", "roberta-mini", "--out", tmp_path / "o")
+    assert sweep(*asked, "--data-root", tmp_path / "d") == 2
     assert "challenge2017.pkl" in told(capsys)

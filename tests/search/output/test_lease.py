@@ -37,7 +37,7 @@ def test_who_renews_it_keeps_it(remote):
     one.acquire("a")
     try:
         with pytest.raises(RequestError, match=r"--out is 's3://.*/run': a sweep is at work there \(process "):
-            Lease(remote).take("", print)
+            Lease(remote).wait_until_free("", print)
         assert json.loads(remote.read(NAME))["renewed"] > 0
     finally:
         one.stop()
@@ -50,7 +50,7 @@ def test_a_silent_one_loses_it_after_a_while(remote, monkeypatch, capsys):
     elsewhere(remote)
     monkeypatch.setattr(lease, "SILENT", 1.5)  # the store counts whole seconds
     began = time.monotonic()
-    assert Lease(remote).take("b", print) == "a"
+    assert Lease(remote).wait_until_free("b", print) == "a"
     assert time.monotonic() - began > 0.2
     assert capsys.readouterr().out.startswith("process 7 on other swept there ")
 
@@ -65,7 +65,7 @@ def test_a_dead_process_of_this_machine_holds_nothing(remote, own, monkeypatch):
         elsewhere(remote)
     else:
         monkeypatch.setattr(lease.os, "kill", lambda *_: (_ for _ in ()).throw(ProcessLookupError()))
-    assert Lease(remote).take(own, print) == "a"
+    assert Lease(remote).wait_until_free(own, print) == "a"
 
 
 def test_who_lost_it_is_told_and_leaves_it_alone(remote):
@@ -86,4 +86,4 @@ def test_who_lost_it_is_told_and_leaves_it_alone(remote):
 
 def test_a_claim_that_is_no_json_is_none(remote):
     remote.write(NAME, b"{")
-    assert Lease(remote).take("a", print) == ""
+    assert Lease(remote).wait_until_free("a", print) == ""
