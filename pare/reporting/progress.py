@@ -70,7 +70,7 @@ class SweepProgress:
         else:
             self._say(f"preparing {name}")
             yield self._lines(f"preparing {name}")
-        self._say(f"{name} is ready")
+        self._say(f"{name}: ready")
 
     def begin(self, record: Record) -> None:
         self._running[record.task, record.trial] = record

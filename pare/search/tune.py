@@ -41,6 +41,15 @@ RETRIES = 3
 MOST_STARTING = 256
 """Maximum of actors that start at the same time: all waiting trials are proposed before the first of them starts."""
 
+_SETTINGS = {
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    # Nothing restores Tune's snapshot of all trials, so it is written only once, at the end.
+    "TUNE_GLOBAL_CHECKPOINT_S": "inf",
+    # A run's last report has no metrics; it only says that the run is over.
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
+}
+
 Answer = TypeVar("Answer")
 
 
@@ -200,16 +209,8 @@ def run(
     `places` returns how many trials an autoscaling cluster holds now, which limits the number of running trials.
     `remote` is the bucket folder for the trials' checkpoints and models, if they go to a bucket.
     """
-    os.environ |= {
-        "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
-        # One per slot; Tune's default with a custom searcher is one in all.
-        "TUNE_MAX_PENDING_TRIALS_PG": str(min(sweep.concurrent, MOST_STARTING)),
-        # Nothing restores Tune's snapshot of all trials, so it is written only once, at the end.
-        "TUNE_GLOBAL_CHECKPOINT_S": "inf",
-        # A run's last report has no metrics; it only says that the run is over.
-        "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
-        "TUNE_WARN_EXCESSIVE_EXPERIMENT_CHECKPOINT_SYNC_THRESHOLD_S": "0",
-    }
+    # One per slot; Tune's default with a custom searcher is one in all.
+    os.environ |= _SETTINGS | {"TUNE_MAX_PENDING_TRIALS_PG": str(min(sweep.concurrent, MOST_STARTING))}
     # Tune logs pages for each dead process; the trial restarts, or its record holds the reason.
     logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
     bundle = {"CPU": workers.cpus} | ({"GPU": workers.gpus} if workers.gpus else {})

@@ -44,7 +44,7 @@ def test_preparation_in_tenths():
         for done in range(1, 1001):
             tell(done, 1000)
     lines = text(console).splitlines()
-    assert lines == ["preparing ecg", *(f"preparing ecg: {n}0 %" for n in range(1, 10)), "ecg is ready"]
+    assert lines == ["preparing ecg", *(f"preparing ecg: {n}0 %" for n in range(1, 10)), "ecg: ready"]
 
 
 def test_a_terminal_shows_the_sweep_live():
@@ -59,7 +59,7 @@ def test_a_terminal_shows_the_sweep_live():
         progress.epoch(going, figures(1))
         progress.begin(record("confirm-pare-0", purpose="confirm"))
     shown = text(console)
-    assert "darcy is ready" in shown
+    assert "darcy: ready" in shown
     assert "2 of 8 trials · 1 complete · 1 pruned · 1 running · confirming 1 · 0:00:00 elapsed" in shown
     assert "ecg: best 0.5 (pare-0000); 1 - macro-F1, lower is better" in shown
 

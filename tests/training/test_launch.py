@@ -191,7 +191,8 @@ def test_nobody_waits_for_an_answer_after_the_end():
 @pytest.fixture(scope="module")
 def two_cpus():
     """A Ray of two CPUs of our own; whole again after every test."""
-    connection.connect(None, num_cpus=2, include_dashboard=False)
+    # With the dashboard: Ray Train asks it whether a group's owner lives, and without an answer takes the group away.
+    connection.connect(None, num_cpus=2)
     yield
     ray.shutdown()
 
