@@ -1,7 +1,7 @@
 """Sweep PaRe over the ten tasks of NAS-Bench-360.
 
 python sweeps/nas360.py
-    laptop: small bodies, Darcy flow generated, ECG simulated; 2 cores, about 6 minutes.
+    laptop: small bodies, Darcy flow generated, ECG simulated; 2 cores, about 5 minutes.
 python sweeps/nas360.py --preset paper --tasks darcy
     paper: Swin-B and RoBERTa-B on the official files below --data-root, sources included; by default all ten tasks.
 
