@@ -219,6 +219,8 @@ class Run:
     seed: int = 0
     patch: int = 1
     """Samples per token of a sequence (1D); an image's patch is the body's own."""
+    num_hidden_layers: int = 0
+    """Number of the body's layers that are kept, from the first; 0 keeps all."""
     mix_weight: float = 1.0
     """w: weight of the mixed pass in the objective."""
     mix_share: float = 1.0
@@ -240,6 +242,9 @@ class Run:
         _require_choice("precision", self.precision, Precision)
         _require(self.epochs >= 1, "epochs", self.epochs, "give 1 or more")
         _require(self.patch >= 1, "patch", self.patch, "give 1 or more")
+        _require(
+            self.num_hidden_layers >= 0, "num_hidden_layers", self.num_hidden_layers, "give 0 (all layers) or more"
+        )
         _require(self.mix_weight >= 0, "mix_weight", self.mix_weight, "give 0 or more")
         _require(0 < self.mix_share <= 1, "mix_share", self.mix_share, "give a share in (0, 1]")
 

@@ -52,6 +52,7 @@ def test_unknown_settings_are_named(name):
         (lambda: RUN.replace({"method": "magic"}), "magic"),
         (lambda: dataclasses.replace(RUN, epochs=0), "epochs"),
         (lambda: dataclasses.replace(RUN, mix_weight=-0.1), "mix_weight"),
+        (lambda: dataclasses.replace(RUN, num_hidden_layers=-1), "num_hidden_layers"),
     ],
 )
 def test_wrong_values_are_told_in_one_line(build, names):

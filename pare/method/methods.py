@@ -32,6 +32,7 @@ def build(
     """
     method = METHODS[run.method]
     body = bodies.load(run.body, pretrained=method.pretrained, drop_path=run.tuning.drop_path)
+    tuning.cut(body, run.num_hidden_layers)
     model = CrossModalModel(target, body, run.patch, statistics, run.init)
     if not method.takes_embedder:
         model.embedder.randomise()

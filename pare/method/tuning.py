@@ -1,4 +1,4 @@
-"""Which parameters of a body train: all, norms, all but queries and keys, or low-rank adapters beside them."""
+"""Which layers of a body are kept, and which parameters train: all, norms, all but queries and keys, or adapters."""
 
 from __future__ import annotations
 
@@ -7,7 +7,25 @@ from typing import Any
 from torch import nn
 
 from pare.config import Scope
-from pare.method.body import Body
+from pare.errors import RequestError
+from pare.method.body import Body, SwinBody
+
+
+def cut(body: Body, layers: int) -> None:
+    """Keep the first `layers` layers of a body, in place; 0 keeps all.
+
+    Raises:
+        RequestError: there are fewer, or it is a Swin, whose final norm fits no other stage than the last.
+    """
+    if layers == 0:
+        return
+    if isinstance(body, SwinBody):
+        raise RequestError(f"num_hidden_layers is {layers}: a Swin's stages differ in width, so it keeps all; give 0")
+    own = len(body.encoder.layer)
+    if layers > own:
+        raise RequestError(f"num_hidden_layers is {layers}: the body has {own} layers; give at most as many, or 0")
+    body.encoder.layer = body.encoder.layer[:layers]
+    body.config.num_hidden_layers = layers
 
 
 def restrict(body: Body, scope: Scope, lora_rank: int = 8) -> None:

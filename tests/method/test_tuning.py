@@ -3,6 +3,7 @@ import torch
 from torch import nn
 
 from pare.config import Tuning
+from pare.errors import RequestError
 from pare.method import body as bodies
 from pare.method import tuning
 
@@ -93,3 +94,20 @@ def test_every_scope_trains(case):
         objective(*case.batch(), case.mixing(objective, 3)).total.mean().backward()
         for name, p in objective.named_parameters():
             assert (p.grad is not None) == p.requires_grad, (scope, name)
+
+
+def test_a_cut_body_gives_the_features_of_its_last_kept_layer():
+    whole, body = bodies.load("roberta-mini-text").eval(), bodies.load("roberta-mini-text").eval()
+    tuning.cut(body, 1)
+    tokens = whole.source_embedder(torch.arange(64).view(2, 32))
+    expected = whole.block(whole.encoder.layer[0], tokens)
+    assert torch.equal(body(tokens), expected)
+    again = bodies.from_config(body.config.to_dict())
+    again.load_state_dict(body.state_dict())
+    assert torch.equal(again.eval()(tokens), expected)
+
+
+@pytest.mark.parametrize(("name", "layers", "says"), [("roberta-mini", 3, "has 2 layers"), ("swin-mini", 1, "give 0")])
+def test_a_body_that_cannot_be_cut_so_is_refused(name, layers, says):
+    with pytest.raises(RequestError, match=f"num_hidden_layers is {layers}: .*{says}"):
+        tuning.cut(bodies.load(name), layers)
