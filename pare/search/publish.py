@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from pare.layout import RUNNING, SweepDir
-from pare.reporting import best_model, leaderboard
+from pare.reporting import best_model, board, leaderboard
 from pare.search.resolve import ResolvedSweep
 
 if TYPE_CHECKING:
@@ -33,9 +32,7 @@ def publish(resolved: ResolvedSweep, mirror: BucketSync | None, console: Console
     console.print(
         f"report.html, tables, models and leaderboard.md: {where}", highlight=False, markup=False, soft_wrap=True
     )
-    # TensorBoard's fast reader holds every file open, and shows only half of a thousand runs.
-    command = f"tensorboard --load_fast false --logdir {shlex.quote(str(out / 'tb'))}"
-    console.print(f"compare the trials: {command}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"compare the trials: {board.line(out)}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _is_published(resolved: ResolvedSweep) -> bool:

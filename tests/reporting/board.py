@@ -52,7 +52,7 @@ class Board:
             "experimentName": "",
             "allowedStatuses": statuses,
             "startIndex": 0,
-            "sliceSize": 100,
+            "sliceSize": 10_000,
             "colParams": [],
         }
         return {group["name"]: group for group in self._ask("hparams/session_groups", request)["sessionGroups"]}
