@@ -1,35 +1,15 @@
 """Sweep PaRe over the ten tasks of NAS-Bench-360.
 
-python sweeps/nas360.py
-    laptop: small bodies, Darcy flow generated, ECG simulated; 2 cores, about 5 minutes.
-python sweeps/nas360.py --preset paper --tasks darcy
-    paper: Swin-B and RoBERTa-B on the official files below --data-root, sources included; by default all ten tasks.
-
-Every sweep ends with a leaderboard: PaRe beside naive fine-tuning and the constant prediction, the test split opened
-once, for the configurations chosen on validation.
+`pare nas360` is the same, and `--help` explains it. For a sweep of your own, copy this file and change the
+presets: their tasks, trials and seeds are in pare/commands/nas360.py.
 """
 
 import sys
 
+from pare.commands import nas360
 from pare.search.command import main
-from pare.search.request import Preset, PresetName
 
-TASKS = (
-    "cifar100",
-    "spherical",
-    "ninapro",
-    "fsd50k",
-    "darcy",
-    "psicov",
-    "cosmic",
-    "ecg",
-    "satellite",
-    "deepsea",
-)
-PRESETS: dict[PresetName, Preset] = {
-    "laptop": Preset(tasks=("darcy", "ecg"), trials=10, seeds=2),
-    "paper": Preset(tasks=TASKS, trials=40, seeds=3),
-}
+PRESETS = nas360.PRESETS
 
 if __name__ == "__main__":
-    sys.exit(main("nas360", __doc__, PRESETS))
+    sys.exit(main("nas360", nas360.__doc__, PRESETS))

@@ -28,12 +28,12 @@ from optuna.trial import FrozenTrial, TrialState
 from pare import tasks
 from pare.data.task import Direction
 from pare.layout import SweepDir
-from pare.reporting import report
+from pare.reporting import report, schema, tables
 from pare.reporting.records import Record
 from pare.reporting.report import Context, Importance
-from pare.search.request import Request
+from pare.search.request import PYTHON, Request
 from pare.search.study.samplers import METHOD
-from pare.search.study.storage import read_trials
+from pare.search.study.storage import read_trials, sqlite
 
 if TYPE_CHECKING:  # its imports take longer than writing a page
     from pare.search.plans import TaskPlan
@@ -157,6 +157,20 @@ def _write(out: Path, command_line: str, left: int, found: Mapping[str, Importan
     return report.write(out, Context(command_line, left, known))
 
 
+def rewrite(out: Path) -> Path:
+    """Write the page of the sweep in `out` from its files alone, whether its driver runs or not."""
+    asked = json.loads(SweepDir(out).manifest.read_text(encoding="utf-8"))
+    trials = tables.load(out, schema.TRIALS).select(["task", "state"]).to_pylist()
+    found = {}
+    for name in dict.fromkeys(row["task"] for row in trials):
+        study = SweepDir(out).task(name).study
+        ended = read_trials(sqlite(study), name) if study.is_file() else []
+        method = (asked["request"]["methods"] or ["pare"])[0]
+        found[name] = importance(tasks.get(name).metric.direction, method, ended)
+    running = sum(row["state"] == "running" for row in trials)
+    return _write(out, command(out, asked["script"]), running, found)
+
+
 def importance(direction: Direction, method: str, ended: Sequence[FrozenTrial]) -> Importance | None:
     """Measure each setting's importance over the ended trials of a method; None while too few can be compared.
 
@@ -197,20 +211,22 @@ def _at(trial: FrozenTrial, epoch: int) -> FrozenTrial:
 
 
 def command(out: Path, script: str) -> str:
-    """Return the command line of the sweep in `out`, from its manifest: every option that is not at its default."""
-    asked = json.loads(SweepDir(out).manifest.read_text(encoding="utf-8"))["request"]
-    words = ["python", f"sweeps/{script}.py"]
-    for name, default in asdict(Request()).items():
-        value = asked.get(name)
-        if value is None or value == (list(default) if isinstance(default, tuple) else default):
-            continue
+    """Return the command of the sweep in `out`, from its manifest: every option that is not at its default."""
+    manifest = json.loads(SweepDir(out).manifest.read_text(encoding="utf-8"))
+    defaults = json.loads(json.dumps(asdict(Request())))
+    # Options of one script alone, such as --data, have no default here.
+    given = {name: value for name, value in manifest["request"].items() if value != defaults.get(name)}
+    program = manifest.get("program", f"python sweeps/{script}.py")
+    if program == PYTHON:
+        return f"{PYTHON}({', '.join(['x', 'y', *(f'{name}={value!r}' for name, value in given.items())])})"
+    words = []
+    for name, value in given.items():
         option = name.replace("_", "-")
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
-        else:
-            values = value if isinstance(value, list) else [value]
-            words += [f"--{option}", *map(str, values)]
-    return shlex.join(words)
+        elif value not in (None, []):
+            words += [f"--{option}", *map(str, value if isinstance(value, list) else [value])]
+    return f"{program} {shlex.join(words)}".rstrip()
 
 
 if __name__ == "__main__":

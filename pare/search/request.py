@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -19,6 +19,9 @@ from pare.search.study import SamplerName, SchedulerName
 ExecutorName = Literal["tune", "inline"]
 PresetName = Literal["laptop", "paper"]
 
+PYTHON = "pare.sweep"
+"""The function by which Python asks for a sweep."""
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -33,6 +36,9 @@ class Preset:
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What the user asks for; see `--help`."""
+
+    program: ClassVar[str] = ""
+    """What made the request, if no command line did."""
 
     tasks: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = ()
     """Tasks to sweep, by name. [default: the preset's]"""

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL
-
 from pare import sources, tasks
 from pare.bucket import Folder
 from pare.config import Run
@@ -29,6 +27,7 @@ from pare.search.plans import TaskPlan
 from pare.search.request import Preset, PresetName, Request
 from pare.search.study import space
 from pare.search.study.journal import StudyJournal
+from pare.search.study.storage import sqlite
 from pare.search.study.study import Study
 from pare.search.sweep import Sweep
 
@@ -158,11 +157,6 @@ def _require_model(run: Run, data: Mapping[tuple[str, str], Prepared]) -> None:
     methods.build(run, task, task.criterion, data[run.task, ""].statistics, source, source_data.statistics)
 
 
-def _sqlite(path: Path) -> str:
-    """Return the SQLite URL of a file, whatever characters its path has."""
-    return URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
-
-
 def _plan(
     task: Task,
     base: Run,
@@ -174,7 +168,7 @@ def _plan(
     journals: bool,
 ) -> TaskPlan:
     folder = SweepDir(out).task(task.name)
-    storage: str | None = request.study_storage or _sqlite(folder.study)
+    storage: str | None = request.study_storage or sqlite(folder.study)
     if request.plan and not folder.study.exists():
         storage = None  # a plan starts nothing
     else:

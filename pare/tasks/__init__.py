@@ -1,7 +1,7 @@
 """The registry of tasks: a name and the module that holds it, imported when first asked for.
 
 Beside those below there are tasks of other packages, as entry points of the group `pare.tasks` (name = "module:TASK"),
-those of a Python file, given by its path, and those that `sweeps/own.py` and `sweeps/openml_cc18.py` made of data. The
+those of a Python file, given by its path, and those that `pare own` and `pare openml-cc18` made of data. The
 last two are this process's own: it tells other processes of them by their `definitions`, which those `adopt`.
 """
 
@@ -88,7 +88,7 @@ def get(name: str) -> Task:
         if found := _elsewhere(name):
             return found
         if name.startswith("openml-"):
-            raise RequestError(f"{name} is made by sweeps/openml_cc18.py: run that")
+            raise RequestError(f"{name} is made by sweeps/openml_cc18.py: run that, or pare openml-cc18")
         raise RequestError(f"unknown task {name!r}: choose from {', '.join(names())}")
     module, _, attribute = _MODULES[name].partition(":")
     task: Task = getattr(import_module(module), attribute or "TASK")

@@ -1,4 +1,4 @@
-"""`python -m pare.tasks.prepare TASK…`: bring and prepare data ahead of a sweep, on a machine without a GPU, say."""
+"""`pare prepare TASK…`: bring and prepare data ahead of a sweep, on a machine without a GPU, say."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from pare.data.task import ProgressCallback, Task
 from pare.errors import RequestError
 from pare.terminal import print_anywhere
 
-_NAME = "pare.tasks.prepare"
+_NAME = "pare prepare"
 
 
 @Parameter(name="*")
@@ -58,9 +58,7 @@ class Options:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prepare the tasks of a command line; returns the exit code, 0 or, for what a user can mend, 2."""
     print_anywhere()
-    app = App(
-        name=f"python -m {_NAME}", help=_HELP, help_format="plaintext", version_flags=[], result_action="return_value"
-    )
+    app = App(name=_NAME, help=_HELP, help_format="plaintext", version_flags=[], result_action="return_value")
 
     @app.default
     def _(*task: str, options: Options = Options()) -> int:

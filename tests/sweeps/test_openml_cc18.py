@@ -6,11 +6,11 @@ import pytest
 
 import pare
 from pare import tasks
+from pare.commands import openml_cc18
 from pare.errors import RequestError
 from pare.search.command import main
 from pare.search.request import parse
 from pare.tasks.openml import tables
-from sweeps import openml_cc18
 
 
 @pytest.fixture(autouse=True)
@@ -19,11 +19,11 @@ def _forgotten(monkeypatch):
 
 
 def _request(root, *arguments):
-    return parse("openml_cc18", "", [*arguments, "--data-root", str(root)], openml_cc18.Tables)
+    return parse("openml_cc18", "", [*arguments, "--data-root", str(root)], openml_cc18.OpenMLTables)
 
 
 def test_help_is_the_page(capsys):
-    assert parse("openml_cc18", openml_cc18.__doc__, ["--help"], openml_cc18.Tables) is None
+    assert parse("openml_cc18", openml_cc18.__doc__, ["--help"], openml_cc18.OpenMLTables) is None
     text = capsys.readouterr().out
     assert "Gradient boosting" in text
     assert "--download" in text
@@ -54,7 +54,7 @@ def test_boosting_and_provenance_stand_in_the_leaderboard_and_the_model_takes_ro
     small = ["--preset", "laptop", "--tasks", "openml-balance-scale", "--trials", "1", "--epochs", "1", "--seeds", "1"]
     options = ["--data-root", tmp_path / "data", "--out", out, "--executor", "inline"]
     arguments = [*small, *map(str, options)]
-    code = main("openml_cc18", openml_cc18.__doc__, openml_cc18.PRESETS, arguments, kind=openml_cc18.Tables)
+    code = main("openml_cc18", openml_cc18.__doc__, openml_cc18.PRESETS, arguments, kind=openml_cc18.OpenMLTables)
     assert code == 0
     board = pd.read_parquet(out / "leaderboard.parquet")
     assert set(board.method) == {"pare", "constant", "gradient boosting"}

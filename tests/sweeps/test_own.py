@@ -10,11 +10,11 @@ from sklearn.datasets import load_diabetes, load_digits
 
 import pare
 from pare import tasks
+from pare.commands import own
 from pare.errors import RequestError
 from pare.reporting import read
 from pare.search.command import main
 from pare.search.request import parse
-from sweeps import own
 
 _PREDICT = "import sys, numpy as np, pare; np.save(sys.argv[3], pare.load(sys.argv[1]).predict(np.load(sys.argv[2])))"
 

@@ -3,8 +3,8 @@
 import pytest
 
 from pare import tasks
+from pare.commands import pdebench
 from pare.search.request import parse
-from sweeps import pdebench
 
 
 @pytest.mark.parametrize("preset", pdebench.PRESETS.values(), ids=pdebench.PRESETS)

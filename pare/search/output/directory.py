@@ -6,8 +6,10 @@ import contextlib
 import json
 import os
 import platform
+import shlex
 import shutil
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
@@ -19,7 +21,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from pare import files
+from pare import files, tasks
 from pare.config import Run
 from pare.errors import DataError, RequestError
 from pare.layout import SweepDir
@@ -27,6 +29,9 @@ from pare.search.request import Request
 
 LOCK = ".lock"
 """Prefix of the lock's files."""
+
+_DEFINITIONS = "definitions"
+"""Key of the manifest with the text of each task of the user's own, by its path."""
 
 _VERSIONS = ("pare-sweep", "ray", "torch", "transformers", "optuna")
 
@@ -98,6 +103,7 @@ def write_manifest(
     path = SweepDir(out).manifest
     identity = {"script": script, "preset": preset, "seed": request.seed}
     name = uuid.uuid4().hex[:8]
+    definitions = {own.path: own.text for own in tasks.definitions()}
     if path.exists():
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
@@ -116,17 +122,60 @@ def write_manifest(
                 "with --fresh"
             )
         bases = {task: Run.from_flat(flat) for task, flat in earlier["base"].items()} | dict(bases)
+        definitions |= {path: text for path, text in earlier.get(_DEFINITIONS, {}).items() if path not in definitions}
     text = {
         "id": name,
         **identity,
+        "program": request.program or _program(script),
         "request": {key: _plain(value) for key, value in asdict(request).items()} | _storage(request),
         "base": {task: run.flat() for task, run in bases.items()},
         "versions": {"python": platform.python_version(), **{each: _version(each) for each in _VERSIONS}},
         "commit": _commit(),
         "machine": {"system": platform.platform(), "resources": dict(resources)},
+        _DEFINITIONS: definitions,
     }
     files.write_text(path, json.dumps(text, indent=2, ensure_ascii=False))
     return name
+
+
+def existing(out: Path | str) -> SweepDir:
+    """Return the directory of a sweep that has begun.
+
+    Raises:
+        RequestError: it holds none.
+    """
+    found = SweepDir(Path(out))
+    if not found.manifest.is_file():
+        what = "holds no sweep" if found.path.is_dir() else "does not exist"
+        raise RequestError(f"{out} {what}: give the directory that --out was, such as runs/nas360")
+    return found
+
+
+def adopt_tasks(out: Path) -> None:
+    """Know the tasks of the user's own that the sweep in `out` has; of those in Python, only files that are still here.
+
+    Raises:
+        RequestError: `out` holds no sweep.
+        DataError: its manifest is damaged.
+    """
+    path = existing(out).manifest
+    try:
+        known = {**json.loads(path.read_text(encoding="utf-8")).get(_DEFINITIONS, {}), **_of_models(out)}
+    except (ValueError, TypeError, AttributeError) as error:
+        raise DataError(f"{path} is damaged ({error!r})") from None
+    own = [tasks.Definition(at, text) for at, text in known.items() if at.endswith(".json") or _has(Path(at), text)]
+    tasks.adopt([*own, *(each for each in tasks.definitions() if each.path not in known)])
+
+
+def _of_models(out: Path) -> dict[str, str]:
+    """Return the specifications in the models of `out`, for sweeps whose manifest had none yet."""
+    configs = {path: json.loads(path.read_text(encoding="utf-8")) for path in out.glob("*/best/config.json")}
+    return {str(path): json.dumps(config["own"]) for path, config in configs.items() if "own" in config}
+
+
+def _has(path: Path, text: str) -> bool:
+    """Whether a Python file of that content lies here: code is taken from its author's place, not from results."""
+    return path.is_file() and path.read_text(encoding="utf-8") == text
 
 
 def earlier_bases(out: Path) -> dict[str, Run]:
@@ -136,6 +185,14 @@ def earlier_bases(out: Path) -> dict[str, Run]:
         return {task: Run.from_flat(flat) for task, flat in base.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+def _program(script: str) -> str:
+    """Return how this process was started, as far as it is a page of sweeps; else the command that does the same."""
+    page = Path(sys.argv[0])
+    if page.suffix != ".py" or page.name == "__main__.py":
+        return f"pare {script.replace('_', '-')}"
+    return f"python {shlex.quote(os.path.relpath(page))}"
 
 
 def _version(package: str) -> str:

@@ -26,7 +26,7 @@ from optuna.storages import RDBStorage
 from optuna.storages._rdb import models  # the schema, which Optuna has no public name for
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
-from sqlalchemy import Connection, create_engine, event, make_url, select, update
+from sqlalchemy import URL, Connection, create_engine, event, make_url, select, update
 
 from pare.data.task import Direction
 from pare.search.study.journal import StudyJournal, replay
@@ -131,6 +131,11 @@ class Database:
             self._known.pop(trial.number, None)
         else:
             self._ids[trial.number], self._known[trial.number] = there, _snapshot(trial)
+
+
+def sqlite(path: Path) -> str:
+    """Return the SQLite URL of a file, whatever characters its path has."""
+    return URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
 
 
 def read_trials(url: str, name: str) -> list[FrozenTrial]:

@@ -6,9 +6,8 @@ from importlib import metadata
 import pytest
 
 from pare.bucket import reach
-from pare.search import resolve
 from pare.search.output import directory
-from pare.search.study.storage import Database
+from pare.search.study.storage import Database, sqlite
 
 NAMES = ["plain", "a b", "100%", "a%20b", "what?", "no#1", "ünï", "a{b}", "a+b&c=d", "it's", "[old]"]
 
@@ -17,7 +16,7 @@ NAMES = ["plain", "a b", "100%", "a%20b", "what?", "no#1", "ünï", "a{b}", "a+b
 def test_a_study_lies_in_its_folder(tmp_path, name):
     folder = tmp_path / name
     folder.mkdir()
-    database = Database("study", resolve._sqlite(folder / "study.db"), "minimize")
+    database = Database("study", sqlite(folder / "study.db"), "minimize")
     database.settle()
     assert [path.name for path in tmp_path.iterdir()] == [name]
     with sqlite3.connect(folder / "study.db") as connection:
