@@ -17,7 +17,7 @@ from filelock import FileLock
 from pare import bucket
 from pare.bucket import Folder
 from pare.config import Run
-from pare.data import store
+from pare.data import labels, store
 from pare.data.official import archives, locate
 from pare.data.store import Prepared
 from pare.data.task import ProgressCallback, Task
@@ -122,9 +122,15 @@ class DataProvider:
         return True
 
     def _would_make(self, task: Task, key: str) -> bool:
-        return store.origin(task, self.root, self.preset).key == key
+        return store.origin(task, self.root, self.preset).key == labels.parse(key)[0]
 
     def _make(self, task: Task, key: str) -> None:
+        whole, budget = labels.parse(key)
+        if budget:
+            if not (self.root / whole).is_dir() and not self._pull(whole):
+                self._make(task, whole)
+            labels.prepare(task, store.load(self.root, whole), budget)
+            return
         if not self._would_make(task, key):
             raise TrainingError(
                 f"{platform.node()} lacks the data of {task.name} ({key}) and would make other data below {self.root}: "

@@ -26,7 +26,7 @@ _FORMAT = 2
 """Raised whenever the files below change their layout."""
 
 META = "meta.json"
-_STATISTICS = "statistics.npz"
+STATISTICS = "statistics.npz"
 _PARTIAL = ".partial-"
 _PARTS = ".splits-"
 _DAY = 86400.0
@@ -141,7 +141,7 @@ def prepare(task: Task, root: Path, preset: str, progress: ProgressCallback) -> 
             try:
                 raw = task.read(source, progress)
                 for name in SPLITS:
-                    atomic_dir(parts / name, functools.partial(_write_split, task, name, raw))
+                    atomic_dir(parts / name, functools.partial(write_split, task, name, raw))
                 atomic_dir(root / made.key, functools.partial(_join, task, parts, made))
             except Exception:
                 shutil.rmtree(parts, ignore_errors=True)
@@ -166,8 +166,8 @@ def load(root: Path, key: str) -> Prepared:
         meta = json.loads((folder / META).read_text(encoding="utf-8"))
         if meta["format"] != _FORMAT or meta["provenance"] not in get_args(Provenance):
             raise ValueError("it was written by another version")
-        name = _STATISTICS
-        with np.load(folder / _STATISTICS, allow_pickle=False) as file:
+        name = STATISTICS
+        with np.load(folder / STATISTICS, allow_pickle=False) as file:
             statistics = dict(file)
         for split in SPLITS:
             name = f"{split}.arrow"
@@ -183,7 +183,7 @@ def _damaged(folder: Path, name: str, error: Exception) -> DataError:
     return DataError(f"{folder} is damaged at {name} ({reason}): remove the folder and prepare the data again")
 
 
-def _write_split(task: Task, name: str, raw: Raw, folder: Path) -> None:
+def write_split(task: Task, name: str, raw: Raw, folder: Path) -> None:
     """Write one split and, as it may have made them on its way, the statistics."""
     chunks: Split | Iterable[Split] = getattr(raw, name)
     classes = np.zeros(task.output_shape[0] if task.kind in ("classification", "multilabel") else 0, dtype=int)
@@ -197,7 +197,7 @@ def _write_split(task: Task, name: str, raw: Raw, folder: Path) -> None:
     text = {"count": count, "classes": classes.tolist(), "sha256": _sha256(folder / f"{name}.arrow")}
     (folder / META).write_text(json.dumps(text), encoding="utf-8")
     arrays: dict[str, Any] = dict(raw.statistics)
-    np.savez(folder / _STATISTICS, **arrays)
+    np.savez(folder / STATISTICS, **arrays)
 
 
 def _join(task: Task, parts: Path, made: Origin, folder: Path) -> None:
@@ -205,11 +205,11 @@ def _join(task: Task, parts: Path, made: Origin, folder: Path) -> None:
     arrays: dict[str, Any] = {}
     meta: dict[str, dict[str, Any]] = {}
     for name in SPLITS:
-        _link(parts / name / f"{name}.arrow", folder / f"{name}.arrow")
+        link(parts / name / f"{name}.arrow", folder / f"{name}.arrow")
         meta[name] = json.loads((parts / name / META).read_text(encoding="utf-8"))
-        with np.load(parts / name / _STATISTICS, allow_pickle=False) as file:
+        with np.load(parts / name / STATISTICS, allow_pickle=False) as file:
             arrays |= dict(file)
-    np.savez(folder / _STATISTICS, **arrays)
+    np.savez(folder / STATISTICS, **arrays)
     text = {
         "format": _FORMAT,
         "task": task.name,
@@ -223,7 +223,8 @@ def _join(task: Task, parts: Path, made: Origin, folder: Path) -> None:
     (folder / META).write_text(json.dumps(text, indent=2) + "\n", encoding="utf-8")
 
 
-def _link(path: Path, copy: Path) -> None:
+def link(path: Path, copy: Path) -> None:
+    """Let a file have a second name, or copy it."""
     try:
         os.link(path, copy)
     except OSError:  # a disk without hard links: exFAT, some network shares

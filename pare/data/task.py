@@ -182,6 +182,10 @@ class Task(ABC):
             DataError: a file is missing, truncated or malformed; names the file and what was expected.
         """
 
+    def statistics_of(self, train: Split) -> Mapping[str, np.ndarray]:  # noqa: ARG002
+        """Return the `Raw.statistics` of some training samples alone; what is missing is taken over all of them."""
+        return {}
+
     @abstractmethod
     def encode(self, raw: np.ndarray) -> np.ndarray:
         """Turn raw samples, as a user of the finished model has them, into inputs (n, *shape) float32.

@@ -8,6 +8,7 @@ from typing import Any
 from huggingface_hub import ModelCard, ModelCardData
 
 from pare.config import Run
+from pare.data.labels import parse
 from pare.data.task import Task
 from pare.method.catalogue import METHODS, is_pretrained
 from pare.reporting.records import PROVENANCE, describe
@@ -23,10 +24,12 @@ def card(task: Task, run: Run, facts: Mapping[str, Any]) -> ModelCard:
         base_model=run.body if weights == "pretrained" and "/" in run.body else None,
     )
     body = {"pretrained": "pretrained weights", "random": "random weights: not a pretrained body"}[weights]
+    _, budget = parse(run.data)
     lines = [
         f"# {task.title} ({task.name}), {run.method}",
         "",
         f"- Data: **{facts['provenance']}**, {PROVENANCE[facts['provenance']]}.",
+        *([f"- Training labels: {budget.labels:,}, the rest unused."] if budget else []),
         f"- Body: `{run.body}`, starting from {body}.",
         f"- Metric: {describe(task.metric)}.",
         *(f"- {title}: {text}." for title, text in _results(facts)),

@@ -17,6 +17,8 @@ from rich.text import Text
 
 from pare import files, tasks
 from pare.config import MethodName
+from pare.data.baselines import Score
+from pare.data.labels import parse
 from pare.data.task import Provenance, Published, Task
 from pare.layout import SweepDir
 from pare.reporting import baselines, schema, tables
@@ -46,6 +48,7 @@ class Entry:
     difference_low: float | None
     difference_high: float | None
     provenance: Provenance
+    labels: int | None
     body: str
     published: float | None
     source: str
@@ -81,7 +84,7 @@ def build(out: Path) -> list[Entry]:
             _row(task, method, its[0], its[1], its[2])
             for method in dict.fromkeys(row["method"] for row in its[0] + its[1])
         ]
-        own += [_baseline(task, own[-1].provenance, *score) for score in reached.get(name, ())]
+        own += [_baseline(task, own[-1], score) for score in reached.get(name, ())]
         sign = 1 if task.metric.direction == "minimize" else -1
         rows += sorted(own, key=lambda row: (row.test is None, sign * (row.test or 0.0)))
     return rows
@@ -127,36 +130,45 @@ def _row(
         difference_low=low,
         difference_high=high,
         provenance=last["provenance"],
+        labels=labels_of(last),
         body=last["body"],
         published=published.value if published else None,
         source=f"{published.method}: {published.source}" if published else "",
-        comparable=_comparable(last["provenance"], published),
+        comparable=_comparable(last["provenance"], labels_of(last), published),
         gpu_hours=sum(row["gpu_hours"] for row in [*trials, *confirm, *defaults]),
         **_measure(task),
     )
 
 
-def _baseline(task: Task, provenance: Provenance, name: str, validation: float, test: float) -> Entry:
+def labels_of(row: tables.Row) -> int | None:
+    """Return the training labels that a run had, None for all."""
+    budget = parse(row["config.data"] or "")[1]
+    return budget.labels if budget else None
+
+
+def _baseline(task: Task, beside: Entry, score: Score) -> Entry:
+    """Return the row of a baseline, which has the same data as the method `beside`."""
     return Entry(
         task=task.name,
-        method=name,
+        method=score.name,
         trials=0,
         pruned=0,
         failed=0,
-        validation=validation,
+        validation=score.validation,
         default=None,
         overtuned=False,
-        test=test,
+        test=score.test,
         spread=None,
         seeds=0,
         difference=None,
         difference_low=None,
         difference_high=None,
-        provenance=provenance,
+        provenance=beside.provenance,
+        labels=beside.labels,
         body="",
         published=None,
         source="",
-        comparable=_comparable(provenance, None),
+        comparable=_comparable(beside.provenance, beside.labels, None),
         gpu_hours=0.0,
         **_measure(task),
     )
@@ -172,11 +184,13 @@ def _published(task: Task, method: str) -> Published | None:
     return max(figures, key=lambda figure: figure.verified, default=None)
 
 
-def _comparable(provenance: Provenance, published: Published | None) -> str:
+def _comparable(provenance: Provenance, labels: int | None, published: Published | None) -> str:
     if provenance != "real":
         return f"no: {provenance}"
     if published is None:
         return "no figure"
+    if labels:
+        return f"no: {labels} labels"
     if published.metric:
         return f"no: {published.metric}"
     return "yes" if published.verified else "no: unverified"
@@ -262,7 +276,8 @@ def _by_task(rows: Sequence[Entry]) -> list[tuple[Task, list[Entry]]]:
 def _heading(task: Task, rows: Sequence[Entry]) -> list[str]:
     provenances = dict.fromkeys(row.provenance for row in rows)
     data = "; ".join(f"{provenance}, {PROVENANCE[provenance]}" for provenance in provenances)
-    return [f"{task.title} ({task.name})", describe(task.metric), f"data: {data}"]
+    few = [f"training labels: {row.labels:,}, the rest unused" for row in rows[:1] if row.labels]
+    return [f"{task.title} ({task.name})", describe(task.metric), f"data: {data}", *few]
 
 
 def _line(text: str) -> Text:

@@ -75,6 +75,7 @@ def render(out: Path, context: Context) -> str:
             "task": task,
             "metric": describe(task.metric),
             "provenance": {row["provenance"]: PROVENANCE[row["provenance"]] for row in own + runs},
+            "labels": next((leaderboard.labels_of(row) for row in own + runs), None),
             "leaderboard": [_columns(leaderboard.texts(row)) for row in rows if row.task == name],
             "published": [p for p in task.published if not p.metric],
             "differences": [(row, _verdict(row)) for row in rows if row.task == name and row.difference is not None],

@@ -49,6 +49,7 @@ def leaderboard() -> Any:
             _field("difference_low", pa.float64(), "Lower end of its 95 % interval (paired, Student's t)", "unit"),
             _field("difference_high", pa.float64(), "Upper end of its 95 % interval", "unit"),
             _field("provenance", pa.string(), "Of the data: real, generated or simulated"),
+            _field("labels", pa.int64(), "Training labels that --labels bought; empty: all"),
             _field("body", pa.string(), "Weights of the body at the start: random or pretrained"),
             _field("published", pa.float64(), "Published test metric of the same method", "unit"),
             _field("source", pa.string(), "Where it was published"),

@@ -56,6 +56,10 @@ class Request:
     source: Annotated[str | None, Parameter(show_default=False)] = None
     """Source proxy that patches come from, of what the body was pretrained on. [default: the body's, or the task's]"""
 
+    labels: Annotated[int | None, Parameter(show_default=False)] = None
+    """Training labels to use, drawn by class with --seed, of each class one at least; the rest of the training samples
+    is unused, validation and test are whole. [default: all]"""
+
     trials: Annotated[int | None, Parameter(show_default=False)] = None
     """Trials per task in total, a resumed sweep included. [default: the preset's]"""
 
@@ -125,6 +129,7 @@ class Request:
 
     def __post_init__(self) -> None:
         for name, least in (
+            ("labels", 1),
             ("trials", 1),
             ("epochs", 1),
             ("seeds", 1),

@@ -10,6 +10,8 @@ from typing import Any
 from pare import sources, tasks
 from pare.bucket import Folder
 from pare.config import Run
+from pare.data import labels
+from pare.data.labels import LabelBudget
 from pare.data.provider import DataProvider
 from pare.data.store import Prepared
 from pare.data.task import Task
@@ -30,6 +32,9 @@ from pare.search.study.journal import StudyJournal
 from pare.search.study.storage import sqlite
 from pare.search.study.study import Study
 from pare.search.sweep import Sweep
+
+_MOST_EPOCHS = 40
+"""The most epochs that few labels get, each with a validation."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,8 @@ def resolve(
                 with progress.preparing(needed) as show:
                     data[needed, body] = provider.prepare(tasks.get(needed).for_body(body), show)
         bases[task.name] = _base(task, settings[task.name], data, request)
+        if request.labels:
+            bases[task.name] = _with_few_labels(task, bases[task.name], data, request, progress)
         if bases[task.name] != earlier.get(task.name):
             _require_model(bases[task.name], data)
     executor.require_data(provider, data)
@@ -95,10 +102,7 @@ def resolve(
         for task in chosen
     ]
     if not request.plan:
-        for task in chosen:
-            if not baselines.path(out, task.name).exists():
-                with progress.preparing(f"the baselines of {task.name}"):
-                    baselines.measure(out, task, data[task.name, ""])
+        _measure_baselines(out, chosen, data, progress)
     slots = executor.slots
     gpus = slots.workers.gpus * slots.workers.count
     sweep = Sweep(plans, out, [], slots.concurrent, gpus, budget, request.warm_start)
@@ -142,6 +146,36 @@ def _base(task: Task, settings: Mapping[str, Any], data: Mapping[tuple[str, str]
         seed=request.seed,
     ).replace(settings)
     return run.replace({"epochs": request.epochs}) if request.epochs else run
+
+
+def _with_few_labels(
+    task: Task, run: Run, data: dict[tuple[str, str], Prepared], request: Request, progress: SweepProgress
+) -> Run:
+    """Put the data of the request's labels in the place of the whole, say so, and return the run on them.
+
+    Without --epochs the run gets more of them, up to `_MOST_EPOCHS`, so that it has as many updates as with all labels.
+    """
+    assert request.labels is not None  # noqa: S101 - called with some only
+    whole = data[task.name, ""]
+    few = data[task.name, ""] = labels.prepare(task, whole, LabelBudget(request.labels, request.seed))
+    samples, epochs = few.counts["train"], run.epochs
+    if not request.epochs:
+        epochs = max(epochs, min(_MOST_EPOCHS, round(epochs * whole.counts["train"] / samples)))
+    line = f"{task.name}: {request.labels:,} of {labels.count(task, whole.split('train')):,} training labels"
+    line += f", {samples:,} samples" if samples != request.labels else ""
+    line += f"; {epochs} epochs instead of {run.epochs}, for as many updates" if epochs != run.epochs else ""
+    progress.console.print(line, highlight=False, soft_wrap=True)
+    return run.replace({"data": few.key, "epochs": epochs})
+
+
+def _measure_baselines(
+    out: Path, chosen: Sequence[Task], data: Mapping[tuple[str, str], Prepared], progress: SweepProgress
+) -> None:
+    """Measure the baselines of each task that has no table of them in `out`."""
+    for task in chosen:
+        if not baselines.path(out, task.name).exists():
+            with progress.preparing(f"the baselines of {task.name}"):
+                baselines.measure(out, task, data[task.name, ""])
 
 
 def _require_model(run: Run, data: Mapping[tuple[str, str], Prepared]) -> None:

@@ -124,6 +124,13 @@ def test_statistics_fit_a_sample(case):
         assert not name.endswith("std") or (array > 0).all()
 
 
+def test_statistics_of_all_training_samples_are_those_of_the_data(case):
+    found = case.task.statistics_of(case.data.split("train"))
+    assert found.keys() <= case.data.statistics.keys()
+    for name, array in found.items():
+        np.testing.assert_allclose(array, case.data.statistics[name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
 def test_augmentation_comes_from_the_seeds_alone(case):
     split = case.data.split("train")
     seeds = np.random.default_rng(0).integers(0, 2**64, 4, dtype=np.uint64)

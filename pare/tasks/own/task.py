@@ -121,15 +121,18 @@ class OwnTask(Task):
             rows = np.flatnonzero(split == name)
             rows = rows[np.argsort(group[rows], kind="stable")]  # samples of a group lie together
             parts[name] = Split(x[rows], y[rows], group[rows])
-        statistics = _statistics("input", parts["train"].x, by_feature=self.specification.columns is not None)
-        if self.kind == "dense":
-            statistics |= _statistics(
-                "output", parts["train"].y, by_feature=False, scalar=self.output_shape == self.spatial_shape
-            )
-        elif self.kind == "regression":
-            statistics |= _statistics("output", parts["train"].y, by_feature=True)
         progress(1, 1)
-        return Raw(**parts, statistics=statistics)
+        return Raw(**parts, statistics=self.statistics_of(parts["train"]))
+
+    def statistics_of(self, train: Split) -> dict[str, np.ndarray]:
+        """Return mean and deviation of inputs and, for real numbers, of targets."""
+        found = _statistics("input", train.x, by_feature=self.specification.columns is not None)
+        if self.kind == "dense":
+            scalar = self.output_shape == self.spatial_shape
+            found |= _statistics("output", train.y, by_feature=False, scalar=scalar)
+        elif self.kind == "regression":
+            found |= _statistics("output", train.y, by_feature=True)
+        return found
 
     def encode(self, raw: Any) -> np.ndarray:
         """Encode samples of the user's file, or rows of its table (data frame), as (n, *shape) float32."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -120,19 +121,27 @@ class OneFrame(Task):
         first = tenth if self.test_first else 0
         train, val = slice(first, first + count - 2 * tenth), slice(first + count - 2 * tenth, first + count - tenth)
         test = slice(0, tenth) if self.test_first else slice(count - tenth, count)
+        found = checks.raw((x[train], y[train]), (x[val], y[val]), (x[test], y[test]))
+        return replace(found, statistics=self._statistics(x[train], y[train]))
+
+    def statistics_of(self, train: Split) -> dict[str, np.ndarray]:
+        """Return mean and deviation of each channel; those of each place of a target, if so, take more samples."""
+        found = self._statistics(train.x, train.y)
+        return found if self.homogeneous else {name: found[name] for name in ("input_mean", "input_std")}
+
+    def _statistics(self, x: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
         places = tuple(range(2, x.ndim))
-        input_mean, input_std = _moments(x[train], (0, *places))
-        channels = y.reshape(count, -1, *self.spatial_shape)
-        output_mean, output_std = _moments(channels[train], (0, *places) if self.homogeneous else (0,))
+        input_mean, input_std = _moments(x, (0, *places))
+        channels = y.reshape(len(y), -1, *self.spatial_shape)
+        output_mean, output_std = _moments(channels, (0, *places) if self.homogeneous else (0,))
         if len(self.output_shape) == len(self.spatial_shape):
             output_mean, output_std = output_mean[0], output_std[0]
-        statistics = {
+        return {
             "input_mean": input_mean,
             "input_std": input_std,
             "output_mean": output_mean,
             "output_std": output_std,
         }
-        return checks.raw((x[train], y[train]), (x[val], y[val]), (x[test], y[test]), statistics=statistics)
 
     def pair(self, frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Inputs (n, *shape) and targets (n, *output_shape) out of frames (n, 2, C, *spatial_shape)."""

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pare.data import checks
-from pare.data.task import Download, ProgressCallback, Published, Raw, Recipe
+from pare.data.task import Download, ProgressCallback, Published, Raw, Recipe, Split
 from pare.tasks.nas360.cifar100 import archive, simulator
 
 _NB360 = "NAS-Bench-360, published table of results"
@@ -121,6 +121,10 @@ class Cifar100(archive.Cifar):
         cut = len(x) * 4 // 5
         train, val = (x[:cut], y[:cut]), (x[cut:], y[cut:])
         return checks.raw(train, val, test, statistics=archive.statistics(x[:cut]))
+
+    def statistics_of(self, train: Split) -> dict[str, np.ndarray]:
+        """Return mean and deviation of each channel of these images."""
+        return archive.statistics(train.x)
 
 
 TASK = Cifar100()

@@ -148,6 +148,14 @@ class Psicov(Task):
         test = proteins.chunks("psicov", psicov, len(deepcov), lambda done: progress(len(deepcov) + done, total))
         return Raw(_measured(train, statistics), val, test, statistics)
 
+    def statistics_of(self, train: Split) -> dict[str, np.ndarray]:
+        """Return mean and deviation of these proteins' input maps and distances."""
+        statistics: dict[str, np.ndarray] = {}
+        chunks = (Split(*(part[i : i + 8] for part in vars(train).values())) for i in range(0, len(train), 8))
+        for _ in _measured(chunks, statistics):
+            pass
+        return statistics
+
     def assemble(self, x: np.ndarray) -> np.ndarray:
         """Maps (n, 57, 512, 512): each profile along the columns and along the rows, by turns, and the three maps."""
         x = x.astype(np.float32)
