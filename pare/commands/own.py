@@ -27,8 +27,8 @@ from pare.errors import RequestError
 from pare.search import command
 from pare.search.request import Preset, PresetName, Request
 from pare.tasks.openml import tables
-from pare.tasks.own.importer import bring
-from pare.tasks.own.task import ChannelAxis
+from pare.tasks.own import importer
+from pare.tasks.own.task import ChannelAxis, OwnTask
 
 PRESETS: dict[PresetName, Preset] = {
     "laptop": Preset(tasks=(), trials=4, seeds=2),
@@ -75,16 +75,31 @@ class Own(Request):
             raise RequestError("--data is missing: give a .npz, a table, or a folder")
         if self.tasks:
             raise RequestError(f"--tasks is {' '.join(self.tasks)}: leave it out, the task is --data")
-        if self.name in (*tasks.names(), *tasks.sources(), *tables.TABLES):
-            raise RequestError(f"--name is {self.name!r}, which is another task: give another name")
+        require_name(self.name)
         path = self.data.expanduser()
         options = (self.kind, self.label, self.group, self.metric, self.layout, self.channels, self.drop)
-        task = bring(self.root, self.name, path, *options)
-        table = Table(title=f"{self.name}: what was read", show_header=False, title_justify="left")
-        for row in task.summary:
-            table.add_row(*map(escape, row))
-        Console().print(table)
+        task = importer.bring(self.root, self.name, path, *options)
+        Console().print(summary(task))
         return replace(self, tasks=(self.name,))
+
+
+def require_name(name: str) -> None:
+    """Check the name of the task.
+
+    Raises:
+        RequestError: it is no folder's name, or another task has it.
+    """
+    importer.require_name(name)
+    if name in (*tasks.names(), *tasks.sources(), *tables.TABLES):
+        raise RequestError(f"--name is {name!r}, which is another task: give another name")
+
+
+def summary(task: OwnTask) -> Table:
+    """Lay out what the data was taken for."""
+    table = Table(title=f"{task.name}: what was read", show_header=False, title_justify="left")
+    for row in task.summary:
+        table.add_row(*map(escape, row))
+    return table
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

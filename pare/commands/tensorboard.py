@@ -10,6 +10,7 @@ from typing import NoReturn
 from pare import bucket
 from pare.errors import RequestError
 from pare.layout import TENSORBOARD
+from pare.reporting import board
 from pare.search.output import directory
 
 _HELP = """Usage: pare tensorboard OUT [OPTIONS OF TENSORBOARD]
@@ -45,8 +46,5 @@ def _command(out: str, options: Sequence[str]) -> list[str]:
         RequestError: there is no sweep in `out`.
     """
     runs = f"{out.rstrip('/')}/{TENSORBOARD}" if bucket.is_url(out) else str(directory.existing(out).tensorboard)
-    # TensorBoard's fast reader keeps every file open, and shows half of a thousand runs.
-    return [
-        *(sys.executable, "-m", "tensorboard.main", "--load_fast", "false", "--host", "127.0.0.1"),
-        *("--logdir", runs, *options),
-    ]
+    program = [sys.executable, "-m", "tensorboard.main", *board.FLAGS, "--host", "127.0.0.1"]
+    return [*program, "--logdir", runs, *options]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +51,13 @@ def _main(
 ) -> int:
     try:
         request = parse(name, description, sys.argv[1:] if arguments is None else arguments, kind)
-        return 0 if request is None else _sweep(name, request.ready(), presets)
+        if request is None:
+            return 0
+        outcome = run(name, request.ready(), presets, Console())
+        if not outcome.finished:
+            print(GOES_ON)
+            return INTERRUPTED
+        return 1 if outcome.failures else 0
     except KeyboardInterrupt:
         print(GOES_ON)
         return INTERRUPTED
@@ -68,8 +75,24 @@ def _main(
         return 2 if isinstance(error, RequestError) else 1
 
 
-def _sweep(name: str, request: Request, presets: Mapping[PresetName, Preset]) -> int:
-    console = Console()
+@dataclass(frozen=True)
+class Outcome:
+    """How a session of a sweep ended; without `finished` it was interrupted, and the same request goes on."""
+
+    out: Path
+    finished: bool = True
+    failures: int = 0
+    """Confirmations that failed, which should be 0."""
+
+
+def run(name: str, request: Request, presets: Mapping[PresetName, Preset], console: Console) -> Outcome:
+    """Run the sweep of a request to its end, a cap or Ctrl-C, with its progress on the console.
+
+    Raises:
+        RequestError: the request is wrong or cannot be met.
+        ClusterError: the cluster no longer gives what the sweep needs.
+        BucketError: the bucket of the sweep is unreachable, or another sweep took it.
+    """
     for task in request.tasks:
         tasks.require(task)
     if request.body:
@@ -87,7 +110,7 @@ def _in_steps(
     out: Path,
     mirror: BucketSync | None,
     console: Console,
-) -> int:
+) -> Outcome:
     # Imported only now: with torch, Optuna and Ray they take seconds, and the refusals above should not wait for them.
     from pare.reporting.progress import SweepProgress
     from pare.search.execute import execute
@@ -103,15 +126,14 @@ def _in_steps(
                 from pare.search import estimate
 
                 estimate.tell(resolved, executor, progress)
-                return 0
+                return Outcome(out)
             execute(resolved, executor, progress, mirror)
         if not resolved.sweep.finished:
             # Ctrl-C: the running trials have ended, and the next session resumes from their checkpoints.
             write_page(resolved)
-            console.print(GOES_ON, highlight=False)
-            return INTERRUPTED
+            return Outcome(out, finished=False)
         publish(resolved, mirror, console)
-        return 1 if resolved.sweep.failures else 0
+        return Outcome(out, failures=resolved.sweep.failures)
 
 
 @contextmanager

@@ -86,6 +86,7 @@ class PageWriter:
         if self._child is not None:
             self._child.kill()
             self._child.communicate()
+            self._errors.close()
             self._child = None
             self._tidy()
 

@@ -44,10 +44,19 @@ def bring(
         DataError: the file is unsuitable; says where.
         RequestError: an option does not fit the data.
     """
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
-        raise RequestError(f"--name is {name!r}: give small letters, digits and hyphens")
+    require_name(name)
     given = readers.read(path, label, group, drop)
     return settle(root, name, path, given, kind=kind, metric=metric, layout=layout, channels=channels)
+
+
+def require_name(name: str) -> None:
+    """Check the name of a task, which is a folder too.
+
+    Raises:
+        RequestError: it has other characters than small letters, digits and hyphens.
+    """
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", name):
+        raise RequestError(f"--name is {name!r}: give small letters, digits and hyphens")
 
 
 def settle(
