@@ -12,7 +12,6 @@ import contextlib
 import ctypes
 import gc
 import os
-import queue
 import re
 import threading
 import traceback
@@ -27,46 +26,19 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from pare.errors import DiskFull, RequestError, Stopped, TrainingError, is_disk_full
+from pare.training.mailbox import Figures, Mailbox
 from pare.training.workers import Workers
 
 if TYPE_CHECKING:
     from pare.training.loop import ReportCallback
 
 Program = Callable[["ReportCallback"], None]
-Figures = Mapping[str, Any]
 
 RESTARTS = 3
 """Number of times that a worker group restarts from the last checkpoint after a worker died."""
 
 _LARGE = 2**30
 """Resident bytes of a process above which it returns freed memory, which takes 40 ms."""
-
-
-class Mailbox:
-    """Queues of a run's reports and their answers. The last report is `None`, or an exception if the run failed."""
-
-    def __init__(self) -> None:
-        self._reports: queue.Queue[Figures | Exception | None] = queue.Queue()
-        self._answers: queue.Queue[bool] = queue.Queue()
-        self._over = False
-
-    def report(self, figures: Figures) -> bool:
-        """Send a report and block for the answer; False after the run has ended."""
-        if self._over:
-            return False
-        self._reports.put(dict(figures))
-        return self._answers.get()
-
-    def end(self, error: Exception | None = None) -> None:
-        self._over = True
-        self._reports.put(error)
-
-    def take(self) -> Figures | Exception | None:
-        """Wait for the next report and return it."""
-        return self._reports.get()
-
-    def answer(self, go_on: bool) -> None:
-        self._answers.put(go_on)
 
 
 class Launch:
@@ -165,6 +137,7 @@ def _group(program: Program, mailbox: Any, workers: Workers, name: str, storage:
             num_workers=workers.count,
             use_gpu=workers.gpus > 0,
             resources_per_worker={"CPU": workers.cpus} | ({"GPU": workers.gpus} if workers.gpus else {}),
+            placement_strategy="PACK",  # on one machine where one has room for all, else on few
         ),
         run_config=RunConfig(
             name=name,

@@ -163,8 +163,9 @@ def test_ray_bootstraps_it_and_ec2_starts_every_node_type(account):
         tags = {"ray-node-type": "worker", "ray-launch-config": "x", "ray-user-node-type": name}
         provider.create_node(kind["node_config"], tags, 1)
     started = [each for r in ec2.describe_instances()["Reservations"] for each in r["Instances"]]
-    assert [each["InstanceType"] for each in started] == ["m7i.xlarge", "g6.xlarge", "g6.xlarge"]
-    assert [each.get("InstanceLifecycle") for each in started] == [None, "spot", None]
+    types = ["m7i.xlarge", "g6.xlarge", "g6.xlarge", "g6.12xlarge", "g6.12xlarge"]
+    assert [each["InstanceType"] for each in started] == types
+    assert [each.get("InstanceLifecycle") for each in started] == [None, "spot", None, "spot", None]
     assert {each["IamInstanceProfile"]["Arn"].rpartition("/")[2] for each in started[1:]} == {"pare-worker"}
     assert {g["GroupId"] for each in started for g in each["SecurityGroups"]} == {group}
     groups = ec2.describe_security_groups()["SecurityGroups"]
@@ -173,6 +174,8 @@ def test_ray_bootstraps_it_and_ec2_starts_every_node_type(account):
     assert {name: kinds[name]["resources"]["GPU"] for name in kinds if name != "head"} == {
         "gpu_spot": 1,
         "gpu_on_demand": 1,
+        "gpus_spot": 4,
+        "gpus_on_demand": 4,
     }
 
 

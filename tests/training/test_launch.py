@@ -14,8 +14,9 @@ import torch
 from pare.errors import DiskFull, TrainingError
 from pare.search.cluster import connection
 from pare.training import launch
-from pare.training.launch import Launch, Mailbox
+from pare.training.launch import Launch
 from pare.training.loop import train
+from pare.training.mailbox import Mailbox
 from pare.training.workers import Workers
 
 

@@ -82,14 +82,24 @@ class Nodes:
         if not self._autoscaler.on_demand:
             yield
             return
-        workers = self._slots.workers
-        bundle = {"CPU": workers.cpus} | ({"GPU": workers.gpus} if workers.gpus else {})
         with ReleaseOnExit(self._address):
-            request_resources(bundles=[bundle] * (workers.count * self._slots.concurrent))
+            request_resources(bundles=self._bundles())
             try:
                 yield
             finally:
                 request_resources(bundles=[])
+
+    def _bundles(self) -> list[dict[str, float]]:
+        """Return what all slots need: a slot's workers in one piece, as far as machines hold whole slots."""
+        workers, nodes = self._slots.workers, self._autoscaler.reach(ray.nodes())
+        count = workers.count
+        whole = int(connection.holds(nodes, int(workers.cpus) * count, workers.gpus * count))
+        whole = min(whole, self._slots.concurrent)
+
+        def bundle(size: int) -> dict[str, float]:
+            return {"CPU": workers.cpus * size} | ({"GPU": workers.gpus * size} if workers.gpus else {})
+
+        return [bundle(count)] * whole + [bundle(1)] * (count * (self._slots.concurrent - whole))
 
     def wait(self, console: Console, who: str = "workers") -> None:
         """Wait for all slots, or for some if the others are late; print progress.

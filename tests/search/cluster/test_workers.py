@@ -105,6 +105,17 @@ def test_without_a_number_the_whole_cluster_is_asked_for(make):
         assert slots.concurrent == places() == len(cluster.asked[0]) == 8
 
 
+def test_a_trial_of_several_workers_asks_for_one_machine_where_one_holds_it(make):
+    four = {"CPU": 48.0, "GPU": 4.0}
+    cluster = make(Autoscaler((NodeType(L4, 4), NodeType(four, 1)), 4))
+    cluster.there = [A_HEAD, four, L4, L4, L4]
+    context, _ = gathered(workers_per_trial=2, gpus_per_trial=2)
+    with context as (slots, places):
+        assert slots.concurrent == places() == 3
+        pair, one = {"CPU": 8.0, "GPU": 2.0}, {"CPU": 4.0, "GPU": 1.0}
+        assert cluster.asked == [[pair, pair, one, one]], "two in the large machine, the third over small ones"
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, ValueError])
 def test_demand_is_let_go_however_the_sweep_ends(make, error):
     cluster = make(CLOUD)
