@@ -1,15 +1,16 @@
-"""Compares a method with another, and a chosen configuration with the published one, on the same seeds."""
+"""Compares a method with another and with published figures, and a chosen configuration with the published one."""
 
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scipy.special import stdtrit
 
-from pare.data.task import Metric
+from pare.data.task import Metric, Provenance, Published, Task
 
 CONFIDENCE = 0.95
 
@@ -43,3 +44,22 @@ def against_default(metric: Metric, tested: Sequence[Row], defaults: Sequence[Ro
         return None, False
     chosen, default = (statistics.fmean(values) for values in zip(*pairs, strict=True))
     return default, metric.better(default, chosen)
+
+
+def published_figure(task: Task, method: str) -> Published | None:
+    """Return the figure published for the method (as PaRe for `pare`), preferably a verified one."""
+    figures = [figure for figure in task.published if method in re.findall(r"\w+", figure.method.lower())]
+    return max(figures, key=lambda figure: figure.verified, default=None)
+
+
+def comparable(provenance: Provenance, labels: int | None, published: Published | None) -> str:
+    """Return whether a test metric may be compared with the published figure, and why not."""
+    if provenance != "real":
+        return f"no: {provenance}"
+    if published is None:
+        return "no figure"
+    if labels:
+        return f"no: {labels} labels"
+    if published.metric:
+        return f"no: {published.metric}"
+    return "yes" if published.verified else "no: unverified"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -19,10 +18,10 @@ from pare import files, tasks
 from pare.config import MethodName
 from pare.data.baselines import Score
 from pare.data.labels import parse
-from pare.data.task import Provenance, Published, Task
+from pare.data.task import Provenance, Task
 from pare.layout import SweepDir
 from pare.reporting import baselines, schema, tables
-from pare.reporting.comparison import against_default, paired
+from pare.reporting.comparison import against_default, comparable, paired, published_figure
 from pare.reporting.records import PROVENANCE, describe
 
 REFERENCE: MethodName = "nft"
@@ -36,6 +35,8 @@ class Entry:
     task: str
     method: str
     trials: int
+    epochs: int
+    seconds: float
     pruned: int
     failed: int
     validation: float | None
@@ -113,11 +114,13 @@ def _row(
     last = (tested or confirm or trials)[-1]
     default, overtuned = against_default(task.metric, tested, defaults)
     difference, low, high = paired(tested, reference)
-    published = _published(task, method)
+    published = published_figure(task, method)
     return Entry(
         task=task.name,
         method=method,
         trials=len(trials),
+        epochs=sum(row["epochs"] for row in trials),
+        seconds=sum(row["seconds"] for row in trials),
         pruned=states.count("pruned"),
         failed=states.count("failed"),
         validation=statistics.fmean(validations) if validations else None,
@@ -134,7 +137,7 @@ def _row(
         body=last["body"],
         published=published.value if published else None,
         source=f"{published.method}: {published.source}" if published else "",
-        comparable=_comparable(last["provenance"], labels_of(last), published),
+        comparable=comparable(last["provenance"], labels_of(last), published),
         gpu_hours=sum(row["gpu_hours"] for row in [*trials, *confirm, *defaults]),
         **_measure(task),
     )
@@ -152,6 +155,8 @@ def _baseline(task: Task, beside: Entry, score: Score) -> Entry:
         task=task.name,
         method=score.name,
         trials=0,
+        epochs=0,
+        seconds=0.0,
         pruned=0,
         failed=0,
         validation=score.validation,
@@ -168,7 +173,7 @@ def _baseline(task: Task, beside: Entry, score: Score) -> Entry:
         body="",
         published=None,
         source="",
-        comparable=_comparable(beside.provenance, beside.labels, None),
+        comparable=comparable(beside.provenance, beside.labels, None),
         gpu_hours=0.0,
         **_measure(task),
     )
@@ -176,24 +181,6 @@ def _baseline(task: Task, beside: Entry, score: Score) -> Entry:
 
 def _measure(task: Task) -> dict[str, Any]:
     return {"metric": task.metric.name, "direction": task.metric.direction, "unit": task.metric.unit}
-
-
-def _published(task: Task, method: str) -> Published | None:
-    """Return the figure published for the method (as PaRe for `pare`), preferably a verified one."""
-    figures = [figure for figure in task.published if method in re.findall(r"\w+", figure.method.lower())]
-    return max(figures, key=lambda figure: figure.verified, default=None)
-
-
-def _comparable(provenance: Provenance, labels: int | None, published: Published | None) -> str:
-    if provenance != "real":
-        return f"no: {provenance}"
-    if published is None:
-        return "no figure"
-    if labels:
-        return f"no: {labels} labels"
-    if published.metric:
-        return f"no: {published.metric}"
-    return "yes" if published.verified else "no: unverified"
 
 
 def _number(value: float | None) -> str:
@@ -231,6 +218,8 @@ _COLUMNS: Mapping[str, Callable[[Entry], str]] = {
     "published": lambda row: _number(row.published),
     "body": lambda row: row.body or "–",
     "trials": lambda row: str(row.trials),
+    "epochs": lambda row: str(row.epochs),
+    "seconds": lambda row: f"{row.seconds:.0f}",
     "GPU-hours": lambda row: f"{row.gpu_hours:.2f}",
     "pruned": lambda row: str(row.pruned),
     "failed": lambda row: str(row.failed),
@@ -277,7 +266,14 @@ def _heading(task: Task, rows: Sequence[Entry]) -> list[str]:
     provenances = dict.fromkeys(row.provenance for row in rows)
     data = "; ".join(f"{provenance}, {PROVENANCE[provenance]}" for provenance in provenances)
     few = [f"training labels: {row.labels:,}, the rest unused" for row in rows[:1] if row.labels]
-    return [f"{task.title} ({task.name})", describe(task.metric), f"data: {data}", *few]
+    spent = "; ".join(f"{row.method} {row.trials}, {row.epochs}, {row.seconds:.0f}" for row in rows if row.trials)
+    return [
+        f"{task.title} ({task.name})",
+        describe(task.metric),
+        f"data: {data}",
+        *few,
+        *([f"search (trials, epochs, seconds): {spent}"] if spent else []),
+    ]
 
 
 def _line(text: str) -> Text:

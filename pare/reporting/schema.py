@@ -35,6 +35,8 @@ def leaderboard() -> Any:
             _field("task", pa.string(), "Name of the task"),
             _field("method", pa.string(), "Method; constant is the best prediction that ignores the input"),
             _field("trials", pa.int64(), "Search trials", "trials"),
+            _field("epochs", pa.int64(), "Epochs of the search trials", "epochs"),
+            _field("seconds", pa.float64(), "Slot-seconds of the search trials", "s"),
             _field("pruned", pa.int64(), "Search trials ended early as unpromising", "trials"),
             _field("failed", pa.int64(), "Search trials that failed", "trials"),
             _field(

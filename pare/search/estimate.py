@@ -98,15 +98,16 @@ def estimate(
     estimates = []
     for plan in plans:
         epochs, seeds = plan.study.epochs, len(plan.seeds)
+        pending = plan.study.pending_methods({m: costs[plan.task.name, m].epoch * epochs for m in plan.study.methods})
         least = most = 0.0
-        for method, trials in Counter(plan.study.pending_methods).items():
+        for method, trials in Counter(pending).items():
             seconds = costs[plan.task.name, method].epoch / slots.workers.count
             # A published configuration that was not chosen runs on the same seeds.
             again = seeds * epochs * (trials > 1)
             least += seconds * (fewest_epochs(trials, epochs, scheduler) + seeds * epochs)
             most += seconds * (trials * epochs + seeds * epochs + again)
         amounts = [_amounts(seconds, slots, price) for seconds in (least, most)]
-        estimates.append(Estimate(plan, len(plan.study.pending_methods), *amounts))
+        estimates.append(Estimate(plan, len(pending), *amounts))
     return estimates
 
 

@@ -14,10 +14,13 @@ from pare.errors import RequestError
 from pare.reporting import tracking
 from pare.reporting.tracking import Tracker
 from pare.search.budget import UNLIMITED, Amounts
-from pare.search.study import SamplerName, SchedulerName
+from pare.search.study import SamplerName, SchedulerName, ShareUnit
 
 ExecutorName = Literal["tune", "inline"]
 PresetName = Literal["laptop", "paper"]
+
+METHODS: tuple[MethodName, ...] = ("pare", "nft", "cutmix")
+"""Methods of a request that names none: patches from the source, no patches, and patches from other target samples."""
 
 PYTHON = "pare.sweep"
 """The function by which Python asks for a sweep."""
@@ -48,7 +51,12 @@ class Request:
     GPU, else laptop."""
 
     methods: Annotated[tuple[MethodName, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = ()
-    """Methods to search, in turn. One trial of nft is always among them. [default: pare]"""
+    """Methods to search, in equal shares of --share. One trial of nft is always among them; name it to give it a share
+    too. [default: pare nft cutmix; of a sweep that goes on, its own]"""
+
+    share: Annotated[ShareUnit | None, Parameter(show_default=False)] = None
+    """What methods get equal shares of: the next trial is one of the method that has used least, after one trial of
+    each. [default: seconds, those that trials hold a slot; of a sweep that goes on, its own]"""
 
     body: Annotated[str | None, Parameter(show_default=False)] = None
     """Pretrained body: one of the package, a name on the Hugging Face hub, or a folder. [default: the task's]"""

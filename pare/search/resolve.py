@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pare import sources, tasks
 from pare.bucket import Folder
-from pare.config import Run
+from pare.config import MethodName, Run
 from pare.data import labels
 from pare.data.labels import LabelBudget
 from pare.data.provider import DataProvider
@@ -26,8 +26,8 @@ from pare.search.cluster import connection
 from pare.search.executor import Executor
 from pare.search.output import directory
 from pare.search.plans import TaskPlan
-from pare.search.request import Preset, PresetName, Request
-from pare.search.study import space
+from pare.search.request import METHODS, Preset, PresetName, Request
+from pare.search.study import ShareUnit, space
 from pare.search.study.journal import StudyJournal
 from pare.search.study.storage import sqlite
 from pare.search.study.study import Study
@@ -95,8 +95,9 @@ def resolve(
             _require_model(bases[task.name], data)
     executor.require_data(provider, data)
 
-    machine = _resources(executor)
-    sweep_id = "" if request.plan else directory.write_manifest(out, name, request, preset_name, bases, machine)
+    machine, shares = _resources(executor), _shares(request, out)
+    sweep_id = "" if request.plan else directory.write_manifest(out, name, request, preset_name, bases, shares, machine)
+    request = replace(request, methods=shares[0], share=shares[1])
     plans = [
         _plan(task, bases[task.name], data[task.name, ""], request, preset, out, sweep_id, remote is not None)
         for task in chosen
@@ -146,6 +147,12 @@ def _base(task: Task, settings: Mapping[str, Any], data: Mapping[tuple[str, str]
         seed=request.seed,
     ).replace(settings)
     return run.replace({"epochs": request.epochs}) if request.epochs else run
+
+
+def _shares(request: Request, out: Path) -> tuple[tuple[MethodName, ...], ShareUnit]:
+    """Return the methods and the unit of their shares; an earlier session's, where the request gives none."""
+    methods, unit = directory.earlier_shares(out) or (METHODS, "seconds")
+    return request.methods or methods, request.share or unit
 
 
 def _with_few_labels(
@@ -214,13 +221,14 @@ def _plan(
         task.metric.direction,
         base,
         space.for_run(base, task.modality),
-        request.methods or ("pare",),
+        request.methods,
         request.trials or preset.trials,
         request.seed,
         request.sampler,
         request.scheduler,
         # A bucket receives the changes of a study in OUT instead of the whole study each time.
         StudyJournal(folder.path / FOLDER) if journals and not request.study_storage else None,
+        request.share or "seconds",
     )
     seeds = request.seeds or preset.seeds
     after_search: tuple[tuple[Purpose, str], ...] = (("confirm", schema.CONFIRM), ("published", schema.PUBLISHED))

@@ -126,11 +126,11 @@ class Sweep:
         if job.number is None:
             self.failures += record.state != "complete" and not job.cut
         elif why:
-            study.fail(job.number, why)
+            study.fail(job.number, why, record.seconds)
         elif whole:
-            study.complete(job.number, float(record.objective or 0.0))
+            study.complete(job.number, float(record.objective or 0.0), record.seconds)
         else:
-            study.prune(job.number, job.cut)
+            study.prune(job.number, job.cut, record.seconds)
         del self._jobs[id]
         self.capped = self.capped or job.cut
         if job.purpose != "confirm":

@@ -22,7 +22,10 @@ from tests.conftest import quietly
 from tests.faults.session import Session, checkpoints, frozen, running
 
 RECIPE = {"records": 40, "seconds": 6.0, "seed": 18}
-OPTIONS = ["--tasks", "ecg", "--trials", "4", "--epochs", "3", "--seeds", "1", "--preset", "laptop"]
+TURNS = ["--share", "trials"]
+"""Seconds differ from run to run, and with them the methods of trials."""
+
+OPTIONS = ["--tasks", "ecg", "--trials", "4", "--epochs", "3", "--seeds", "1", "--preset", "laptop", *TURNS]
 EPOCHS = 4
 """A session is killed while it trains one of its first epochs, at most so many, or still starts."""
 

@@ -48,7 +48,7 @@ def shown(rows: list[Entry], width: int) -> str:
 
 def test_a_method_is_judged_by_its_confirmation(out):
     row = next(row for row in build(out) if (row.task, row.method) == ("ecg", "pare"))
-    assert (row.trials, row.pruned, row.failed, row.seeds) == (4, 1, 1, 2)
+    assert (row.trials, row.epochs, row.seconds, row.pruned, row.failed, row.seeds) == (4, 8, 16.0, 1, 1, 2)
     assert [row.validation, row.test] == pytest.approx([0.35, 0.35])
     assert row.spread == pytest.approx(0.1 / 2**0.5)
     assert row.gpu_hours == pytest.approx(7 * 0.25)
@@ -118,9 +118,11 @@ def test_the_page_tells_metric_direction_and_data_of_every_task(out):
     assert "1 - macro-F1, lower is better" in ecg
     assert "data: simulated, a stand-in" in ecg
     figures = (
-        "| pare | 0.350 ± 0.071 (2) | – | 0.35 | – | no: simulated | 0.28 | random | 4 | 1.75 | 1 | 1 | simulated |"
+        "| pare | 0.350 ± 0.071 (2) | – | 0.35 | – | no: simulated | 0.28 | random | 4 | 8 | 16 | 1.75 "
+        "| 1 | 1 | simulated |"
     )
     assert figures in ecg
+    assert "search (trials, epochs, seconds): pare 4, 8, 16; nft 1, 2, 4  \n" in ecg
 
 
 @pytest.mark.parametrize("width", [40, 80, 300])
@@ -128,7 +130,7 @@ def test_a_terminal_drops_columns_and_wraps_nothing(out, width):
     lines = shown(build(out), width).splitlines()
     assert max(map(len, lines)) <= width
     # Blank, heading and column names of each task, and its rows; where columns are missing, a word on that.
-    assert len(lines) == 2 * (1 + 3 + 1) + 2 + 3 + (2 if width < 300 else 0)
+    assert len(lines) == 2 * (1 + 4 + 1) + 2 + 3 + (2 if width < 300 else 0)
     assert sum("data: simulated" in line for line in lines) == 1
     header = next(line for line in lines if line.startswith("method"))
     assert ("source" in header, "validation" in header) == (width == 300, width >= 80)

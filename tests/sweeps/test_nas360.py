@@ -47,7 +47,7 @@ def test_leaves_what_the_contract_names(finished, task):
     study = read(out)
     trials = study.trials[study.trials.task == task]
     assert len(trials) == 4
-    assert set(trials.method) == {"pare", "nft"}
+    assert set(trials.method) == {"pare", "nft", "cutmix"}
     assert set(trials.state) <= {"complete", "pruned"}
     assert set(trials.provenance) == {"real"}, "files in raw/ are taken for the official ones"
     curves = study.curves[study.curves.task == task]
@@ -56,7 +56,7 @@ def test_leaves_what_the_contract_names(finished, task):
         assert list(own.epoch) == list(range(1, trial.epochs + 1))
         assert own.objective.iloc[-1] == trial.objective
     confirmed = study.confirm[study.confirm.task == task]
-    assert set(confirmed.method) == {"pare", "nft"}
+    assert set(confirmed.method) == {"pare", "nft", "cutmix"}
     assert set(confirmed.seed) == {1}
     assert confirmed.test.notna().all()
     frozen = optuna.load_study(study_name=task, storage=f"sqlite:///{out}/{task}/study.db").trials
@@ -78,7 +78,7 @@ def test_the_request_is_on_record(finished):
     assert record["base"]["ecg"]["epochs"] == 3
     board = pd.read_parquet(out / "leaderboard.parquet")
     assert set(board.task) == {"ecg", "darcy"}
-    assert {"pare", "nft", "constant"} == set(board.method)
+    assert {"pare", "nft", "cutmix", "constant"} == set(board.method)
     assert "real" in (out / "leaderboard.md").read_text()
 
 

@@ -22,10 +22,11 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pare import files, tasks
-from pare.config import Run
+from pare.config import MethodName, Run
 from pare.errors import DataError, RequestError
 from pare.layout import SweepDir
 from pare.search.request import Request
+from pare.search.study import ShareUnit
 
 LOCK = ".lock"
 """Prefix of the lock's files."""
@@ -90,11 +91,17 @@ def archive_previous(out: Path) -> Path | None:
 
 
 def write_manifest(
-    out: Path, script: str, request: Request, preset: str, bases: Mapping[str, Run], resources: Mapping[str, float]
+    out: Path,
+    script: str,
+    request: Request,
+    preset: str,
+    bases: Mapping[str, Run],
+    shares: tuple[tuple[MethodName, ...], ShareUnit],
+    resources: Mapping[str, float],
 ) -> str:
     """Write sweep.json, after a check that an earlier session's is of the same sweep; return the sweep's identifier.
 
-    `resources` are the totals over all machines.
+    `shares` are the methods and the unit of their shares, defaults filled in; `resources` are totals over all machines.
 
     Raises:
         RequestError: the directory holds another sweep.
@@ -128,6 +135,8 @@ def write_manifest(
         **identity,
         "program": request.program or _program(script),
         "request": {key: _plain(value) for key, value in asdict(request).items()} | _storage(request),
+        "methods": shares[0],
+        "share": shares[1],
         "base": {task: run.flat() for task, run in bases.items()},
         "versions": {"python": platform.python_version(), **{each: _version(each) for each in _VERSIONS}},
         "commit": _commit(),
@@ -185,6 +194,19 @@ def earlier_bases(out: Path) -> dict[str, Run]:
         return {task: Run.from_flat(flat) for task, flat in base.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+def earlier_shares(out: Path) -> tuple[tuple[MethodName, ...], ShareUnit] | None:
+    """Read the methods and the unit of their shares from an earlier session's sweep.json; None if that cannot be read.
+
+    Earlier versions searched `pare` by default, and gave methods the same number of trials.
+    """
+    try:
+        earlier = json.loads(SweepDir(out).manifest.read_text(encoding="utf-8"))
+        methods = earlier.get("methods") or earlier["request"]["methods"] or ("pare",)
+        return tuple(methods), earlier.get("share", "trials")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _program(script: str) -> str:

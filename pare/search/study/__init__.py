@@ -4,3 +4,4 @@ from typing import Literal
 
 SamplerName = Literal["tpe", "gp", "cmaes", "random"]
 SchedulerName = Literal["asha", "median", "hyperband", "none"]
+ShareUnit = Literal["seconds", "epochs", "trials"]

@@ -8,7 +8,7 @@ they keep their state in the study, so a resumed sweep prunes like an undisturbe
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -22,9 +22,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from pare.config import MethodName, Run
 from pare.data.task import Direction
 from pare.errors import RequestError
-from pare.search.study import SamplerName, SchedulerName
+from pare.search.study import SamplerName, SchedulerName, ShareUnit
 from pare.search.study.journal import StudyJournal
 from pare.search.study.samplers import METHOD, STARTUP, TrialWindow, pruner, sampler
+from pare.search.study.shares import SECONDS, Shares, used
 from pare.search.study.space import Space, Values, to_run
 from pare.search.study.storage import Database
 
@@ -48,9 +49,9 @@ class Proposal(NamedTuple):
 class Study:
     """Proposes, records and ends one task's trials. `trials` is their total number, earlier sessions included.
 
-    Each method begins with its priors (the published configuration first), then the best values of other tasks
-    (`hints`); until its sampler fits a model, every other trial is near a prior. Without a `storage` the study lasts as
-    long as the process. A `journal` gets every change, for a bucket.
+    The methods get equal shares of it, in units of `share`. Each begins with its priors (the published configuration
+    first), then the best values of other tasks (`hints`); until its sampler fits a model, every other trial is near a
+    prior. Without a `storage` the study lasts as long as the process. A `journal` gets every change, for a bucket.
 
     Raises:
         RequestError: the choices of the study in the storage differ from those of the space.
@@ -69,6 +70,7 @@ class Study:
         sampler: SamplerName = "tpe",
         scheduler: SchedulerName = "asha",
         journal: StudyJournal | None = None,
+        share: ShareUnit = "seconds",
     ) -> None:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.name, self.storage = name, storage
@@ -85,17 +87,14 @@ class Study:
         self._live: dict[int, Trial] = {}
         self._windows: dict[MethodName, TrialWindow] = defaultdict(lambda: TrialWindow(self._study.direction))
         self._best: dict[tuple[MethodName, TrialState], FrozenTrial] = {}
-        self._had: Counter[MethodName] = Counter()
-        """Number of trials of each method so far."""
+        self._shares = Shares(methods, share)
         self._ended = 0
         for trial in earlier:
             self._memory.create_new_trial(self._study._study_id, template_trial=trial)
-            self._had[trial.user_attrs[METHOD]] += 1
+            self._shares.begin(trial.user_attrs[METHOD])
             if trial.state.is_finished():
                 self._count(trial)
-        self._turns = schedule_methods(methods, trials, [trial.user_attrs[METHOD] for trial in earlier])
-        """Method of every trial, by number, including trials to come."""
-        self.methods: tuple[MethodName, ...] = tuple(dict.fromkeys(self._turns))
+        self.methods = self._shares.methods(trials)
         """Methods of the trials, each once, in the order of their first trials."""
         self._unfinished = deque(trial for trial in earlier if not trial.state.is_finished())
 
@@ -105,11 +104,11 @@ class Study:
             unfinished = self._unfinished.popleft()
             self._live[unfinished.number] = Trial(self._study, self._id(unfinished.number))
             return _asked(unfinished)
-        number = self._had.total()
+        number = self._shares.begun.total()
         if unfinished_only or number >= self._trials:
             return None
-        method = self._turns[number]
-        known = self._known(method, number, self._had[method])
+        method = self._shares.next()
+        known = self._known(method, number, self._shares.begun[method])
         if known is not None:
             self._study.enqueue_trial(known)
         running = [trial for trial in map(self._frozen, self._live) if trial.user_attrs[METHOD] == method]
@@ -121,7 +120,7 @@ class Study:
         run = self._base.replace({**self.space.suggest(trial, method), "method": method})
         trial.set_user_attr(_RUN, json.dumps(run.flat()))
         self._live[number] = trial
-        self._had[method] += 1
+        self._shares.begin(method)
         frozen = self._frozen(number)
         self._database.add(frozen)
         return _asked(frozen)
@@ -152,17 +151,23 @@ class Study:
         self._keep(number)
         return not cut
 
-    def complete(self, number: int, objective: float) -> None:
-        self._end(number, TrialState.COMPLETE, objective=objective)
+    def complete(self, number: int, objective: float, seconds: float = 0.0) -> None:
+        """End a trial that ran to its last epoch; `seconds` are those in its slot, over all sessions."""
+        self._end(number, TrialState.COMPLETE, seconds, objective=objective)
 
-    def prune(self, number: int, why: str = "") -> None:
-        self._end(number, TrialState.PRUNED, why)
+    def prune(self, number: int, why: str = "", seconds: float = 0.0) -> None:
+        """End a trial that was cut short."""
+        self._end(number, TrialState.PRUNED, seconds, why)
 
-    def fail(self, number: int, why: str) -> None:
-        self._end(number, TrialState.FAIL, why)
+    def fail(self, number: int, why: str, seconds: float = 0.0) -> None:
+        """End a trial that crashed or diverged."""
+        self._end(number, TrialState.FAIL, seconds, why)
 
-    def _end(self, number: int, state: TrialState, why: str = "", objective: float | None = None) -> None:
+    def _end(
+        self, number: int, state: TrialState, seconds: float, why: str = "", objective: float | None = None
+    ) -> None:
         trial = self._live.pop(number)
+        trial.set_user_attr(SECONDS, round(seconds, 3))
         if why:
             trial.set_user_attr(_WHY, why)
         self._study.tell(trial, objective, state)
@@ -189,6 +194,7 @@ class Study:
         self._ended += 1
         method: MethodName = trial.user_attrs[METHOD]
         self._windows[method].add(trial)
+        self._shares.end(method, used(trial, self._shares.unit), trial.state == TrialState.FAIL)
         if trial.value is None:
             return
         sign = 1 if self._study.direction == StudyDirection.MINIMIZE else -1
@@ -228,27 +234,9 @@ class Study:
         values = to_run(self.space.published(self._base, method))
         return self._base.replace({**values, "method": method})
 
-    @property
-    def pending_methods(self) -> Sequence[MethodName]:
-        """Methods of the trials of the request that have not ended."""
-        return self._turns[self._ended :]
-
-
-def schedule_methods(
-    methods: Sequence[MethodName], trials: int, earlier: Sequence[MethodName] = ()
-) -> list[MethodName]:
-    """Assign a method to each trial: the one of `methods` with the fewest trials, so that added methods catch up.
-
-    If nft (naive fine-tuning) is not among `methods`, one trial of it comes second, unless there is only one trial.
-    """
-    turns = list(earlier)
-    had = Counter(turns)
-    while len(turns) < trials:
-        comparison = "nft" not in methods and not had["nft"] and turns
-        method: MethodName = "nft" if comparison else min(methods, key=lambda method: had[method])
-        turns.append(method)
-        had[method] += 1
-    return turns
+    def pending_methods(self, seconds: Mapping[MethodName, float]) -> Sequence[MethodName]:
+        """Return the methods of the request's trials that have not ended, if each takes the `seconds` of its method."""
+        return self._shares.forecast(self._trials, seconds)
 
 
 def _require_same_choices(space: Space, trials: Sequence[FrozenTrial], storage: str | None) -> None:

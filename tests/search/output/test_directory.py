@@ -13,7 +13,9 @@ RUN = Run(task="ecg", data="d", body="roberta-mini", source="signals", source_da
 
 
 def remember(out, run=RUN, **request):
-    return directory.write_manifest(out, "nas360", Request(**request), "laptop", {run.task: run}, {"CPU": 2.0})
+    return directory.write_manifest(
+        out, "nas360", Request(**request), "laptop", {run.task: run}, (("pare",), "seconds"), {"CPU": 2.0}
+    )
 
 
 def test_the_same_sweep_keeps_its_identifier(tmp_path):

@@ -16,7 +16,7 @@ from pare.errors import RequestError
 from pare.search.study import space
 from pare.search.study.space import Dimension, Space
 from pare.search.study.storage import Database, read_trials
-from pare.search.study.study import Study, schedule_methods
+from pare.search.study.study import Study
 
 RUN = Run(
     task="ecg", data="d", body="roberta-mini", source="signals", source_data="s", epochs=9, patch=20, mix_weight=0.1
@@ -191,20 +191,6 @@ def test_best_prefers_whole_trials(make):
     assert study.best("pare").number == 3
     assert study.best("nft").number == 1
     assert study.best("scratch") is None
-
-
-@pytest.mark.parametrize(
-    ("methods", "trials", "turns"),
-    [
-        (("pare",), 4, ["pare", "nft", "pare", "pare"]),
-        (("pare",), 1, ["pare"]),
-        (("pare", "nft"), 4, ["pare", "nft", "pare", "nft"]),
-        (("scratch", "fpt"), 5, ["scratch", "nft", "fpt", "scratch", "fpt"]),
-        (("nft",), 2, ["nft", "nft"]),
-    ],
-)
-def test_methods_take_turns_and_nft_is_always_there(methods, trials, turns):
-    assert schedule_methods(methods, trials) == turns
 
 
 def test_a_verdict_is_not_asked_for_twice(make):
