@@ -66,7 +66,6 @@ class Gate:
     """Scale of the Gumbel noise; the scores lie in (0, 1), so scale 1 drowns them."""
     noise_until: float = 1 / 6
     """Progress at which the noisy phase ends."""
-
     hidden: int = 0
     """Units of a hidden layer; 0 is the paper's single linear map."""
 
@@ -218,9 +217,13 @@ class Run:
     epochs: int = 10
     seed: int = 0
     patch: int = 1
-    """Samples per token of a sequence (1D); an image's patch is the body's own."""
+    """Samples per token of a sequence (1D)."""
     num_hidden_layers: int = 0
     """Number of the body's layers that are kept, from the first; 0 keeps all."""
+    image_size: int = 0
+    """Side in pixels that images are resized to, a multiple of the patch; 0 is the body's own."""
+    patch_size: int = 0
+    """Side in pixels of an image's patches, for which the filters are resampled; 0 is the body's own."""
     mix_weight: float = 1.0
     """w: weight of the mixed pass in the objective."""
     mix_share: float = 1.0
@@ -242,9 +245,8 @@ class Run:
         _require_choice("precision", self.precision, Precision)
         _require(self.epochs >= 1, "epochs", self.epochs, "give 1 or more")
         _require(self.patch >= 1, "patch", self.patch, "give 1 or more")
-        _require(
-            self.num_hidden_layers >= 0, "num_hidden_layers", self.num_hidden_layers, "give 0 (all layers) or more"
-        )
+        for name in ("num_hidden_layers", "image_size", "patch_size"):
+            _require(getattr(self, name) >= 0, name, getattr(self, name), "give 0 (the body's own) or more")
         _require(self.mix_weight >= 0, "mix_weight", self.mix_weight, "give 0 or more")
         _require(0 < self.mix_share <= 1, "mix_share", self.mix_share, "give a share in (0, 1]")
 
@@ -293,7 +295,5 @@ def _replace(config: Any, values: Mapping[str, Any], prefix: str) -> Any:
     for head, inner in nested.items():
         own[head] = _replace(getattr(config, head), inner, f"{prefix}{head}.")
     kinds = get_type_hints(type(config))
-    for name, value in own.items():
-        if kinds[name] is float and isinstance(value, int):
-            own[name] = float(value)
-    return dataclasses.replace(config, **own)
+    floats = {name: float(value) for name, value in own.items() if kinds[name] is float and isinstance(value, int)}
+    return dataclasses.replace(config, **(own | floats))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any, Literal
 
 from pare.config import MethodName, Selector
 from pare.errors import RequestError
+from pare.method import bodies
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 """File names in a folder of Hugging Face's format."""
@@ -127,7 +129,7 @@ def require_body(name: str) -> None:
     """Check that there is a body called `name`: in this package, in a folder, in Hugging Face's cache, or on its hub.
 
     Raises:
-        RequestError: there is none, or the hub cannot be reached.
+        RequestError: there is none, or the hub cannot be reached; or its family has no adapter.
     """
     if name in SMALL:
         return
@@ -137,19 +139,31 @@ def require_body(name: str) -> None:
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
 
     try:
-        if not isinstance(try_to_load_from_cache(name, CONFIG), str):
+        cached = try_to_load_from_cache(name, CONFIG)
+        if not isinstance(cached, str):
             get_hf_file_metadata(hf_hub_url(name, CONFIG), timeout=_TIMEOUT)
     except Exception as error:  # not only OSError: the hub's client passes on its HTTP library's errors
         raise unavailable(name) from error
+    if isinstance(cached, str):
+        _require_family(name, Path(cached))
 
 
 def check_folder(folder: Path) -> None:
-    """Raise a RequestError unless a folder holds a configuration in Hugging Face's format."""
+    """Raise a RequestError unless a folder holds the configuration of a family that has an adapter."""
     if not (folder / CONFIG).is_file():
         held = "is empty" if not any(folder.iterdir()) else f"holds no {CONFIG}"
         raise RequestError(
             f"body {str(folder)!r} {held}: give a folder that save_pretrained wrote, with {CONFIG} and {WEIGHTS}"
         )
+    _require_family(str(folder), folder / CONFIG)
+
+
+def _require_family(name: str, path: Path) -> None:
+    try:
+        model_type = json.loads(path.read_text(encoding="utf-8"))["model_type"]
+    except (OSError, ValueError, TypeError, KeyError):
+        return  # transformers says what is wrong with it
+    bodies.require_family(name, str(model_type))
 
 
 def unavailable(name: str) -> RequestError:

@@ -11,10 +11,11 @@ from pare.config import PositionOrder, Stem
 
 
 class PatchEmbedder(nn.Module):
-    """Samples (B, C, L) or (B, C, H, W) → tokens (B, N, D): resize, strided convolution, positions, LayerNorm.
+    """Samples (B, C, L) or (B, C, H, W) → tokens (B, N, D): resize, strided convolution, positions, norm.
 
     Positions, if the body has them, are added before the norm, as in BERT-like bodies, or after it, as in the released
-    code (`position_order`). `size` is the height and width that images are resized to (bilinear), None for sequences.
+    code (`position_order`). The norm of a body without one is the identity. `size` is the height and width that images
+    are resized to (bilinear), None for sequences.
     """
 
     position_order: PositionOrder = "before_norm"
@@ -22,7 +23,7 @@ class PatchEmbedder(nn.Module):
     def __init__(
         self,
         projection: nn.Conv1d | nn.Conv2d,
-        norm: nn.LayerNorm,
+        norm: nn.Module,
         positions_ND: Tensor | None = None,
         size: Sequence[int] | None = None,
     ) -> None:
@@ -51,7 +52,8 @@ class PatchEmbedder(nn.Module):
         nn.init.xavier_uniform_(self.projection.weight)
         if self.projection.bias is not None:
             nn.init.zeros_(self.projection.bias)
-        self.norm.reset_parameters()
+        if isinstance(self.norm, nn.LayerNorm):
+            self.norm.reset_parameters()
         if self.positions is not None:
             self.positions.normal_(std=self.positions.shape[1] ** -0.5)
 
@@ -72,18 +74,31 @@ class TextEmbedder(nn.Module):
         super().__init__()
         self.embeddings = embeddings
 
+    @property
+    def words(self) -> nn.Embedding:
+        """The table of words."""
+        return getattr(self.embeddings, "word_embeddings", None) or self.embeddings.tok_embeddings
+
+    def norm(self, name: str) -> nn.Module:
+        """Return the norm of the layer, by its name; some have none."""
+        return getattr(self.embeddings, name) or nn.Identity()
+
     @torch.no_grad()
-    def initialise(self, positions_ND: Tensor) -> None:
-        """Draw new word embeddings; copy the positions without the token type embedding."""
-        words = self.embeddings.word_embeddings
+    def initialise(self, positions_ND: Tensor | None) -> None:
+        """Draw new word embeddings; copy the positions, if there are any, without the token type embedding."""
+        words = self.words
         words.weight.normal_(std=words.embedding_dim**-0.5)
-        words.weight[words.padding_idx] = 0
-        self.embeddings.token_type_embeddings.weight.zero_()
-        self.embeddings.position_embeddings.weight[-len(positions_ND) :] = positions_ND
+        if words.padding_idx is not None:
+            words.weight[words.padding_idx] = 0
+        types, places = (getattr(self.embeddings, f"{name}_embeddings", None) for name in ("token_type", "position"))
+        if types is not None:
+            types.weight.zero_()
+        if positions_ND is not None and places is not None and places.embedding_dim == positions_ND.shape[1]:
+            places.weight[-len(positions_ND) :] = positions_ND
 
     def real(self, ids: Tensor) -> Tensor:
         """Return which tokens (B, L) are not padding."""
-        return ids.flatten(1).long() != self.embeddings.word_embeddings.padding_idx
+        return ids.flatten(1).long().ne(-1 if self.words.padding_idx is None else self.words.padding_idx)
 
     def forward(self, ids: Tensor) -> Tensor:
         return self.embeddings(ids.flatten(1).long())

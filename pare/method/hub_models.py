@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
+from huggingface_hub import hf_hub_download
+from transformers import AutoConfig, PreTrainedConfig, PreTrainedModel
 from transformers.utils import logging
 
 from pare.errors import RequestError
-from pare.method import catalogue
+from pare.method import bodies, catalogue
 from pare.method.catalogue import WEIGHTS
 
-KINDS = ("swin", "roberta", "bert")
-"""Values of `model_type` that a body may have."""
-
+_PREPROCESSOR = "preprocessor_config.json"
 _INDEX = "model.safetensors.index.json"
 _POINTER = b"version https://git-lfs"
 _SHOWN = 5
+_PARTS = ("encoder.", "embeddings.", "layers.", "transformer.")
+"""Prefixes of weights that a body is made of."""
+_UNUSED = re.compile(r"(^|\.)(mask_token|pooler\.|head\.|contact_head\.)")
+"""Weights that transformers' models have and no body uses."""
 
 
 def read_config(name: str) -> PreTrainedConfig:
@@ -32,18 +37,40 @@ def read_config(name: str) -> PreTrainedConfig:
     if Path(name).is_dir():
         catalogue.check_folder(Path(name))
     with _as_request_error(name), _quiet():
+        stated, _ = PreTrainedConfig.get_config_dict(name)
+        if "model_type" in stated:  # transformers itself does not know every one
+            bodies.require_family(name, str(stated["model_type"]))
         config = AutoConfig.from_pretrained(name, trust_remote_code=False)
-    check_kind(name, str(config.model_type))
+    bodies.require_family(name, str(config.model_type))
     return config
 
 
-def check_kind(name: str, kind: str) -> None:
-    """Raise a RequestError unless a body may have this `model_type`."""
-    if kind not in KINDS:
-        raise RequestError(f"body {name!r} is of type {kind!r}: choose a Swin (2D) or a RoBERTa or BERT (1D)")
+def read_preprocessor(name: str) -> dict[str, Any]:
+    """Read what images a model expects: `image_mean`, `image_std` and `image_size`, as far as its folder says.
+
+    Raises:
+        RequestError: its preprocessor_config.json is damaged.
+    """
+    path = Path(name) / _PREPROCESSOR
+    if not Path(name).is_dir():
+        try:
+            path = Path(hf_hub_download(name, _PREPROCESSOR))
+        except (OSError, ValueError):  # it has none, or its cache has not
+            return {}
+    if not path.is_file():
+        return {}
+    try:
+        text = json.loads(path.read_text(encoding="utf-8"))
+        size = text.get("crop_size") if text.get("do_center_crop", True) else None
+        size = size or text.get("size") or {}
+        side = size if isinstance(size, int) else size.get("height", size.get("shortest_edge"))
+        stated = {"image_mean": text.get("image_mean"), "image_std": text.get("image_std"), "image_size": side}
+        return {key: value for key, value in stated.items() if value is not None}
+    except (OSError, ValueError, AttributeError) as error:
+        raise RequestError(f"{path} cannot be read ({error}): get it anew, or remove it") from error
 
 
-def read_model(name: str, config: PreTrainedConfig) -> PreTrainedModel:
+def read_model(name: str, config: PreTrainedConfig, architecture: Any, options: Mapping[str, Any]) -> PreTrainedModel:
     """Load the model with its weights, float32, from safetensors only.
 
     Raises:
@@ -52,10 +79,10 @@ def read_model(name: str, config: PreTrainedConfig) -> PreTrainedModel:
     if Path(name).is_dir():
         _check_weights(Path(name))
     with _as_request_error(name), _quiet():
-        model, found = AutoModel.from_pretrained(
+        model, found = architecture.from_pretrained(
             name,
             config=config,
-            add_pooling_layer=False,
+            **options,
             use_safetensors=True,
             dtype="float32",
             ignore_mismatched_sizes=True,  # reported below
@@ -69,12 +96,11 @@ def _check_loaded(name: str, model: PreTrainedModel, found: Mapping[str, Any]) -
     left_over = [
         key
         for key in found["unexpected_keys"]
-        if key.removeprefix(f"{model.base_model_prefix}.").startswith(("encoder.", "embeddings."))
-        and key.endswith((".weight", ".bias"))
+        if key.removeprefix(f"{model.base_model_prefix}.").startswith(_PARTS) and key.endswith((".weight", ".bias"))
     ]
     broken = [key for key, tensor in model.state_dict().items() if not torch.isfinite(tensor).all()]
     for keys, what in (
-        (sorted(found["missing_keys"]), "lacks weights"),
+        (sorted(key for key in found["missing_keys"] if not _UNUSED.search(key)), "lacks weights"),
         (
             sorted(str(key[0]) for key in found["mismatched_keys"]),
             "has weights of other shapes than its config.json says",

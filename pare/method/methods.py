@@ -31,8 +31,14 @@ def build(
         RequestError: body, target and source do not fit together.
     """
     method = METHODS[run.method]
-    body = bodies.load(run.body, pretrained=method.pretrained, drop_path=run.tuning.drop_path)
-    tuning.cut(body, run.num_hidden_layers)
+    body = bodies.load(
+        run.body,
+        pretrained=method.pretrained,
+        drop_path=run.tuning.drop_path,
+        layers=run.num_hidden_layers,
+        image_size=run.image_size,
+        patch_size=run.patch_size,
+    )
     model = CrossModalModel(target, body, run.patch, statistics, run.init)
     if not method.takes_embedder:
         model.embedder.randomise()
@@ -43,7 +49,8 @@ def build(
         return TokenCutMix(model, criterion, run.mix_weight, dense=target.kind == "dense")
     if method.partner == "source":
         select = method.select or run.gate.select
-        return PatchReplacement(model, criterion, run, select, source, source_criterion, source_statistics)
+        statistics = body.source_statistics(source_statistics)
+        return PatchReplacement(model, criterion, run, select, source, source_criterion, statistics)
     return FineTuning(model, criterion)
 
 

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pare.data.task import Split, Task
-from pare.method.body import SwinBody
+from pare.method.bodies.vision import ImageBody
 from pare.method.objective import FineTuning, PatchReplacement
 from pare.method.replacement import replace, select
 
@@ -90,7 +90,7 @@ class Inspector:
         shared = torch.full((), k, device=device), threshold, real
         selection = select(target_scores, source_scores, target_scores, source_scores, *shared)
         body = objective.model.body
-        if isinstance(body, SwinBody):
+        if isinstance(body, ImageBody):
             grid = source_grid = body.grid
             cell = _cell(self._task.spatial_shape, grid)
         else:

@@ -25,6 +25,7 @@ def before(
 ) -> dict[str, float]:
     """Run the stages of a method in place; return their figures by name."""
     stage = METHODS[run.method].stage
+    source_statistics = objective.model.body.source_statistics(source_statistics)
     if isinstance(objective, PatchReplacement) and run.source_head.steps:
         source_head.fit(objective, source, run.source_head, run.seed, device)
     if stage == "otdd":

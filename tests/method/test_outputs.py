@@ -8,8 +8,8 @@ from transformers import SwinConfig, SwinModel
 
 from pare import losses
 from pare.config import Run
-from pare.method import body as bodies
 from pare.method import methods
+from pare.method.bodies.swin import SwinBody
 from pare.method.curriculum import patches
 from pare.method.objective import Mixing
 
@@ -53,7 +53,7 @@ def test_a_step_lowers_the_loss(name):
 
 def test_swin_at_the_papers_size_has_3136_patches():
     config = SwinConfig(image_size=224, patch_size=4, embed_dim=8, depths=[1, 1], num_heads=[1, 1], window_size=7)
-    body = bodies.SwinBody(SwinModel(config, add_pooling_layer=False))
+    body = SwinBody(SwinModel(config, add_pooling_layer=False))
     embedder = body.embedder(1, (16, 52), 1)
     tokens = embedder(torch.randn(1, 1, 16, 52))
     assert tokens.shape == (1, 3136, 8)

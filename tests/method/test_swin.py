@@ -6,6 +6,7 @@ from transformers import SwinConfig, SwinModel
 
 from pare.method import body as bodies
 from pare.method import tuning
+from pare.method.bodies.swin import SwinBody
 
 SMALL = {"embed_dim": 32, "depths": [2, 2], "num_heads": [2, 4], "drop_path_rate": 0.0}
 
@@ -16,7 +17,7 @@ def made(window, side):
     for name, parameter in model.named_parameters():
         if "bias_table" in name:
             torch.nn.init.normal_(parameter)
-    return model, bodies.SwinBody(model)
+    return model, SwinBody(model)
 
 
 def tokens(body, batch=3):

@@ -97,8 +97,7 @@ def test_every_scope_trains(case):
 
 
 def test_a_cut_body_gives_the_features_of_its_last_kept_layer():
-    whole, body = bodies.load("roberta-mini-text").eval(), bodies.load("roberta-mini-text").eval()
-    tuning.cut(body, 1)
+    whole, body = bodies.load("roberta-mini-text").eval(), bodies.load("roberta-mini-text", layers=1).eval()
     tokens = whole.source_embedder(torch.arange(64).view(2, 32))
     expected = whole.block(whole.encoder.layer[0], tokens)
     assert torch.equal(body(tokens), expected)
@@ -110,4 +109,4 @@ def test_a_cut_body_gives_the_features_of_its_last_kept_layer():
 @pytest.mark.parametrize(("name", "layers", "says"), [("roberta-mini", 3, "has 2 layers"), ("swin-mini", 1, "give 0")])
 def test_a_body_that_cannot_be_cut_so_is_refused(name, layers, says):
     with pytest.raises(RequestError, match=f"num_hidden_layers is {layers}: .*{says}"):
-        tuning.cut(bodies.load(name), layers)
+        bodies.load(name, layers=layers)

@@ -1,4 +1,4 @@
-"""The blocks of a Swin transformer on Hugging Face's modules and weights, with constant work done once.
+"""The blocks of a Swin on Hugging Face's modules and weights, with constant work done once.
 
 `SwinLayer.forward` rolls, pads, cuts windows, and rebuilds its mask and relative position bias in every block of every
 step. Here one permutation of the tokens makes the windows, masks are buffers, and one product gathers the biases of all
@@ -93,7 +93,7 @@ class SwinEncoder(nn.Module):
             nn.ModuleList(WindowPartition(grid, window, 0 if min(grid) <= window else shift) for grid in grids)
             for shift in (0, window // 2)
         )
-        self.window = window
+        self.window, self.grids = window, grids
         self.block = block
         self.register_buffer("pairs", _pairs(window), persistent=False)
 
