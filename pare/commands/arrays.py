@@ -18,7 +18,7 @@ from pare.data import parallel
 from pare.data.task import Kind
 from pare.errors import RequestError
 from pare.layout import SweepDir
-from pare.reporting import leaderboard, schema, tables
+from pare.reporting import comparison, leaderboard, schema, tables
 from pare.reporting.leaderboard import Entry
 from pare.search import command
 from pare.search.output import directory
@@ -84,7 +84,7 @@ class SweepResult:
     def __repr__(self) -> str:
         text, rows = io.StringIO(), self.leaderboard
         directory.adopt_tasks(self.path)
-        Console(file=text, width=100).print(leaderboard.render(rows, 100))
+        Console(file=text, width=100).print(leaderboard.render(rows, 100, comparison.conclusions(self.path)))
         state = "" if self.finished else "interrupted: the same call goes on\n"
         return f"{text.getvalue()}\n{state}{self.path}"
 

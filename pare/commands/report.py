@@ -40,11 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _write(out: Path) -> None:
     directory.adopt_tasks(out)
     # Plotly, Optuna and scikit-learn take a second, which a refusal should not wait for.
-    from pare.reporting import leaderboard
+    from pare.reporting import comparison, leaderboard
     from pare.search import page
 
     console = Console()
     rows = leaderboard.write(out)
     path = page.rewrite(out)
-    console.print(leaderboard.render(rows, console.width))
+    console.print(leaderboard.render(rows, console.width, comparison.conclusions(out)))
     console.print(f"written: {path}", highlight=False, markup=False, soft_wrap=True)

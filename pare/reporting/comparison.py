@@ -1,29 +1,43 @@
-"""Compares a method with another and with published figures, and a chosen configuration with the published one."""
+"""Compares a method with another and with published figures, and a choice with the published one; puts it in words."""
 
 from __future__ import annotations
 
 import math
 import re
 import statistics
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from scipy.special import stdtrit
 
+from pare import tasks
+from pare.config import MethodName
+from pare.data.baselines import Score
 from pare.data.task import Metric, Provenance, Published, Task
+from pare.reporting import baselines, schema, tables
+
+REFERENCE: MethodName = "nft"
+"""Method that every other method is compared with, seed by seed."""
 
 CONFIDENCE = 0.95
+
+FEWEST = 3
+"""Seeds from which on an interval decides: over two, Student's reaches nine standard deviations to each side."""
 
 Row = Mapping[str, Any]
 
 
-def paired(tested: Sequence[Row], reference: Sequence[Row]) -> tuple[float | None, float | None, float | None]:
-    """Return the mean difference of the test metric to the reference on the same seeds, and its 95 % interval.
+def paired(
+    tested: Sequence[Row], reference: Sequence[Row], figure: str = "test"
+) -> tuple[float | None, float | None, float | None]:
+    """Return the mean difference of a metric to the reference on the same seeds, and its 95 % interval.
 
     It is Student's interval over seeds; None if there are too few.
     """
-    theirs = {row["seed"]: row["test"] for row in reference if row["test"] is not None}
-    differences = [row["test"] - theirs[row["seed"]] for row in tested if row["seed"] in theirs]
+    theirs = {row["seed"]: row[figure] for row in reference if row[figure] is not None}
+    differences = [row[figure] - theirs[row["seed"]] for row in tested if row["seed"] in theirs]
     if not differences:
         return None, None, None
     mean, count = statistics.fmean(differences), len(differences)
@@ -63,3 +77,118 @@ def comparable(provenance: Provenance, labels: int | None, published: Published 
     if published.metric:
         return f"no: {published.metric}"
     return "yes" if published.verified else "no: unverified"
+
+
+def conclusions(out: Path) -> dict[str, list[str]]:
+    """Say of each task what its tables in `out` show, in sentences; the first says which method is better."""
+    read = [tables.load(out, table).to_pylist() for table in (schema.TRIALS, schema.CONFIRM, schema.PUBLISHED)]
+    reached = baselines.read(out)
+    found = {}
+    for name in sorted({row["task"] for row in read[0] + read[1]}):
+        trials, confirm, published = ([row for row in table if row["task"] == name] for table in read)
+        found[name] = conclude(tasks.get(name).metric, trials, confirm, published, reached.get(name, ()))
+    return found
+
+
+def conclude(
+    metric: Metric,
+    trials: Sequence[Row],
+    confirm: Sequence[Row],
+    published: Sequence[Row],
+    reached: Sequence[Score] = (),
+) -> list[str]:
+    """Say what a task's figures show: which method is better, what was searched, and what the search was worth.
+
+    The rows are those of the tables trials, confirm and published; `reached` are the baselines' scores.
+    """
+    sentences = [_verdict(metric, confirm, reached)]
+    if trials:
+        sentences.append(_searched(trials))
+    for method, its in _by_method(trials).items():
+        if len(its) > 1:
+            fresh = [_by_method(rows).get(method, []) for rows in (confirm, published)]
+            sentences.append(_worth(metric, method, its, *fresh))
+    return sentences
+
+
+def _verdict(metric: Metric, confirm: Sequence[Row], reached: Sequence[Score]) -> str:
+    """Say, from paired differences of the test metric, which methods are better than the reference."""
+    tested = _by_method([row for row in confirm if row["test"] is not None])
+    if not tested:
+        return "Nothing has been tested on fresh seeds yet: there is nothing to conclude."
+    others = [method for method in tested if method != REFERENCE]
+    if REFERENCE not in tested or not others:
+        lacking = "another method" if REFERENCE in tested else REFERENCE
+        clauses = [f"{' and '.join(tested)} ran without {lacking} to compare with"]
+    else:
+        clauses = [_apart(metric, method, REFERENCE, tested[method], tested[REFERENCE], "test") for method in others]
+    best = _best(metric)(statistics.fmean(row["test"] for row in rows) for rows in tested.values())
+    ahead = [f"{each.name} ({each.test:.3g})" for each in reached if metric.better(each.test, best)]
+    if ahead:
+        clauses.append(f"{' and '.join(ahead)}, which needs no fine-tuning, is better than the best mean, {best:.3g}")
+    return f"{'; '.join(clauses)}."
+
+
+def _apart(metric: Metric, one: str, other: str, its: Sequence[Row], others: Sequence[Row], figure: str) -> str:
+    """Say whether two can be told apart on the seeds that both have, by the interval of their mean difference."""
+    mean, low, high = paired(its, others, figure)
+    seeds = len({row["seed"] for row in its} & {row["seed"] for row in others if row[figure] is not None})
+    if mean is None:
+        return f"{one} and {other} have no seed in common"
+    if seeds < FEWEST or low is None or high is None:
+        few = "1 seed is" if seeds == 1 else f"{seeds} seeds are"
+        return f"{few} too few to tell {one} and {other} apart ({metric.name}: {mean:+.2g})"
+    if low <= 0 <= high:
+        return (
+            f"{one} and {other} cannot be told apart on {seeds} seeds ({metric.name}: {mean:+.2g}, "
+            f"95 % interval {low:+.2g} to {high:+.2g})"
+        )
+    near, far = sorted((abs(low), abs(high)))
+    first, second = (one, other) if metric.better(mean, 0.0) else (other, one)
+    better = "lower" if metric.direction == "minimize" else "higher"
+    return (
+        f"{first} is better than {second} on {seeds} seeds: its {metric.name} is {better} by {abs(mean):.2g} "
+        f"(95 % interval {near:.2g} to {far:.2g})"
+    )
+
+
+def _searched(trials: Sequence[Row]) -> str:
+    states = Counter(row["state"] for row in trials)
+    words = {"complete": "to the end", "pruned": "cut short", "failed": "failed", "running": "still at work"}
+    counts = ", ".join(f"{states[state]} {what}" for state, what in words.items() if states[state])
+    methods = ", ".join(f"{len(rows)} of {method}" for method, rows in _by_method(trials).items())
+    names = [name for name in trials[0] if name.startswith("config.") and name != "config.method"]
+    differing = sum(len({row[name] for row in trials}) > 1 for name in names)
+    settings = f", which differ in {differing} setting{'s' if differing > 1 else ''}" if differing else ""
+    return f"The search tried {len(trials)} trials ({methods}){settings}: {counts}."
+
+
+def _worth(metric: Metric, method: str, trials: Sequence[Row], chosen: Sequence[Row], published: Sequence[Row]) -> str:
+    """Compare the best trial with the first, which is the published configuration, and both again on fresh seeds."""
+    start, *later = sorted(trials, key=lambda row: row["started"])
+    complete = [row["objective"] for row in later if row["state"] == "complete" and row["objective"] is not None]
+    if start["state"] != "complete" or start["objective"] is None:
+        return f"The published configuration of {method} did not run to its end, so the search has nothing to beat."
+    best = _best(metric)([start["objective"], *complete])
+    if best == start["objective"]:
+        return (
+            f"No trial of {method} was better on validation than the published configuration, with which the search "
+            f"began ({start['objective']:.3g}; {len(later)} tried after it)."
+        )
+    found = (
+        f"The best trial of {method} reached {best:.3g} on validation, the published configuration "
+        f"{start['objective']:.3g}"
+    )
+    done = [row for row in published if row["state"] == "complete"]
+    own = [row for row in chosen if row["validation"] is not None]
+    if paired(own, done, "validation")[0] is None:
+        return f"{found}; the best of {len(trials)} is partly luck, and fresh seeds have not compared the two."
+    return f"{found}; on fresh seeds {_apart(metric, 'the choice', 'the published one', own, done, 'validation')}."
+
+
+def _best(metric: Metric) -> Callable[[Iterable[float]], float]:
+    return min if metric.direction == "minimize" else max
+
+
+def _by_method(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    return {name: [row for row in rows if row["method"] == name] for name in dict.fromkeys(r["method"] for r in rows)}

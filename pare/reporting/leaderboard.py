@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import groupby
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
@@ -15,17 +16,13 @@ from rich.table import Table
 from rich.text import Text
 
 from pare import files, tasks
-from pare.config import MethodName
 from pare.data.baselines import Score
 from pare.data.labels import parse
 from pare.data.task import Provenance, Task
 from pare.layout import SweepDir
 from pare.reporting import baselines, schema, tables
-from pare.reporting.comparison import against_default, comparable, paired, published_figure
+from pare.reporting.comparison import REFERENCE, against_default, comparable, conclusions, paired, published_figure
 from pare.reporting.records import PROVENANCE, describe
-
-REFERENCE: MethodName = "nft"
-"""Method that every other method is compared with, seed by seed."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +65,7 @@ def write(out: Path) -> list[Entry]:
     """
     rows = build(out)
     tables.write((asdict(row) for row in rows), schema.leaderboard(), SweepDir(out).leaderboard)
-    files.write_text(SweepDir(out).leaderboard_page, markdown(rows))
+    files.write_text(SweepDir(out).leaderboard_page, markdown(rows, conclusions(out)))
     return rows
 
 
@@ -235,23 +232,29 @@ def texts(row: Entry) -> dict[str, str]:
     return {name: text(row) for name, text in _COLUMNS.items()}
 
 
-def render(rows: Sequence[Entry], width: int = 80) -> RenderableType:
-    """Render the leaderboard for a terminal `width` columns wide: a table per task, with the columns that fit."""
+def render(
+    rows: Sequence[Entry], width: int = 80, said: Mapping[str, Sequence[str]] = MappingProxyType({})
+) -> RenderableType:
+    """Render the leaderboard for a terminal `width` columns wide: a table per task, with the columns that fit.
+
+    Below each stands the first of what is `said` of the task.
+    """
     parts: list[RenderableType] = []
     cut = False
     for task, own in _by_task(rows):
         table = _fitting(own, width)
         cut |= len(table.columns) < len(_COLUMNS)
-        parts += [*map(_line, ["", *_heading(task, own)]), table]
+        parts += [*map(_line, ["", *_heading(task, own)]), table, *map(Text, said.get(task.name, ())[:1])]
     return Group(*parts, *([_line(""), _line("All columns are in leaderboard.md.")] if cut else []))
 
 
-def markdown(rows: Sequence[Entry]) -> str:
-    """Format the leaderboard as a Markdown page: a table per task, with all columns."""
+def markdown(rows: Sequence[Entry], said: Mapping[str, Sequence[str]] = MappingProxyType({})) -> str:
+    """Format the leaderboard as a Markdown page: what is `said` of each task, and a table with all columns."""
     lines = ["# Leaderboard"]
     for task, own in _by_task(rows):
         title, *facts = _heading(task, own)
         lines += ["", f"## {title}", "", *(f"{fact}  " for fact in facts), ""]
+        lines += [" ".join(said[task.name]), ""] if said.get(task.name) else []
         lines.append(f"| {' | '.join(_COLUMNS)} |")
         lines.append(f"| {' | '.join(':--' if name in LEFT else '--:' for name in _COLUMNS)} |")
         lines += [f"| {' | '.join(text(row).replace('|', '/') for text in _COLUMNS.values())} |" for row in own]

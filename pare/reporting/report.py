@@ -17,12 +17,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pare import files, tasks
 from pare.data.task import Task
 from pare.layout import SweepDir
-from pare.reporting import charts, leaderboard, schema, tables
+from pare.reporting import charts, comparison, leaderboard, schema, tables
 from pare.reporting.leaderboard import Entry
 from pare.reporting.records import PROVENANCE, describe
 
 NAME = "report.html"
-_ELSEWHERE = (f"− {leaderboard.REFERENCE} (95 %)", "data", "source", "pruned", "failed", "GPU-hours")
+_ELSEWHERE = (f"− {comparison.REFERENCE} (95 %)", "data", "source", "pruned", "failed", "GPU-hours")
 """Columns left out of the leaderboard, which would be too wide: the page shows them elsewhere."""
 
 _BEST = 10
@@ -61,7 +61,7 @@ def render(out: Path, context: Context) -> str:
     """Render the page of the sweep in `out`."""
     trials, confirm = (tables.load(out, name).to_pylist() for name in (schema.TRIALS, schema.CONFIRM))
     curves = tables.load(out, schema.CURVES).select(["task", "trial", "epoch", "val_metric"])
-    rows = leaderboard.build(out)
+    rows, said = leaderboard.build(out), comparison.conclusions(out)
     drawn: dict[str, charts.Chart] = {}
     sections = []
     for name in dict.fromkeys(row["task"] for row in trials + confirm):
@@ -76,6 +76,7 @@ def render(out: Path, context: Context) -> str:
             "metric": describe(task.metric),
             "provenance": {row["provenance"]: PROVENANCE[row["provenance"]] for row in own + runs},
             "labels": next((leaderboard.labels_of(row) for row in own + runs), None),
+            "conclusions": said[name],
             "leaderboard": [_columns(leaderboard.texts(row)) for row in rows if row.task == name],
             "published": [p for p in task.published if not p.metric],
             "differences": [(row, _verdict(row)) for row in rows if row.task == name and row.difference is not None],
@@ -108,7 +109,7 @@ def render(out: Path, context: Context) -> str:
         sections=sections,
         written=datetime.now().astimezone(),
         left_aligned=leaderboard.LEFT,
-        reference=leaderboard.REFERENCE,
+        reference=comparison.REFERENCE,
         # A script element must contain no opening tag.
         charts=json.dumps(drawn, allow_nan=False).replace("<", "\\u003c"),
         plotly=plotly.offline.get_plotlyjs(),
@@ -122,7 +123,7 @@ def _verdict(row: Entry) -> str:
         return "one seed: no interval"
     if low <= 0 <= high:
         return "cannot be told apart"
-    return f"{row.method if (high < 0) == (row.direction == 'minimize') else leaderboard.REFERENCE} is better"
+    return f"{row.method if (high < 0) == (row.direction == 'minimize') else comparison.REFERENCE} is better"
 
 
 def _best(task: Task, trials: Sequence[tables.Row]) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from pare.layout import RUNNING, SweepDir
-from pare.reporting import best_model, board, leaderboard
+from pare.reporting import best_model, board, comparison, leaderboard
 from pare.search.resolve import ResolvedSweep
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ def publish(resolved: ResolvedSweep, mirror: BucketSync | None, console: Console
             best_model.keep_best(out, plan.task, resolved.remote)
             if mirror:
                 mirror.drop(f"{plan.task.name}/{RUNNING}")
-    console.print(leaderboard.render(rows, console.width))
+    console.print(leaderboard.render(rows, console.width, comparison.conclusions(out)))
     if resolved.sweep.capped:
         console.print(f"budget reached: {resolved.sweep.capped}; a larger one goes on from here", highlight=False)
     where = f"{resolved.remote}, a copy in {out}" if resolved.remote else out

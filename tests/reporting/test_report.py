@@ -9,7 +9,7 @@ import pytest
 from pare import tasks
 from pare.data.baselines import Score
 from pare.errors import DataError
-from pare.reporting import baselines, leaderboard, report, tables
+from pare.reporting import baselines, comparison, leaderboard, report, tables
 from pare.reporting.report import Context, Importance, render, write
 from pare.reporting.tables import Tables, read
 from tests.reporting.fakes import figures, many, record, run, sweep
@@ -101,6 +101,17 @@ def test_differences_are_those_of_the_leaderboard_in_words(page, tmp_path):
             test = start + seed / 1000 * (1 if method == "pare" else 1.1)
             run(writer, record(f"confirm-{method}-{seed}", method=method, purpose="confirm", seed=seed, test=test))
     assert "pare is better" in words(render(tmp_path, Context("")))
+
+
+def test_what_to_conclude_stands_first(page):
+    """The sentences are those of leaderboard.md, of which a test of the comparison checks each."""
+    out, html = page
+    for task, sentences in comparison.conclusions(out).items():
+        assert " ".join(sentences) in (out / "leaderboard.md").read_text()
+        for sentence in sentences:
+            assert sentence in words(html).replace("&#39;", "'")
+        assert words(html).index(sentences[0]) < words(html).index("test ± spread (n)", words(html).index(f"({task})"))
+    assert "pare and nft cannot be told apart on 3 seeds" in words(html)
 
 
 def test_every_section_budget_command_and_versions_are_there(page):
