@@ -1,4 +1,4 @@
-"""The mailbox between a run and its follower. It imports little: for a worker group it is a process on the head node."""
+"""The mailbox between a run and its follower; it imports little, because a worker group's is a process on the head."""
 
 from __future__ import annotations
 
