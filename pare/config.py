@@ -231,7 +231,8 @@ class Run:
     precision: Precision = "auto"
     """Precision: auto is bf16 on a GPU that has it and fp32 elsewhere; on most CPUs bf16 is ten times slower."""
     compile: bool = False
-    """Whether to compile the blocks of deep stages: 14 s at the start, then steps are a tenth faster (Swin-B, H200)."""
+    compile_long: bool = True
+    """Whether to compile the blocks of deep stages: always, or in runs on a GPU that are long enough to gain by it."""
     curriculum: Curriculum = field(default_factory=Curriculum)
     gate: Gate = field(default_factory=Gate)
     alignment: Alignment = field(default_factory=Alignment)

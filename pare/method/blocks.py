@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+_log = logging.getLogger(__name__)
 
 
 def working_type(x: Tensor) -> torch.dtype:
@@ -32,3 +36,22 @@ def projected(projections: Sequence[nn.Module], x: Tensor) -> Sequence[Tensor]:
         return [project(x) for project in projections]
     weight, bias = torch.cat([p.weight for p in plain]), torch.cat([p.bias for p in plain])
     return F.linear(x, weight, bias).split([p.out_features for p in plain], dim=-1)
+
+
+def compiled(block: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Compile a block, once for each kind of its arguments; where that fails, warn once and run the block as it is."""
+    from torch._dynamo.exc import TorchDynamoException  # a second of imports
+
+    run = torch.compile(block, dynamic=False)
+
+    def attempt(*arguments: Any) -> Tensor:
+        nonlocal run
+        try:
+            return run(*arguments)
+        except TorchDynamoException as error:
+            why = str(error).strip().splitlines()[0]
+            _log.warning("the blocks are not compiled: %s", why)
+            run = block
+        return block(*arguments)
+
+    return attempt

@@ -85,8 +85,6 @@ class _Graph:
 
 def passes(objective: FineTuning, run: Run, world: DistributedContext, batch: int) -> Passes:
     """Build the passes of a run with `batch` samples per update: graphs on one GPU, otherwise eager."""
-    if run.compile and not objective.model.body.compile_blocks():
-        _log.warning("the blocks of this body are not compiled: its windows need padding, or tuning.drop_path is set")
     # A step without replacement leaves the gate and the source head without a gradient.
     may_rest = run.curriculum.end == 0 or run.mix_share < 1
     module = world.wrap(objective, some_unused=METHODS[run.method].mixes and may_rest)

@@ -26,8 +26,7 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchConfig, TorchTrainer
 
 from pare.errors import DiskFull, RequestError, Stopped, TrainingError, is_disk_full
-from pare.training.mailbox import Figures, Mailbox
-from pare.training.workers import Workers
+from pare.training.workers import Figures, Mailbox, Workers
 
 if TYPE_CHECKING:
     from pare.training.loop import ReportCallback

@@ -29,7 +29,7 @@ from pare.method.catalogue import METHODS
 from pare.method.curriculum import patches, share
 from pare.method.model import CrossModalModel
 from pare.method.objective import OF_MIXED, MixedFineTuning
-from pare.training import graphs, optim, prefetch, source_head, stages
+from pare.training import compilation, graphs, optim, prefetch, source_head, stages
 from pare.training.checkpoint import Best, Checkpoints, TrainingState
 from pare.training.distributed import DistributedContext
 from pare.training.evaluate import evaluate, predict
@@ -139,6 +139,7 @@ def fit(
     steps = order.steps * run.epochs
     placed = {id(side): prefetch.place(side, world.device) for side in (target_side, partner) if side is not None}
     sides = placed[id(target_side)], placed.get(id(partner))
+    compilation.compile_blocks(objective.model.body, run, steps, world)
     passes = graphs.passes(objective, run, world, order.size)
     if restored.epoch and not world.broadcast(not world.is_main or report(figures)):
         raise Stopped

@@ -16,8 +16,7 @@ from pare.search.cluster import connection
 from pare.training import launch
 from pare.training.launch import Launch
 from pare.training.loop import train
-from pare.training.mailbox import Mailbox
-from pare.training.workers import Workers
+from pare.training.workers import Mailbox, Workers
 
 
 def count_to(epochs, report):

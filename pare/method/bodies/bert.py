@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 from transformers import BertModel, RobertaModel
 
-from pare.method.blocks import projected, working_type
+from pare.method.blocks import compiled, projected, working_type
 from pare.method.bodies.sequence import SequenceBody
 
 
@@ -51,7 +50,7 @@ class BertBody(SequenceBody):
         return 0
 
     def compile_blocks(self) -> bool:
-        self.block = torch.compile(block, dynamic=False)
+        self.block = compiled(block)
         return True
 
     def forward(self, tokens_BND: Tensor) -> Tensor:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 from transformers import SwinModel
 
 from pare.errors import RequestError
+from pare.method.blocks import compiled
 from pare.method.bodies import windows
 from pare.method.bodies.sequence import take_former_names
 from pare.method.bodies.vision import Grid, ImageBody
@@ -53,7 +53,7 @@ class SwinBody(ImageBody):
     def compile_blocks(self) -> bool:
         if self.windowed is None or self.config.drop_path_rate:
             return False
-        self.windowed.block = torch.compile(windows.block, dynamic=False)
+        self.windowed.block = compiled(windows.block)
         return True
 
     def cut(self, layers: int) -> None:
