@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "nas360": ("pare.commands.nas360", "sweep the ten tasks of NAS-Bench-360"),
     "pdebench": ("pare.commands.pdebench", "sweep the eight tasks of PDEBench"),
     "openml-cc18": ("pare.commands.openml_cc18", "sweep thirty tables of OpenML-CC18"),
+    "ucr": ("pare.commands.ucr", "sweep time series of the UCR archive"),
     "prepare": ("pare.tasks.prepare", "bring and prepare data ahead of a sweep"),
     "report": ("pare.commands.report", "write report.html and the leaderboard of a sweep anew"),
     "tensorboard": ("pare.commands.tensorboard", "compare the trials of a sweep in TensorBoard"),

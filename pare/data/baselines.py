@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from pare.data import labels
 from pare.data.store import Prepared
 from pare.data.task import Baseline, Task
 
@@ -12,17 +13,21 @@ CONSTANT = "constant"
 
 
 class Score(NamedTuple):
-    """The name of a baseline and its metric on both splits that a leaderboard shows."""
+    """The name of a baseline and its metric on both splits that a leaderboard shows; None for what it was fitted on."""
 
     name: str
-    validation: float
+    validation: float | None
     test: float
 
 
 def scores(task: Task, data: Prepared) -> list[Score]:
-    """Return the scores of a task's baselines: the constant prediction, then the task's own if it has one."""
-    own = score(task, data)
-    return [constant(task, data), *([own] if own else [])]
+    """Return the scores of a task's baselines: the constant prediction, then its own, fitted on the training split.
+
+    With a budget of labels no baseline sees the labels of validation either.
+    """
+    few = labels.parse(data.key)[1] is not None
+    own = task.baselines(data.split("train"), None if few else data.split("val"))
+    return [constant(task, data), *(_score(task, baseline, data) for baseline in own)]
 
 
 def constant(task: Task, data: Prepared) -> Score:
@@ -36,14 +41,11 @@ def constant(task: Task, data: Prepared) -> Score:
     return Score(CONSTANT, *reached)
 
 
-def score(task: Task, data: Prepared) -> Score | None:
-    """Fit the task's trivial predictor on the training split and measure it; None where the task has none."""
-    trivial = task.baseline(data.split("train"))
-    if trivial is None:
-        return None
-    return Score(trivial.name, *(_measured(task, trivial, data, name) for name in ("val", "test")))
+def _score(task: Task, baseline: Baseline, data: Prepared) -> Score:
+    validation = _measured(task, baseline, data, "val") if baseline.validated else None
+    return Score(baseline.name, validation, _measured(task, baseline, data, "test"))
 
 
-def _measured(task: Task, trivial: Baseline, data: Prepared, name: str) -> float:
+def _measured(task: Task, baseline: Baseline, data: Prepared, name: str) -> float:
     split = data.split(name)
-    return task.score(task.metric, trivial.predict(task.assemble(np.asarray(split.x))), split)
+    return task.score(task.metric, baseline.predict(task.assemble(np.asarray(split.x))), split)

@@ -110,7 +110,7 @@ def origin(task: Task, root: Path, preset: str, elsewhere: Mapping[str, str] | N
     if missing and preset not in task.recipes:
         raise DataError(
             f"{task.name} cannot be synthesised for preset {preset!r}: put {', '.join(task.files)} into {folder} "
-            f"(from {task.homepage}), or choose --preset laptop, which synthesises"
+            f"(from {task.homepage})" + (", or choose --preset laptop, which synthesises" if task.recipes else "")
         )
     provenance: Provenance = task.synthetic if missing else "real"
     recipe = dict(task.recipes[preset]) if missing else {}

@@ -108,6 +108,8 @@ class Baseline:
 
     name: str
     predict: Callable[[np.ndarray], np.ndarray]
+    validated: bool = True
+    """Whether it may be measured on the validation split: False where it was fitted on that, too."""
 
 
 class Task(ABC):
@@ -222,6 +224,11 @@ class Task(ABC):
     def baseline(self, train: Split) -> Baseline | None:  # noqa: ARG002
         """Return what the task's own science predicts with next to no learning; None for most tasks."""
         return None
+
+    def baselines(self, train: Split, val: Split | None) -> Iterable[Baseline]:  # noqa: ARG002
+        """Yield the task's baselines, by default its `baseline`; without `val`, nothing may be fitted on validation."""
+        own = self.baseline(train)
+        return [own] if own else []
 
     @property
     def channels(self) -> int:

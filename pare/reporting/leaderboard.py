@@ -148,6 +148,7 @@ def labels_of(row: tables.Row) -> int | None:
 
 def _baseline(task: Task, beside: Entry, score: Score) -> Entry:
     """Return the row of a baseline, which has the same data as the method `beside`."""
+    published = next((figure for figure in task.published if figure.method == score.name), None)
     return Entry(
         task=task.name,
         method=score.name,
@@ -168,9 +169,9 @@ def _baseline(task: Task, beside: Entry, score: Score) -> Entry:
         provenance=beside.provenance,
         labels=beside.labels,
         body="",
-        published=None,
-        source="",
-        comparable=comparable(beside.provenance, beside.labels, None),
+        published=published.value if published else None,
+        source=published.source if published else "",
+        comparable=comparable(beside.provenance, beside.labels, published),
         gpu_hours=0.0,
         **_measure(task),
     )

@@ -87,6 +87,10 @@ def get(name: str) -> Task:
     if name not in _MODULES:
         if found := _elsewhere(name):
             return found
+        if name.startswith("ucr-"):
+            from pare.tasks.ucr import task as ucr  # with scikit-learn's models
+
+            return ucr.named(name)
         if name.startswith("openml-"):
             raise RequestError(f"{name} is made by sweeps/openml_cc18.py: run that, or pare openml-cc18")
         raise RequestError(f"unknown task {name!r}: choose from {', '.join(names())}")

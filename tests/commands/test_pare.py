@@ -53,7 +53,7 @@ def test_every_command_explains_itself(name, capsys):
     assert commands.main([name, "--help"]) == 0
     shown = capsys.readouterr().out
     assert "Usage: " in shown
-    if name in ("nas360", "pdebench", "openml-cc18", "own"):
+    if name in ("nas360", "pdebench", "openml-cc18", "ucr", "own"):
         assert f"pare {name}" in shown
         assert "--trials" in shown
 

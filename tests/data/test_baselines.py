@@ -20,7 +20,7 @@ def reaction(tmp_path_factory):
 
 def test_scores_are_the_metric_of_both_splits(reaction):
     task, data = reaction
-    score = baselines.score(task, data)
+    _, score = baselines.scores(task, data)
     assert score.name == "logistic growth of the mean"
     predict = task.baseline(data.split("train")).predict
     for value, name in ((score.validation, "val"), (score.test, "test")):
@@ -31,4 +31,5 @@ def test_scores_are_the_metric_of_both_splits(reaction):
 
 def test_most_tasks_have_none(tmp_path):
     task = toys.Toy()
-    assert baselines.score(task, store.prepare(task, tmp_path, "laptop", _quiet)) is None
+    (only,) = baselines.scores(task, store.prepare(task, tmp_path, "laptop", _quiet))
+    assert only.name == baselines.CONSTANT

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from pare import tasks
 from pare.data.task import Recipe
+from tests.tasks.ucr import layout
 
 
 def _as_given(y: np.ndarray) -> np.ndarray:
@@ -20,7 +22,8 @@ def _one_hot(y: np.ndarray) -> np.ndarray:
 @dataclass(frozen=True)
 class Tiny:
     """`counts` of train, val and test, if the recipe alone gives them; the shape of a `raw` sample, if not the input's;
-    `perfect`, what makes the best predictions out of targets; how many methods have published `figures`, at least.
+    `perfect`, what makes the best predictions out of targets; how many methods have published `figures`, at least; what
+    writes its files, if the task itself does not: nothing stands in for it.
     """
 
     recipe: Recipe
@@ -28,6 +31,7 @@ class Tiny:
     raw: tuple[int, ...] | None = None
     perfect: Callable[[np.ndarray], np.ndarray] = _as_given
     figures: int = 6
+    write: Callable[[Path, Recipe], None] | None = None
 
 
 _TINY = {
@@ -52,7 +56,17 @@ _TINY = {
     "psicov": Tiny({"deepcov": 6, "psicov": 2, "shortest": 60, "longest": 90, "seed": 0}, None, (57, 40, 40)),
     "satellite": Tiny({"train": 90, "test": 40, "seed": 0}, (80, 10, 40), (46,), lambda y: np.eye(24)[y]),
     "spherical": Tiny({"train": 250, "test": 100, "seed": 0}, (200, 50, 100), None, lambda y: np.eye(100)[y]),
+    "ucr-ecg200": Tiny(
+        {"seed": 0},
+        (80, 20, 100),
+        (96,),
+        lambda y: np.eye(2)[y],
+        figures=1,
+        write=lambda folder, recipe: layout.write(folder, seed=int(recipe["seed"])),
+    ),
 }
+ELSEWHERE = ("ucr-ecg200",)
+"""Tasks beside the registered ones that keep the contract too."""
 
 
 def of(name: str) -> Tiny:

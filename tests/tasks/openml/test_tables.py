@@ -56,7 +56,7 @@ def test_three_are_real_without_a_file(name, tmp_path):
     assert data.counts["test"] == pytest.approx(table.rows / 10, abs=2)
     shares = np.array([data.classes[split] for split in SPLITS]) / np.array([[data.counts[split]] for split in SPLITS])
     np.testing.assert_allclose(shares, shares[:1].repeat(3, axis=0), atol=0.02)
-    score = baselines.score(task, data)
+    _, score = baselines.scores(task, data)
     assert score.name == "gradient boosting"
     assert score.test > 0.85
 

@@ -1,0 +1,1 @@
+"""The UCR archive of time series."""
