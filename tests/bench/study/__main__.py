@@ -38,7 +38,7 @@ Line = dict[str, Any]
 _DIED = "the process died"
 
 _TIMED_ON = "cpu"
-"""Kind of device whose seconds decide how many epochs equal time buys, where any run was on it."""
+"""Kind of device whose seconds decide how many epochs equal time buys."""
 
 
 def parse_stage(text: str) -> list[Job]:
@@ -51,7 +51,8 @@ def parse_stage(text: str) -> list[Job]:
         raise SystemExit(
             f"--stage is {text!r}: write tasks/arms/first-last, as in ecg,digits/nft,pare/100-109"
         ) from None
-    for name, known in [*((n, data.SETTINGS) for n in names.split(",")), *((a, ARMS) for a in arms.split(","))]:
+    bare = [name.partition("@")[0] for name in names.split(",")]
+    for name, known in [*((n, data.SETTINGS) for n in bare), *((a, ARMS) for a in arms.split(","))]:
         if name not in known:
             raise SystemExit(f"--stage names {name!r}: choose from {', '.join(known)}")
     return [
@@ -59,19 +60,25 @@ def parse_stage(text: str) -> list[Job]:
         for seed in numbers
         for name in names.split(",")
         for arm in arms.split(",")
-        if applies(arm, "2d" if name == "digits" else "1d")
+        if applies(arm, tasks.get(data.SETTINGS[data.budget(name)[0]].source).modality)
     ]
 
 
 def equal_time_epochs(task: str, lines: Sequence[Line]) -> int:
-    """Epochs of `nft` that take as long as the reference arm's; twice its own before any was timed."""
+    """Epochs of `nft` that take as long as the reference arm's; twice its own before any was timed.
+
+    Counted are seconds of a core, which other work on the machine does not change; on a card, the run's own seconds.
+    """
     own = int(data.settings(task)["epochs"])
-    timed = [line for line in lines if line["task"] == task and line["epochs"] == own and "seconds" in line]
-    timed = [line for line in timed if line["device"] == _TIMED_ON] or timed
-    spent = {arm: [line["seconds"] for line in timed if line["arm"] == arm] for arm in ("nft", REFERENCE)}
-    if not all(spent.values()):
-        return 2 * own
-    return max(own, round(own * statistics.median(spent[REFERENCE]) / statistics.median(spent["nft"])))
+    timed = [line for line in lines if line["task"] == task and line["epochs"] == own]
+    for name in ("cpu_seconds", "seconds"):
+        spent = {
+            arm: [line[name] for line in timed if line["arm"] == arm and line["device"] == _TIMED_ON and name in line]
+            for arm in ("nft", REFERENCE)
+        }
+        if all(spent.values()):
+            return max(own, round(own * statistics.median(spent[REFERENCE]) / statistics.median(spent["nft"])))
+    return 2 * own
 
 
 def read(path: Path) -> list[Line]:

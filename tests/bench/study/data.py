@@ -1,4 +1,8 @@
-"""The data of a study: which task, which training samples a seed gets, and a test split that is large enough."""
+"""The data of a study: which task, which training samples a seed gets, and a test split that is large enough.
+
+A task's name may end in a budget of labels: `crop@120` trains on 120 labelled samples. Runs with a budget have about
+as many updates whatever it is, so that a small one is not merely trained for less.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,13 @@ from pare.tasks.own import importer
 
 TEST_WINDOWS = 2600
 """ECG windows that are scored, of records that no training split has."""
+
+UPDATES = 240
+"""Updates of a run with a budget of labels, as far as whole epochs allow."""
+
+MOST_EPOCHS, LEAST_EPOCHS = 40, 5
+VALIDATION = (60, 480)
+"""Validation samples of a run with a budget: as many as it has labels, within these bounds."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +49,9 @@ class Setting:
     source: str
     settings: Mapping[str, Any]
     limit: Callable[[Path, store.Prepared, int], StudyData]
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    """What is generated, where the laptop's data is too little."""
+    dense: bool = False
 
 
 def rates(rate: float) -> dict[str, float]:
@@ -48,16 +62,20 @@ def take(split: Split, rows: np.ndarray) -> Split:
     return Split(split.x[rows], split.y[rows], split.group[rows])
 
 
-def _quarter_of_records(root: Path, prepared: store.Prepared, seed: int) -> StudyData:
-    """Every fourth training record, from the seed's own offset on; scored on records simulated with another seed."""
-    train = prepared.split("train")
-    records = np.unique(train.group)[seed % 4 :: 4]
+def _fresh_windows(root: Path) -> Split:
+    """ECG windows of records simulated with another seed, which no run trains on."""
     fresh = store.prepare(tasks.get("ecg"), root / "fresh", "laptop", lambda *_: None)
     parts = [fresh.split(name) for name in ("train", "val", "test")]
     test = Split(*(np.concatenate([getattr(part, name) for part in parts]) for name in ("x", "y", "group")))
+    return take(test, np.linspace(0, len(test) - 1, min(TEST_WINDOWS, len(test))).astype(int))
+
+
+def _quarter_of_records(root: Path, prepared: store.Prepared, seed: int) -> StudyData:
+    """Every fourth training record, from the seed's own offset on; scored on fresh records."""
+    train = prepared.split("train")
+    records = np.unique(train.group)[seed % 4 :: 4]
     rows = np.flatnonzero(np.isin(train.group, records))
-    spread = np.linspace(0, len(test) - 1, min(TEST_WINDOWS, len(test))).astype(int)
-    splits = {"train": take(train, rows), "val": prepared.split("val"), "test": take(test, spread)}
+    splits = {"train": take(train, rows), "val": prepared.split("val"), "test": _fresh_windows(root)}
     return StudyData(splits, prepared.statistics)
 
 
@@ -74,6 +92,43 @@ def labels_per_class(count: int) -> Callable[[Path, store.Prepared, int], StudyD
     return limit
 
 
+def budget(name: str) -> tuple[str, int]:
+    """A task's name without its budget of labels, and the budget; 0: none."""
+    task, _, labels = name.partition("@")
+    return task, int(labels or 0)
+
+
+def limited(name: str, root: Path, prepared: store.Prepared, seed: int) -> StudyData:
+    """What a seed trains, and is judged, on."""
+    task, labels = budget(name)
+    setting = SETTINGS[task]
+    if not labels:
+        return setting.limit(root, prepared, seed)
+    rng = np.random.default_rng((seed, 79))
+    train, val = prepared.split("train"), prepared.split("val")
+    least, most = VALIDATION
+    chosen = {"train": _draw(train, labels, rng, setting.dense)}
+    chosen["val"] = _draw(val, min(max(labels, least), most), rng, setting.dense)
+    splits = {name: take(split, chosen[name]) for name, split in (("train", train), ("val", val))}
+    test = _fresh_windows(root) if task == "ecg" else prepared.split("test")
+    return StudyData({**splits, "test": test}, prepared.statistics)
+
+
+def _draw(split: Split, count: int, rng: np.random.Generator, dense: bool) -> np.ndarray:
+    """Rows of `count` samples, sorted: one of each class first, the rest by chance; all of them if there are fewer."""
+    order = rng.permutation(len(split))
+    if not dense:
+        _, first = np.unique(split.y[order], return_index=True)
+        order = np.concatenate([order[first], np.delete(order, first)])
+    return np.sort(order[:count])
+
+
+def _series(name: str, patch: int) -> Setting:
+    """A set of the UCR archive."""
+    own = {"epochs": 20, "body": "roberta-mini", "optimizer.batch": 64, "patch": patch}
+    return Setting(name, "signals", own, labels_per_class(30))
+
+
 SETTINGS: Mapping[str, Setting] = {
     "ecg": Setting(
         "ecg", "signals", {**tasks.get("ecg").paper, **tasks.get("ecg").laptop, "epochs": 12}, _quarter_of_records
@@ -81,11 +136,16 @@ SETTINGS: Mapping[str, Setting] = {
     "digits": Setting(
         "digits", "fractals", {"epochs": 25, "body": "swin-mini", "optimizer.batch": 32}, labels_per_class(20)
     ),
-    "crop": Setting(
-        "crop",
-        "signals",
-        {"epochs": 20, "body": "roberta-mini", "optimizer.batch": 64, "patch": 1},
-        labels_per_class(30),
+    "crop": _series("crop", patch=1),
+    "electricdevices": _series("electricdevices", patch=2),
+    "fordb": _series("fordb", patch=10),
+    "darcy": Setting(
+        "darcy",
+        "fractal-masks",
+        {**tasks.get("darcy").paper, **tasks.get("darcy").laptop},
+        lambda _, prepared, __: StudyData({name: prepared.split(name) for name in ("train", "val", "test")}),
+        recipe={"train": 400, "test": 200, "resolution": 169, "seed": 7},
+        dense=True,
     ),
 }
 _OWN = {
@@ -95,21 +155,39 @@ _OWN = {
     "optimizer.warmup": 0.1,
     **rates(1e-3),
 }
+_PUBLISHED = ("ecg", "darcy")
+"""Tasks that have settings of their own; the others take those of the user's data."""
 
 
 def settings(name: str) -> dict[str, Any]:
     """The run's settings of a task of the study, those of the laptop preset but for its epochs and labels."""
-    chosen = SETTINGS[name].settings
-    return dict(chosen) if name == "ecg" else {**_OWN, **chosen}
+    task, labels = budget(name)
+    own = dict(SETTINGS[task].settings)
+    chosen = own if task in _PUBLISHED else {**_OWN, **own}
+    if labels:
+        batch = min(chosen["optimizer.batch"], max(8, 2 ** int(np.log2(labels / 6))))
+        epochs = round(UPDATES / -(-labels // batch))
+        chosen |= {"optimizer.batch": batch, "epochs": min(MOST_EPOCHS, max(LEAST_EPOCHS, epochs))}
+    return chosen
+
+
+def task_of(name: str) -> Task:
+    """The task of a setting, with the recipe that the study generates it by."""
+    setting = SETTINGS[budget(name)[0]]
+    task = tasks.get(setting.task)
+    if setting.recipe:
+        task.recipes = {**task.recipes, "laptop": setting.recipe}
+    return task
 
 
 def prepare(name: str, root: Path, files: Path | None) -> Task:
     """Make a task of the study, and its source, ready below `root`; returns the task."""
-    if name == "ecg":
+    name, _ = budget(name)
+    if name not in _PUBLISHED:
+        importer.bring(root, name, _npz(name, root, files), kind="classification")
+    elif name == "ecg":
         _simulate_ecg(root)
-        task: Task = tasks.get("ecg")
-    else:
-        task = importer.bring(root, name, _npz(name, root, files), kind="classification")
+    task = task_of(name)
     for one in (task, tasks.get(SETTINGS[name].source)):
         store.prepare(one, root, "laptop", lambda *_: None)
     return task

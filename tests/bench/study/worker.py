@@ -54,10 +54,10 @@ def work(jobs: Connection, root: Path, own: Sequence[tasks.Definition]) -> None:
 
 def train(job: Job, root: Path) -> dict[str, Any]:
     """Train a job's run and score the model of its best epoch by validation on the test split."""
-    arm, setting = ARMS[job.arm], study_data.SETTINGS[job.task]
-    task, source = tasks.get(setting.task), tasks.get(setting.source)
+    arm, setting = ARMS[job.arm], study_data.SETTINGS[study_data.budget(job.task)[0]]
+    task, source = study_data.task_of(job.task), tasks.get(setting.source)
     prepared, source_prepared = (store.prepare(one, root, "laptop", lambda *_: None) for one in (task, source))
-    data = setting.limit(root, prepared, job.seed)
+    data = study_data.limited(job.task, root, prepared, job.seed)
     settings: dict[str, Any] = {"source": setting.source, **study_data.settings(job.task), **arm.settings}
     settings |= {"seed": job.seed, "precision": "fp32"} | ({"epochs": job.epochs} if job.epochs else {})
     top = {name: settings.pop(name) for name in ("body", "source")}
@@ -75,10 +75,10 @@ def train(job: Job, root: Path) -> dict[str, Any]:
         reports.append({name: value for name, value in figures.items() if not name.startswith("pictures/")})
         return True
 
-    began = time.perf_counter()
+    began, busy = time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory(prefix="pare-study-") as folder:
         trained = fit(run, task, source, data, sources, Path(folder), report)
-    spent = time.perf_counter() - began
+    spent, busy = time.perf_counter() - began, time.process_time() - busy
     assert trained is not None
     test, world = data.split("test"), DistributedContext.current()
     predictions = predict(trained.model, task, test.x, world)
@@ -89,6 +89,7 @@ def train(job: Job, root: Path) -> dict[str, Any]:
         "epochs": run.epochs,
         "device": world.device.type,
         "seconds": round(last["seconds"], 3),
+        "cpu_seconds": round(busy, 3),
         "wall": round(spent, 3),
         "best_epoch": trained.best.epoch,
         "val": trained.best.metric,
