@@ -7,8 +7,9 @@ import pytest
 from PIL import Image
 
 from pare.config import Run
+from pare.data.task import Split
 from tests.bench.study import __main__ as study
-from tests.bench.study import table
+from tests.bench.study import data, figures, table
 from tests.bench.study.arms import ARMS, BASELINE, REFERENCE
 from tests.bench.study.data import SETTINGS, settings
 
@@ -78,6 +79,32 @@ def test_what_is_shown_comes_from_runs_that_ended(tmp_path):
     shown = table.markdown(read)
     assert "| pare | 4 | 0.4150 | -0.1000 ± 0.0000 (4/4) |" in shown
     assert "cutmix" not in shown
-    table.figure(read, tmp_path / "figure.png")
+    figures.arms(read, tmp_path / "figure.png")
     with Image.open(tmp_path / "figure.png") as image:
         assert len(image.convert("RGB").getcolors(10**6)) > 3
+
+
+def test_the_map_has_a_line_a_task_over_its_budgets(tmp_path):
+    lines = [
+        line(arm, seed, value + seed / 100, task=f"{task}@{labels}", labels=labels)
+        for task in ("crop", "ecg")
+        for labels in (60, 240)
+        for arm, value in ((REFERENCE, 0.4), ("nft-equal-time", 0.5), ("half-cutmix", 0.45))
+        for seed in range(3)
+    ]
+    figures.label_map(lines, tmp_path / "map.svg")
+    drawn = (tmp_path / "map.svg").read_text(encoding="utf-8")
+    assert drawn.count("<!-- crop -->") == drawn.count("<!-- ecg -->") == 1
+    assert "<!-- digits -->" not in drawn
+
+
+def test_a_budget_of_labels_keeps_every_class_and_the_number_of_updates():
+    x, y = np.zeros((300, 1, 8), np.float32), np.array([0] * 280 + [1] * 19 + [2])
+    rows = data._draw(Split(x, y, np.zeros(300)), 40, np.random.default_rng(3), dense=False)
+    assert len(rows) == 40
+    assert list(rows) == sorted(set(rows))
+    assert set(y[rows]) == {0, 1, 2}
+    for labels in (60, 240, 960):
+        own = settings(f"crop@{labels}")
+        updates = own["epochs"] * -(-labels // own["optimizer.batch"])
+        assert 0.75 * data.UPDATES <= updates <= 1.25 * data.UPDATES

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from pare import tasks
-from tests.bench.study import data, table
+from tests.bench.study import data, figures, table
 from tests.bench.study.arms import ARMS, REFERENCE, applies
 from tests.bench.study.worker import Job, work
 
@@ -202,7 +202,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     running.add_argument("--files", type=Path, help="folder of the packed UCR sets")
     showing = commands.add_parser("table", help="paired differences of every arm, with 95 %% intervals")
     showing.add_argument("results", type=Path)
-    showing.add_argument("--figure", type=Path, help="PNG of the differences to nft")
+    showing.add_argument("--figure", type=Path, help="PNG or SVG of the differences to nft")
+    showing.add_argument("--map", type=Path, help="PNG or SVG of differences against the number of labels")
     packing = commands.add_parser("pack", help="a UCR set as a small .npz")
     packing.add_argument("archive", type=Path, help="folder that holds <Name>/<Name>_TRAIN.tsv")
     packing.add_argument("name")
@@ -215,7 +216,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         print(table.markdown(read(options.results)))
         if options.figure:
-            table.figure(read(options.results), options.figure)
+            figures.arms(read(options.results), options.figure)
+        if options.map:
+            figures.label_map(read(options.results), options.map)
 
 
 if __name__ == "__main__":

@@ -22,10 +22,10 @@ from pare.tasks.own import importer
 TEST_WINDOWS = 2600
 """ECG windows that are scored, of records that no training split has."""
 
-UPDATES = 240
+UPDATES = 600
 """Updates of a run with a budget of labels, as far as whole epochs allow."""
 
-MOST_EPOCHS, LEAST_EPOCHS = 40, 5
+MOST_EPOCHS, LEAST_EPOCHS = 75, 5
 VALIDATION = (60, 480)
 """Validation samples of a run with a budget: as many as it has labels, within these bounds."""
 

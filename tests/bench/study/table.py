@@ -1,11 +1,10 @@
-"""What a study found: paired differences between arms with 95 % intervals, as a table and as a figure."""
+"""What a study found: paired differences between arms with 95 % intervals, as a table."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -95,47 +94,3 @@ def _row(own: Sequence[Line], task: str, arm: str) -> str:
 
 
 _SOURCE = ("loss_source", "source_accuracy")
-_WIDTH, _ROW, _LEFT, _MARGIN = 900, 26, 230, 24
-_INK, _GREY, _GOOD, _BAD = (30, 30, 30), (190, 190, 190), (20, 110, 60), (170, 50, 40)
-
-
-def figure(lines: Sequence[Line], path: Path) -> None:
-    """Draw the differences to `nft` with their intervals, a panel a task; left of the line is better."""
-    from PIL import Image, ImageDraw, ImageFont  # a machine that only trains may lack it
-
-    lines = finished(lines)
-    panels = []
-    for task in dict.fromkeys(line["task"] for line in lines):
-        found = {arm: paired(lines, task, arm, "nft") for arm in ARMS if arm != "nft" and "+" not in arm}
-        panels.append((task, {arm: difference for arm, difference in found.items() if difference}))
-    height = sum(2 * _MARGIN + 44 + _ROW * len(rows) for _, rows in panels)
-    image = Image.new("RGB", (_WIDTH, max(height, 60)), "white")
-    draw, font, top = ImageDraw.Draw(image), ImageFont.load_default(15), _MARGIN
-    for task, rows in panels:
-        metric = next(line["metric"] for line in lines if line["task"] == task)
-        draw.text((16, top), f"{task}: {metric}, difference to nft on the same seeds, 95 % interval", _INK, font)
-        top = _panel(draw, rows, top + 30, font) + _MARGIN
-    image.save(path)
-
-
-def _panel(draw: Any, rows: Mapping[str, Difference], top: int, font: Any) -> int:
-    reach = max((abs(d.mean) + d.half for d in rows.values() if not math.isnan(d.half)), default=1.0) * 1.05 or 1.0
-    middle, scale = (_LEFT + _WIDTH - 20) / 2, (_WIDTH - 20 - _LEFT) / 2 / reach
-    bottom = top + _ROW * len(rows)
-    draw.line([(middle, top), (middle, bottom)], fill=_GREY, width=2)
-    for index, (arm, difference) in enumerate(rows.items()):
-        y = top + _ROW * index + _ROW // 2
-        colour = {"better": _GOOD, "worse": _BAD}.get(difference.verdict, _INK)
-        draw.text((16, y - 9), f"{arm} ({difference.seeds})", _INK, font)
-        ends = [(middle + scale * (difference.mean + sign * difference.half), y) for sign in (-1, 1)]
-        draw.line(ends, fill=colour, width=2)
-        at = middle + scale * difference.mean
-        draw.ellipse([(at - 4, y - 4), (at + 4, y + 4)], fill=colour)
-    for value in (-reach, 0.0, reach):
-        draw.text(
-            (middle + scale * value - (0 if value < 0 else 40 if value > 0 else 8), bottom + 4),
-            f"{value:+.3f}" if value else "0",
-            _GREY,
-            font,
-        )
-    return bottom + 22
