@@ -176,7 +176,7 @@ def task_of(name: str) -> Task:
     setting = SETTINGS[budget(name)[0]]
     task = tasks.get(setting.task)
     if setting.recipe:
-        task.recipes = {**task.recipes, "laptop": setting.recipe}
+        type(task).recipes = {**task.recipes, "laptop": setting.recipe}
     return task
 
 
