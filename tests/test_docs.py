@@ -1,5 +1,6 @@
 """The pages for readers: their links, paths, modules, options and commands exist, and the versions agree."""
 
+import functools
 import re
 import shlex
 import string
@@ -9,14 +10,15 @@ import pytest
 import yaml
 
 import pare
-from pare import commands
-from pare.commands import openml_cc18, own
+from pare import commands, tasks
+from pare.commands import openml_cc18, own, ucr
 from pare.errors import RequestError
+from pare.reporting import schema
 from pare.search.request import Request, parse
 
 ROOT = Path(pare.__file__).parent.parent
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
-KINDS = {"own": own.Own, "openml-cc18": openml_cc18.OpenMLTables}
+KINDS = {"own": own.Own, "openml-cc18": openml_cc18.OpenMLTables, "ucr": ucr.ArchiveSets}
 """Requests of the sweeps that have options of their own."""
 
 ROOMS = "|".join(("pare", "sweeps", "cluster", "tests", "docs", ".ci", ".github"))
@@ -94,7 +96,7 @@ def test_options_exist(page, options):
 @pages
 def test_sweeps_in_shell_blocks_would_be_accepted(page):
     for line in _blocks(page.read_text(encoding="utf-8")):
-        found = re.search(r"(?:sweeps/(\w+)\.py|(?:^|\s|/)pare ([a-z][\w-]*))([^'&|]*)", line)
+        found = re.search(r"(?:sweeps/(\w+)\.py|(?:^|\s|/)pare ([a-z][\w-]*))([^'&|;]*)", line)
         if not found:
             continue
         name = (found[1] or found[2]).replace("_", "-")
@@ -106,6 +108,36 @@ def test_sweeps_in_shell_blocks_would_be_accepted(page):
             parse(name, "", words, KINDS.get(name, Request))
         except RequestError as error:
             pytest.fail(f"{line}: {error}")
+
+
+def test_every_column_is_explained():
+    page = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8").split("## Every column")[1]
+    for fields in (
+        *map(schema.schema, (schema.TRIALS, schema.CURVES, schema.CONFIRM, schema.PUBLISHED, schema.BASELINES)),
+        schema.leaderboard(),
+    ):
+        names = {field.name for field in fields if not field.name.startswith("config.")}
+        assert not {name for name in names if f"`{name}`" not in page}
+
+
+def test_every_page_says_what_its_reader_can_do_after():
+    for page in (ROOT / "docs").glob("*.md"):
+        assert "After this page" in page.read_text(encoding="utf-8").split("##")[0], page.name
+
+
+def test_the_example_of_own_data_runs(root, tmp_path, monkeypatch, capsys):
+    """The first Python block as it stands, but for a smaller sweep."""
+    text = (ROOT / "docs" / "own-data.md").read_text(encoding="utf-8")
+    first, second = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    small = {"preset": "laptop", "executor": "inline", "trials": 1, "epochs": 1, "seeds": 1, "data_root": root}
+    monkeypatch.setattr(tasks, "_own", [])
+    monkeypatch.setattr(pare, "sweep", functools.partial(pare.sweep, **small), raising=False)
+    monkeypatch.chdir(tmp_path)
+    space = {}
+    exec(first, space)
+    assert "logistic regression" in capsys.readouterr().out
+    exec(second, space)
+    assert space["model"].predict(space["x"]).shape == (600, 2)
 
 
 def test_versions_agree():

@@ -107,7 +107,7 @@ def sweep(
 
     `x` is an array of sequences (n, L) or (n, C, L), images (n, H, W), (n, C, H, W) or (n, H, W, C), or a data frame.
     `y` holds a class a row (n,), 0 and 1 (n, labels), numbers (n,) or (n, k), or fields of the size of x. `group` (n,)
-    keeps samples together in one split; `split` (n,) says train, validation or test. Every option of `pare own --help`
+    keeps samples together in one split; `split` (n,) says train, val or test. Every option of `pare own --help`
     is a keyword: `trials=20`, `out="runs/sensor"`, `max_hours=1`, `executor="inline"`.
 
     The same call again goes on where it ended. After Ctrl-C, or the stop button of a notebook, the running trials end

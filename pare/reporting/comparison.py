@@ -164,26 +164,28 @@ def _searched(trials: Sequence[Row]) -> str:
 
 
 def _worth(metric: Metric, method: str, trials: Sequence[Row], chosen: Sequence[Row], published: Sequence[Row]) -> str:
-    """Compare the best trial with the first, which is the published configuration, and both again on fresh seeds."""
+    """Compare the best trial with the first, which has the published or default settings, also on fresh seeds."""
     start, *later = sorted(trials, key=lambda row: row["started"])
     complete = [row["objective"] for row in later if row["state"] == "complete" and row["objective"] is not None]
     if start["state"] != "complete" or start["objective"] is None:
-        return f"The published configuration of {method} did not run to its end, so the search has nothing to beat."
+        return (
+            f"The settings that the search of {method} began with did not run to their end: there is nothing to beat."
+        )
     best = _best(metric)([start["objective"], *complete])
     if best == start["objective"]:
         return (
-            f"No trial of {method} was better on validation than the published configuration, with which the search "
-            f"began ({start['objective']:.3g}; {len(later)} tried after it)."
+            f"No trial of {method} was better on validation than the settings that the search began with "
+            f"({start['objective']:.3g}; {len(later)} tried after it)."
         )
     found = (
-        f"The best trial of {method} reached {best:.3g} on validation, the published configuration "
+        f"The best trial of {method} reached {best:.3g} on validation, the settings that the search began with "
         f"{start['objective']:.3g}"
     )
     done = [row for row in published if row["state"] == "complete"]
     own = [row for row in chosen if row["validation"] is not None]
     if paired(own, done, "validation")[0] is None:
         return f"{found}; the best of {len(trials)} is partly luck, and fresh seeds have not compared the two."
-    return f"{found}; on fresh seeds {_apart(metric, 'the choice', 'the published one', own, done, 'validation')}."
+    return f"{found}. On fresh seeds: {_apart(metric, 'the choice', 'the start', own, done, 'validation')}."
 
 
 def _best(metric: Metric) -> Callable[[Iterable[float]], float]:

@@ -117,14 +117,14 @@ def test_what_was_searched_is_counted():
 @pytest.mark.parametrize(
     ("trials", "chosen", "published", "worth"),
     [
-        (searched("pare", 0.5, 0.6, 0.7), (), (), "No trial of pare was better on validation than the published"),
+        (searched("pare", 0.5, 0.6, 0.7), (), (), "No trial of pare was better on validation than the settings"),
         (searched("pare", 0.5, 0.2, states=("complete", "pruned")), (), (), "(0.5; 1 tried after it)."),
-        (searched("pare", 0.5, 0.4, states=("pruned",)), (), (), "The published configuration of pare did not run to"),
+        (searched("pare", 0.5, 0.4, states=("pruned",)), (), (), "began with did not run to their end"),
         (
             searched("pare", 0.5, 0.4),
             (),
             (),
-            "the published configuration 0.5; the best of 2 is partly",
+            "began with 0.5; the best of 2 is partly",
         ),
         (
             searched("pare", 0.5, 0.4),
@@ -136,19 +136,19 @@ def test_what_was_searched_is_counted():
             searched("pare", 0.5, 0.4),
             (0.41, 0.42, 0.4),
             (0.5, 0.52, 0.5),
-            "the choice is better than the",
+            "the choice is better than the start",
         ),
         (
             searched("pare", 0.5, 0.4),
             (0.61, 0.62, 0.6),
             (0.5, 0.52, 0.5),
-            "the published one is better",
+            "the start is better than the choice",
         ),
         (
             searched("pare", 0.5, 0.4),
             (0.4, 0.6, 0.5),
             (0.5, 0.5, 0.5),
-            "the published one cannot be told",
+            "the choice and the start cannot be told",
         ),
     ],
 )

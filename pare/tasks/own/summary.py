@@ -51,7 +51,8 @@ def _inputs(given: Samples, own: Specification) -> str:
         said = f"{len(kinds)} columns, {numbers} of numbers" + (f", one-hot: {', '.join(texts)}" if texts else "")
         return f"{said} → {own.shape[1]} features"
     kind = "images" if len(own.shape) == 3 else "sequences"
-    size = "×".join(map(str, own.shape[1:]))
+    length = own.raw[0] if own.channels_last else own.raw[-1]  # without what pads a sequence to whole patches
+    size = "×".join(map(str, own.shape[1:])) if kind == "images" else str(length)
     channels = f"{own.shape[0]} channel{'s' if own.shape[0] > 1 else ''}"
     where = "" if own.channels_last is None else ", last in x" if own.channels_last else ", first in x"
     hint = " (--channels last says otherwise)" if own.channels_last is False else ""
