@@ -135,35 +135,47 @@ def require_body(name: str) -> None:
         return
     if Path(name).is_dir():
         check_folder(Path(name))
-        return
-    from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
+    elif _cached(name) is None:
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url
 
-    try:
-        cached = try_to_load_from_cache(name, CONFIG)
-        if not isinstance(cached, str):
+        try:
             get_hf_file_metadata(hf_hub_url(name, CONFIG), timeout=_TIMEOUT)
-    except Exception as error:  # not only OSError: the hub's client passes on its HTTP library's errors
-        raise unavailable(name) from error
-    if isinstance(cached, str):
-        _require_family(name, Path(cached))
+        except Exception as error:  # not only OSError: the hub's client passes on its HTTP library's errors
+            raise unavailable(name) from error
+    if (kind := model_type(name)) is not None:
+        bodies.require_family(name, kind)
+
+
+def model_type(name: str) -> str | None:
+    """Return `model_type` of the body called `name`; None if its configuration is not here or cannot be read."""
+    if name in SMALL:
+        return str(SMALL[name]["model_type"])
+    path = Path(name) / CONFIG if Path(name).is_dir() else _cached(name)
+    try:
+        return None if path is None else str(json.loads(path.read_text(encoding="utf-8"))["model_type"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return None  # transformers says what is wrong with it
 
 
 def check_folder(folder: Path) -> None:
-    """Raise a RequestError unless a folder holds the configuration of a family that has an adapter."""
+    """Raise a RequestError unless a folder holds a configuration in Hugging Face's format."""
     if not (folder / CONFIG).is_file():
         held = "is empty" if not any(folder.iterdir()) else f"holds no {CONFIG}"
         raise RequestError(
             f"body {str(folder)!r} {held}: give a folder that save_pretrained wrote, with {CONFIG} and {WEIGHTS}"
         )
-    _require_family(str(folder), folder / CONFIG)
 
 
-def _require_family(name: str, path: Path) -> None:
+def _cached(name: str) -> Path | None:
+    """Return the configuration of a model of the hub in Hugging Face's cache; None if it is not there."""
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
     try:
-        model_type = json.loads(path.read_text(encoding="utf-8"))["model_type"]
-    except (OSError, ValueError, TypeError, KeyError):
-        return  # transformers says what is wrong with it
-    bodies.require_family(name, str(model_type))
+        path = try_to_load_from_cache(name, CONFIG)
+    except HFValidationError:  # no name that the hub could have
+        return None
+    return Path(path) if isinstance(path, str) else None
 
 
 def unavailable(name: str) -> RequestError:

@@ -78,11 +78,11 @@ def resolve(
     budget = Budget(SweepDir(out).spent, request.caps, connection.price(request, executor.nodes))
     progress.console.print(f"preset {preset_name}: {why}", highlight=False)
 
-    settings = {task.name: _settings(task, preset_name, request) for task in chosen}
+    bases, earlier = {}, directory.earlier_bases(out)
+    settings = {task.name: _settings(task, preset_name, request, earlier.get(task.name)) for task in chosen}
     for body in dict.fromkeys(each["body"] for each in settings.values()):
         catalogue.require_body(body)
     data: dict[tuple[str, str], Prepared] = {}  # by task, and by source and the body that reads it
-    bases, earlier = {}, directory.earlier_bases(out)
     for task in chosen:
         for needed, body in ((task.name, ""), (settings[task.name]["source"], settings[task.name]["body"])):
             if (needed, body) not in data:
@@ -127,11 +127,19 @@ def _resources(executor: Executor) -> dict[str, float]:
     return {name: sum(each.get(name, 0.0) for each in alive) for name in ("CPU", "GPU")}
 
 
-def _settings(task: Task, preset: PresetName, request: Request) -> Mapping[str, Any]:
-    """Return a task's published settings, changed by the preset, --body and --source; a body brings its own source."""
+def _settings(task: Task, preset: PresetName, request: Request, earlier: Run | None) -> Mapping[str, Any]:
+    """Return a task's published settings, changed by the preset, --body and --source; a body brings its own source.
+
+    The laptop preset's learning rate is for its own small bodies: another body gets the published one, if that is
+    lower, unless an `earlier` session began without this rule.
+    """
+    rate = "optimizer.lr.body"
     settings = {**task.paper, **(task.laptop if preset == "laptop" else {})}
     if request.body and request.body != settings["body"]:
-        settings |= {"body": request.body, "source": sources.OF_BODY.get(request.body, settings["source"])}
+        settings |= {"body": request.body, "source": sources.of_body(request.body, settings["source"])}
+        began = earlier is not None and earlier.optimizer.lr.body == settings.get(rate)
+        if request.body not in catalogue.SMALL and rate in task.paper and not began:
+            settings[rate] = min(settings[rate], task.paper[rate])
     settings["source"] = request.source or settings["source"]
     return settings
 

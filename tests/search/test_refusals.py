@@ -18,7 +18,7 @@ print(json.dumps([code, sorted(sys.modules)]))
 
 
 def refused(arguments, folder):
-    options = {"OUT": str(folder / "out"), "FILE": str(folder / "file")}
+    options = {"OUT": str(folder / "out"), "FILE": str(folder / "file"), "LLAMA": str(folder / "llama")}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, *(options.get(word, word) for word in arguments)],
         capture_output=True,
@@ -44,6 +44,7 @@ def refused(arguments, folder):
         (["--source", "mnist"], "--source is 'mnist': choose from"),
         (["--body", "nonsense"], "body 'nonsense' is neither"),
         (["--body", "OUT"], "/out' is empty: give a folder"),
+        (["--body", "LLAMA"], "/llama' is of type 'llama': choose one of beit, "),
         (["--out", "FILE"], "File exists; give a directory that can be written"),
         (["--out", "OUT", "--data-root", "s3://a b/c"], "--data-root is 's3://a b/c'"),
     ],
@@ -51,6 +52,8 @@ def refused(arguments, folder):
 def test_a_refusal_imports_nothing_heavy(arguments, named, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "file").touch()
+    (tmp_path / "llama").mkdir()
+    (tmp_path / "llama" / "config.json").write_text('{"model_type": "llama"}')
     said, imported = refused(arguments, tmp_path)
     assert named in said
     assert not imported

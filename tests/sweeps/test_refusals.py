@@ -89,7 +89,8 @@ def test_a_source_that_does_not_fit_the_body_is_refused(capsys, root, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("body", "named"), [("swin-mini", "target of shape (1000,) for a Swin body"), ("nobody/none", "body 'nobody/none'")]
+    ("body", "named"),
+    [("swin-mini", "target of shape (1000,) for a body of images (swin)"), ("nobody/none", "body 'nobody/none'")],
 )
 def test_a_body_that_does_not_fit_or_is_not_there_is_refused(body, named, capsys, root, tmp_path):
     assert sweep("--tasks", "ecg", *SMALL, "--body", body, "--out", tmp_path, "--data-root", root) == 2
