@@ -1,6 +1,8 @@
 """The formats that are fuzzed: small valid files of each, and the product's reader."""
 
+import shutil
 import tarfile
+import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +17,16 @@ from pare import tasks
 from pare.data import store
 from pare.data.official import archives, pickles
 from pare.data.task import Split, Task
+from pare.errors import DataError
 from pare.method import body
 from pare.tasks.nas360.cifar100 import task as cifar100
 from pare.tasks.nas360.darcy import task as darcy
 from pare.tasks.openml import readers as openml
 from pare.tasks.own.importer import bring
 from pare.tasks.pdebench import hdf5
+from pare.tasks.ucr import files as ucr
+from pare.tasks.ucr.sets import named
+from tests.tasks.ucr import layout as archive_layout
 
 
 @dataclass(frozen=True)
@@ -145,6 +151,25 @@ def _read_body(folder: Path) -> None:
     _all_finite(*(parameter.detach().numpy() for parameter in loaded.parameters()))
 
 
+def _series(folder: Path) -> None:
+    for form in (".tsv", ".ts"):
+        archive_layout.write(folder / form[1:] / "ECG200", form=form)
+    (folder / "zip").mkdir()
+    with zipfile.ZipFile(folder / "zip" / "ECG200.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in (folder / "ts" / "ECG200").iterdir():
+            archive.write(path, path.name)
+
+
+def _read_series(folder: Path) -> None:
+    """Lay the files and prepare them, as a sweep over the UCR archive does; `folder` is a data root."""
+    of = named("ECG200")
+    shutil.rmtree(folder / of.name, ignore_errors=True)
+    if not ucr.bring(folder, of):
+        raise DataError("a name in the zip is another")
+    data = store.prepare(tasks.get(of.name), folder, "laptop", _quiet)
+    _all_finite(*(data.split(split).x for split in ("train", "val", "test")))
+
+
 def _pickles(folder: Path) -> None:
     for name, value in (("dict", _arrays()), ("list", [*_arrays().values(), "text", 3.5])):
         (folder / name).mkdir()
@@ -191,6 +216,7 @@ FORMATS: Mapping[str, Format] = {
     "arff": Format(_arff, lambda folder: _all_of(openml.read(folder / "data.arff"))),
     "hdf5": Format(_hdf5, _read_hdf5),
     "tar": Format(_tar, _read_tar),
+    "series": Format(_series, _read_series),
     "body": Format(_bodies, _read_body),
     "pickle": Format(_pickles, lambda folder: pickles.load_arrays(folder / "data.pkl")),
 }

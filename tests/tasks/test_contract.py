@@ -10,7 +10,8 @@ import torch
 
 from pare import tasks
 from pare.config import Run
-from pare.data import store
+from pare.data import labels, store
+from pare.data.labels import LabelBudget
 from pare.data.official import archives
 from pare.data.task import SPLITS
 from pare.errors import DataError, RequestError
@@ -132,6 +133,17 @@ def test_statistics_of_all_training_samples_are_those_of_the_data(case):
     assert found.keys() <= case.data.statistics.keys()
     for name, array in found.items():
         np.testing.assert_allclose(array, case.data.statistics[name], rtol=1e-4, atol=1e-6, err_msg=name)
+
+
+def test_a_budget_of_labels_leaves_a_sound_task(case):
+    total = labels.count(case.task, case.data.split("train"))
+    few = labels.prepare(case.task, case.data, LabelBudget(max(1, total - 1), 0))
+    assert labels.count(case.task, few.split("train")) == max(1, total - 1)
+    assert few.statistics.keys() == case.data.statistics.keys()
+    for name, array in few.statistics.items():
+        assert array.shape == case.data.statistics[name].shape
+        assert np.isfinite(array).all()
+        assert not name.endswith("std") or (array > 0).all()
 
 
 def test_augmentation_comes_from_the_seeds_alone(case):

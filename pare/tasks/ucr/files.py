@@ -90,7 +90,9 @@ def _opened(place: Path, of: SeriesSet) -> Iterator[Members]:
             with zipfile.ZipFile(place) as archive:
                 names = {name.rpartition("/")[2]: name for name in archive.namelist()}
                 yield {name: _reader(archive, path) for name, path in names.items() if name.startswith(of.title)}
-        except (OSError, RuntimeError, EOFError, zipfile.BadZipFile) as error:  # RuntimeError: it is encrypted
+        except DataError:
+            raise
+        except Exception as error:  # a damaged or encrypted one may raise any exception
             reason = " ".join(str(error).split())
             raise DataError(f"{place} cannot be read ({reason}): unpack it, or get it anew") from error
     else:
