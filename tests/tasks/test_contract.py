@@ -254,23 +254,15 @@ def test_measurements_cannot_be_had_by_the_paper_preset(case, tmp_path):
     assert case.task.homepage in str(error.value)
 
 
-def _emptied(path):
-    path.write_bytes(b"")
+_DAMAGES = {
+    "emptied": lambda path: path.write_bytes(b""),
+    "halved": lambda path: path.write_bytes(path.read_bytes()[: path.stat().st_size // 2]),
+    "overwritten": lambda path: path.write_bytes(np.random.default_rng(0).bytes(5000)),
+    "as text": lambda path: path.write_text("sample,label\n" * 100),
+}
 
 
-def _halved(path):
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-
-
-def _overwritten(path):
-    path.write_bytes(np.random.default_rng(0).bytes(5000))
-
-
-def _as_text(path):
-    path.write_text("sample,label\n" * 100)
-
-
-@pytest.mark.parametrize("damage", [_emptied, _halved, _overwritten, _as_text])
+@pytest.mark.parametrize("damage", _DAMAGES.values(), ids=_DAMAGES)
 def test_damaged_files_are_told_in_a_line_and_leave_nothing(case, tmp_path, damage):
     for name in case.task.files:
         root = tmp_path / name
