@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 _ARRAYS = Path("the arrays")
 """Stands in messages where a file's path would."""
 
+_WIDTH = 100
+"""Columns of a printed result."""
+
 
 class _PythonRequest(Request):
     """The same options; the report then tells them as keywords."""
@@ -84,7 +87,8 @@ class SweepResult:
     def __repr__(self) -> str:
         text, rows = io.StringIO(), self.leaderboard
         directory.adopt_tasks(self.path)
-        Console(file=text, width=100).print(leaderboard.render(rows, 100, comparison.conclusions(self.path)))
+        board = leaderboard.render(rows, _WIDTH, comparison.conclusions(self.path))
+        Console(file=text, width=_WIDTH, force_jupyter=False).print(board)
         state = "" if self.finished else "interrupted: the same call goes on\n"
         return f"{text.getvalue()}\n{state}{self.path}"
 

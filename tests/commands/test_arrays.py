@@ -58,6 +58,13 @@ def test_the_result_tells_what_was_found(swept, monkeypatch):
         assert said in printed
 
 
+def test_in_a_notebook_it_prints_as_elsewhere(swept, monkeypatch):
+    result, _, _ = swept
+    plain = repr(result)
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    assert repr(result) == plain
+
+
 def test_the_best_model_predicts(swept):
     result, _, _ = swept
     x, _ = waves(5)
