@@ -12,10 +12,14 @@ from torch import Tensor, nn
 from pare.config import Precision
 from pare.data.task import Split, Task
 from pare.training.distributed import DistributedContext
+from pare.training.graphs import RecordedForward
 from pare.training.passes import autocast
 
 _SAMPLES, _BYTES = {"cpu": 64, "cuda": 512}, 2**28
 """Largest batch of a prediction: samples by kind of device, and bytes of inputs."""
+
+_RECORDED = 16
+"""Least number of batches of a prediction that is recorded as a CUDA graph: recording takes as long as some of them."""
 
 
 def predict(
@@ -54,13 +58,15 @@ def _predicted(
         return inputs if device.type == "cpu" else inputs.pin_memory()
 
     starts = range(0, len(x), batch)
+    recorded = device.type == "cuda" and len(starts) >= _RECORDED
+    forward = RecordedForward(model) if recorded else model
     with ThreadPoolExecutor(1, thread_name_prefix="feed") as pool, autocast(precision, device):
         ahead = pool.submit(load, 0) if len(x) else None
         for start in starts:
             assert ahead is not None  # noqa: S101 - for the type checker
             inputs = ahead.result()
             ahead = pool.submit(load, start + batch)
-            predictions = model(inputs.to(device, non_blocking=True)).float()
+            predictions = forward(inputs.to(device, non_blocking=True)).float()
             if not start:
                 found = torch.empty(len(x), *predictions.shape[1:], pin_memory=device.type == "cuda")
             found[start : start + batch].copy_(predictions, non_blocking=True)

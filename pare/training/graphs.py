@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -32,15 +32,18 @@ _log = logging.getLogger(__name__)
 Result = tuple[Sums, Sequence[Tensor | None]]
 """Figures of a part, and the gradient of each parameter that trains, None if the part does not depend on it."""
 
-Recorded = tuple[Callable[[], None], Result]
-"""Function that recomputes a part from its static inputs, and the tensors that it overwrites with the result."""
+Computed = TypeVar("Computed")
+"""What a recorded function returns: tensors, which each replay overwrites."""
 
 
 class Recorder(Protocol):
-    """Recorder of passes; each kind gets a new one."""
+    """Recorder of functions of static inputs; each kind of part gets a new one.
 
-    def warm_up(self, compute: Callable[[], Result]) -> Result: ...
-    def record(self, compute: Callable[[], Result]) -> Recorded: ...
+    `record` returns a function that computes again from the static inputs, and the tensors that it overwrites.
+    """
+
+    def warm_up(self, compute: Callable[[], Computed]) -> Computed: ...
+    def record(self, compute: Callable[[], Computed]) -> tuple[Callable[[], None], Computed]: ...
 
 
 class CudaRecorder:
@@ -50,7 +53,7 @@ class CudaRecorder:
         self._stream = torch.cuda.Stream()
         self._pool: Any = None
 
-    def warm_up(self, compute: Callable[[], Result]) -> Result:
+    def warm_up(self, compute: Callable[[], Computed]) -> Computed:
         """Compute once, without recording, on the stream used for recording."""
         self._stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(self._stream):
@@ -58,7 +61,7 @@ class CudaRecorder:
         torch.cuda.current_stream().wait_stream(self._stream)
         return result
 
-    def record(self, compute: Callable[[], Result]) -> Recorded:
+    def record(self, compute: Callable[[], Computed]) -> tuple[Callable[[], None], Computed]:
         graph = torch.cuda.CUDAGraph()
         # Other threads load data meanwhile; thread_local keeps their CUDA calls out of the capture.
         with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):
@@ -171,6 +174,45 @@ class GraphPasses:
                 parameter.grad = gradient if last else gradient.clone()
         if so_far:
             torch._foreach_add_(so_far, more)
+
+
+class RecordedForward:
+    """A model's predictions of one batch after another, of which those of the first batch's shape are recorded.
+
+    Results are valid until the next call. If recording fails, it warns once and goes on eagerly.
+    """
+
+    def __init__(self, model: nn.Module, recorder: Callable[[], Recorder] = CudaRecorder) -> None:
+        self._model, self._recorder = model, recorder()
+        self._shape: torch.Size | None = None
+        self._static: Tensor | None = None
+        self._failed = False
+
+    def __call__(self, x: Tensor) -> Tensor:
+        if self._shape is None:
+            self._shape = x.shape
+            return self._recorder.warm_up(lambda: self._model(x))
+        if self._failed or x.shape != self._shape:  # the last batch is smaller
+            return self._model(x)
+        if self._static is None and not self._record(x.clone()):
+            return self._model(x)
+        assert self._static is not None  # noqa: S101 - for the type checker
+        self._static.copy_(x, non_blocking=True)
+        self._replay()
+        return self._result
+
+    def _record(self, static: Tensor) -> bool:
+        try:
+            self._replay, self._result = self._recorder.record(lambda: self._model(static))
+        except torch.OutOfMemoryError:
+            raise  # a smaller batch may fit
+        except RuntimeError as error:
+            why = str(error).splitlines()[0]
+            _log.warning("predictions go on without CUDA graphs, which could not be recorded: %s", why)
+            self._failed = True
+            return False
+        self._static = static
+        return True
 
 
 class WorkingWeights:
