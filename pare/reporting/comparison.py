@@ -116,38 +116,52 @@ def _verdict(metric: Metric, confirm: Sequence[Row], reached: Sequence[Score]) -
     tested = _by_method([row for row in confirm if row["test"] is not None])
     if not tested:
         return "Nothing has been tested on fresh seeds yet: there is nothing to conclude."
-    others = [method for method in tested if method != REFERENCE]
+    others = sorted((method for method in tested if method != REFERENCE), key=lambda method: method != "pare")
     if REFERENCE not in tested or not others:
         lacking = "another method" if REFERENCE in tested else REFERENCE
-        clauses = [f"{' and '.join(tested)} ran without {lacking} to compare with"]
+        clauses = [f"{_and(list(tested))} ran without {lacking} to compare with"]
     else:
-        clauses = [_apart(metric, method, REFERENCE, tested[method], tested[REFERENCE], "test") for method in others]
+        clauses = _against(metric, REFERENCE, {method: tested[method] for method in others}, tested[REFERENCE], "test")
     best = _best(metric)(statistics.fmean(row["test"] for row in rows) for rows in tested.values())
     ahead = [f"{each.name} ({each.test:.3g})" for each in reached if metric.better(each.test, best)]
     if ahead:
-        clauses.append(f"{' and '.join(ahead)}, which needs no fine-tuning, is better than the best mean, {best:.3g}")
+        need, are = ("need", "are") if len(ahead) > 1 else ("needs", "is")
+        clauses.append(f"{_and(ahead)}, which {need} no fine-tuning, {are} better than the best mean, {best:.3g}")
     return f"{'; '.join(clauses)}."
 
 
-def _apart(metric: Metric, one: str, other: str, its: Sequence[Row], others: Sequence[Row], figure: str) -> str:
-    """Say whether two can be told apart on the seeds that both have, by the interval of their mean difference."""
-    mean, low, high = paired(its, others, figure)
-    seeds = len({row["seed"] for row in its} & {row["seed"] for row in others if row[figure] is not None})
-    if mean is None:
-        return f"{one} and {other} have no seed in common"
-    if seeds < FEWEST or low is None or high is None:
-        few = "1 seed is" if seeds == 1 else f"{seeds} seeds are"
-        return f"{few} too few to tell {one} and {other} apart ({metric.name}: {mean:+.2g})"
-    if low <= 0 <= high:
-        return (
-            f"{one} and {other} cannot be told apart on {seeds} seeds ({metric.name}: {mean:+.2g}, "
-            f"95 % interval {low:+.2g} to {high:+.2g})"
-        )
+def _against(
+    metric: Metric, other: str, tested: Mapping[str, Sequence[Row]], reference: Sequence[Row], figure: str
+) -> list[str]:
+    """Say which of the tested can be told from the other on the seeds that both have, by their mean differences."""
+    few: dict[int, list[str]] = {}
+    clauses = []
+    for one, rows in tested.items():
+        mean, low, high = paired(rows, reference, figure)
+        seeds = len({row["seed"] for row in rows} & {row["seed"] for row in reference if row[figure] is not None})
+        if mean is None:
+            clauses.append(f"{one} and {other} have no seed in common")
+        elif seeds < FEWEST or low is None or high is None:
+            few.setdefault(seeds, []).append(f"{one} ({metric.name} {mean:+.2g})")
+        elif low <= 0 <= high:
+            clauses.append(
+                f"{one} and {other} cannot be told apart on {seeds} seeds ({metric.name} {mean:+.2g}, "
+                f"95 % interval {low:+.2g} to {high:+.2g})"
+            )
+        else:
+            clauses.append(_better(metric, one, other, seeds, mean, low, high))
+    for seeds, those in few.items():
+        count = "1 seed is" if seeds == 1 else f"{seeds} seeds are"
+        clauses.append(f"{count} too few to tell {_and(those)} from {other}")
+    return clauses
+
+
+def _better(metric: Metric, one: str, other: str, seeds: int, mean: float, low: float, high: float) -> str:
     near, far = sorted((abs(low), abs(high)))
     first, second = (one, other) if metric.better(mean, 0.0) else (other, one)
-    better = "lower" if metric.direction == "minimize" else "higher"
+    side = "lower" if metric.direction == "minimize" else "higher"
     return (
-        f"{first} is better than {second} on {seeds} seeds: its {metric.name} is {better} by {abs(mean):.2g} "
+        f"{first} is better than {second} on {seeds} seeds: its {metric.name} is {side} by {abs(mean):.2g} "
         f"(95 % interval {near:.2g} to {far:.2g})"
     )
 
@@ -185,11 +199,16 @@ def _worth(metric: Metric, method: str, trials: Sequence[Row], chosen: Sequence[
     own = [row for row in chosen if row["validation"] is not None]
     if paired(own, done, "validation")[0] is None:
         return f"{found}; the best of {len(trials)} is partly luck, and fresh seeds have not compared the two."
-    return f"{found}. On fresh seeds: {_apart(metric, 'the choice', 'the start', own, done, 'validation')}."
+    (fresh,) = _against(metric, "the start", {"the choice": own}, done, "validation")
+    return f"{found}. On fresh seeds: {fresh}."
 
 
 def _best(metric: Metric) -> Callable[[Iterable[float]], float]:
     return min if metric.direction == "minimize" else max
+
+
+def _and(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
 
 
 def _by_method(rows: Sequence[Row]) -> dict[str, list[Row]]:

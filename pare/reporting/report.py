@@ -119,8 +119,8 @@ def render(out: Path, context: Context) -> str:
 def _verdict(row: Entry) -> str:
     """Put the interval of a method's difference from the reference into words."""
     low, high = row.difference_low, row.difference_high
-    if low is None or high is None:
-        return "one seed: no interval"
+    if low is None or high is None or row.seeds < comparison.FEWEST:
+        return "too few seeds to tell"
     if low <= 0 <= high:
         return "cannot be told apart"
     return f"{row.method if (high < 0) == (row.direction == 'minimize') else comparison.REFERENCE} is better"

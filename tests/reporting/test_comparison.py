@@ -78,9 +78,9 @@ UNCLEAR = [*runs("pare", 0.30, 0.36, 0.32, 0.41, 0.31), *runs("nft", 0.35, 0.31,
             CLEAR,
             "nft is better than pare on 5 seeds: its gain is higher by 0.054 (95 % interval 0.047 to 0.061).",
         ),
-        (LOSS, UNCLEAR, "pare and nft cannot be told apart on 5 seeds (loss: -0.006, 95 % interval -0.081 to +0.069)."),
-        (LOSS, CLEAR[:2] + CLEAR[5:7], "2 seeds are too few to tell pare and nft apart (loss: -0.055)."),
-        (LOSS, CLEAR[:1] + CLEAR[5:6], "1 seed is too few to tell pare and nft apart (loss: -0.05)."),
+        (LOSS, UNCLEAR, "pare and nft cannot be told apart on 5 seeds (loss -0.006, 95 % interval -0.081 to +0.069)."),
+        (LOSS, CLEAR[:2] + CLEAR[5:7], "2 seeds are too few to tell pare (loss -0.055) from nft."),
+        (LOSS, CLEAR[:1] + CLEAR[5:6], "1 seed is too few to tell pare (loss -0.05) from nft."),
         (LOSS, CLEAR[:1] + CLEAR[6:7], "pare and nft have no seed in common."),
         (LOSS, CLEAR[:5], "pare ran without nft to compare with."),
         (LOSS, CLEAR[5:], "nft ran without another method to compare with."),
@@ -94,7 +94,7 @@ def test_the_verdict_is_that_of_the_interval(metric, confirm, verdict):
 
 def test_the_interval_in_the_verdict_is_the_leaderboards():
     mean, low, high = paired(UNCLEAR[:5], UNCLEAR[5:])
-    assert f"({LOSS.name}: {mean:+.2g}, 95 % interval {low:+.2g} to {high:+.2g})" in conclude(LOSS, [], UNCLEAR, [])[0]
+    assert f"({LOSS.name} {mean:+.2g}, 95 % interval {low:+.2g} to {high:+.2g})" in conclude(LOSS, [], UNCLEAR, [])[0]
 
 
 def test_every_method_is_compared_and_a_baseline_that_is_ahead_is_named():
@@ -104,6 +104,14 @@ def test_every_method_is_compared_and_a_baseline_that_is_ahead_is_named():
     assert said.startswith("pare is better than nft on 5 seeds: ")
     assert "; nft is better than fpt on 3 seeds: " in said
     assert said.endswith("; ridge regression (0.2), which needs no fine-tuning, is better than the best mean, 0.308.")
+
+
+def test_methods_of_too_few_seeds_share_a_clause_and_pare_comes_first():
+    confirm = [*runs("cutmix", 0.3, 0.4), *runs("nft", 0.3, 0.4), *runs("pare", 0.2, 0.3), *runs("fpt", 0.5)]
+    assert conclude(LOSS, [], confirm, [])[0] == (
+        "2 seeds are too few to tell pare (loss -0.1) and cutmix (loss +0) from nft; "
+        "1 seed is too few to tell fpt (loss +0.2) from nft."
+    )
 
 
 def test_what_was_searched_is_counted():
@@ -130,7 +138,7 @@ def test_what_was_searched_is_counted():
             searched("pare", 0.5, 0.4),
             (0.41, 0.42),
             (0.5, 0.5),
-            "2 seeds are too few to tell the choice and",
+            "On fresh seeds: 2 seeds are too few to tell the choice (loss -0.085) from the start.",
         ),
         (
             searched("pare", 0.5, 0.4),
