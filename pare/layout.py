@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 MANIFEST = "sweep.json"
 TENSORBOARD = "tb"
@@ -14,6 +18,15 @@ MODEL = "model"
 
 RUN = "run.json"
 """File in a model's folder that describes the run that made it."""
+
+
+def folder_after_search(settings: Mapping[str, Any]) -> str:
+    """Return the name of a run's folder below `running` after the search; `settings` are all of the run's, by name.
+
+    The same run has the same folder, whatever it is for: a confirmation goes on where a race has trained it.
+    """
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+    return f"final-{settings['method']}-{settings['seed']}-{digest[:12]}"
 
 
 @dataclass(frozen=True)
@@ -84,5 +97,5 @@ class TaskDir:
         return self.path / RUNNING
 
     def table(self, name: str) -> Path:
-        """Return the path of a table of `pare.reporting.schema`: trials, curves, confirm, published or baselines."""
+        """Return the path of a table: trials, curves, race, confirm, published or baselines."""
         return self.path / f"{name}.parquet"

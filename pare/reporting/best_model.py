@@ -13,7 +13,7 @@ import numpy as np
 from pare.bucket import Folder
 from pare.config import Run
 from pare.data.task import Task
-from pare.layout import MODEL, RUN, RUNNING, SweepDir
+from pare.layout import MODEL, RUN, RUNNING, SweepDir, folder_after_search
 from pare.reporting import tables
 from pare.reporting.schema import CONFIRM
 
@@ -22,6 +22,11 @@ def run_of(row: Mapping[str, Any]) -> Run:
     """Return the run of a row of `trials`, `confirm` or `published`; settings newer than the row get their defaults."""
     settings = {name.removeprefix("config."): value for name, value in row.items() if name.startswith("config.")}
     return Run.from_flat({name: value for name, value in settings.items() if value is not None})
+
+
+def folder_of(row: Mapping[str, Any]) -> str:
+    """Return the name of the folder below `running` of a row's run after the search."""
+    return folder_after_search(run_of(row).flat())
 
 
 def keep_best(out: Path, task: Task, remote: Folder | None = None) -> None:
@@ -36,10 +41,16 @@ def keep_best(out: Path, task: Task, remote: Folder | None = None) -> None:
     rows = [row for row in tables.load(out, CONFIRM).to_pylist(maps_as_pydicts="strict") if row["task"] == task.name]
     kept = _run(best)
     models: list[tuple[Path, dict[str, Any]]] = []
+
+    def holds(name: str) -> bool:
+        return remote is not None and (remote / task.name / RUNNING / name / MODEL).holds(RUN)
+
     for row in rows:
-        fresh = running / row["trial"] / MODEL
-        if fresh.is_dir() or (remote and (remote / task.name / RUNNING / row["trial"] / MODEL).holds(RUN)):
-            models.append((fresh, row))
+        # Version 0.1 named the folder by the trial.
+        names = folder_of(row), row["trial"]
+        fresh = next((name for name in names if (running / name / MODEL).is_dir() or holds(name)), None)
+        if fresh is not None:
+            models.append((running / fresh / MODEL, row))
         elif kept is not None and kept == run_of(row):
             models.append((best, row))
     if models:
@@ -47,7 +58,7 @@ def keep_best(out: Path, task: Task, remote: Folder | None = None) -> None:
         models.sort(key=lambda pair: pair[1]["trial"])  # ties go to the first by name, in whatever order they ended
         source, chosen = pick(models, key=lambda pair: pair[1]["validation"])
         if remote and not source.is_dir():
-            (remote / task.name / RUNNING / chosen["trial"]).pull_folder(MODEL, source)
+            (remote / task.name / RUNNING / source.parent.name).pull_folder(MODEL, source)
         same = [row for row in rows if row["method"] == chosen["method"] and row["state"] == "complete"]
         tests = [row["test"] for row in same if row["test"] is not None]
         facts = {

@@ -21,6 +21,7 @@ from pare.data.labels import parse
 from pare.data.task import Provenance, Task
 from pare.layout import SweepDir
 from pare.reporting import baselines, schema, tables
+from pare.reporting.best_model import folder_of
 from pare.reporting.comparison import REFERENCE, against_default, comparable, conclusions, paired, published_figure
 from pare.reporting.records import PROVENANCE, describe
 
@@ -71,17 +72,14 @@ def write(out: Path) -> list[Entry]:
 
 def build(out: Path) -> list[Entry]:
     """Build the rows of the leaderboard, task by task, best test metric first, untested methods last."""
-    names = (schema.TRIALS, schema.CONFIRM, schema.PUBLISHED)
-    trials, confirm, published = (tables.load(out, table).to_pylist() for table in names)
+    names = (schema.TRIALS, schema.CONFIRM, schema.PUBLISHED, schema.RACE)
+    trials, confirm, published, race = (tables.load(out, table).to_pylist() for table in names)
     reached = baselines.read(out)
     rows: list[Entry] = []
     for name in sorted({row["task"] for row in trials + confirm}):
         task = tasks.get(name)
-        its = [[row for row in table if row["task"] == name] for table in (trials, confirm, published)]
-        own = [
-            _row(task, method, its[0], its[1], its[2])
-            for method in dict.fromkeys(row["method"] for row in its[0] + its[1])
-        ]
+        its = [[row for row in table if row["task"] == name] for table in (trials, confirm, published, race)]
+        own = [_row(task, method, *its) for method in dict.fromkeys(row["method"] for row in its[0] + its[1])]
         own += [_baseline(task, own[-1], score) for score in reached.get(name, ())]
         sign = 1 if task.metric.direction == "minimize" else -1
         rows += sorted(own, key=lambda row: (row.test is None, sign * (row.test or 0.0)))
@@ -94,12 +92,15 @@ def _row(
     trials: Sequence[tables.Row],
     confirm: Sequence[tables.Row],
     published_runs: Sequence[tables.Row],
+    race: Sequence[tables.Row],
 ) -> Entry:
-    """Summarise a task's trials, confirmations and runs of published configurations for a method."""
+    """Summarise a task's trials, and its runs after the search, for a method."""
     reference = [row for row in confirm if row["method"] == REFERENCE != method]
-    trials, confirm, defaults = (
-        [row for row in table if row["method"] == method] for table in (trials, confirm, published_runs)
+    trials, confirm, defaults, race = (
+        [row for row in table if row["method"] == method] for table in (trials, confirm, published_runs, race)
     )
+    # A confirmation's cost includes that of the race, in which the same run began.
+    after = {(row["seed"], folder_of(row)): row["gpu_hours"] for row in [*race, *defaults, *confirm]}
     states = [trial["state"] for trial in trials]
     tested = [run for run in confirm if run["test"] is not None]
     tests = [run["test"] for run in tested]
@@ -135,7 +136,7 @@ def _row(
         published=published.value if published else None,
         source=f"{published.method}: {published.source}" if published else "",
         comparable=comparable(last["provenance"], labels_of(last), published),
-        gpu_hours=sum(row["gpu_hours"] for row in [*trials, *confirm, *defaults]),
+        gpu_hours=sum(row["gpu_hours"] for row in trials) + sum(after.values()),
         **_measure(task),
     )
 

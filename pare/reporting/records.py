@@ -10,7 +10,7 @@ from typing import Any, Literal, Protocol
 from pare.data.task import Metric, Provenance, Task
 
 State = Literal["running", "complete", "pruned", "failed"]
-Purpose = Literal["search", "confirm", "published"]
+Purpose = Literal["search", "race", "confirm", "published"]
 """Purpose of a trial: the search, the chosen configuration on a fresh seed, or the published one on the same."""
 
 PROVENANCE: Mapping[Provenance, str] = {

@@ -15,16 +15,14 @@ from pare.reporting.records import describe
 from pare.reporting.scalars import FIGURES, TEST, Figure
 
 TIME = pa.timestamp("us", tz="UTC")
-TRIALS, CURVES, CONFIRM, PUBLISHED = "trials", "curves", "confirm", "published"
+TRIALS, CURVES, RACE, CONFIRM, PUBLISHED = "trials", "curves", "race", "confirm", "published"
 BASELINES = "baselines"
 
 
 @functools.cache
 def schema(table: str, metric: Metric | None = None) -> Any:
     """Return the schema of a table; given a task's metric, its columns carry the metric's unit."""
-    columns = {TRIALS: _trials, CURVES: _curves, CONFIRM: _confirm, PUBLISHED: _validated, BASELINES: _baselines}[
-        table
-    ](metric)
+    columns = _COLUMNS[table](metric)
     return pa.schema(columns, metadata={"metric": describe(metric)} if metric else None)
 
 
@@ -80,7 +78,7 @@ def _trials(metric: Metric | None) -> list[Any]:
 
 
 def _curves(metric: Metric | None) -> list[Any]:
-    purpose = _field("purpose", pa.string(), "search, confirm or published")
+    purpose = _field("purpose", pa.string(), "search, race, confirm or published")
     return [*_identity(), purpose, *(_measured(name, figure, metric) for name, figure in FIGURES.items())]
 
 
@@ -159,6 +157,7 @@ def _field(name: str, kind: Any, description: str, unit: str = "") -> Any:
 _COLUMNS = {
     TRIALS: _trials,
     CURVES: _curves,
+    RACE: _validated,
     CONFIRM: _confirm,
     PUBLISHED: _validated,
     BASELINES: _baselines,

@@ -18,7 +18,7 @@ from pare.reporting import parts
 from pare.reporting.parts import GrowingTable
 from pare.reporting.records import Record
 from pare.reporting.scalars import FIGURES
-from pare.reporting.schema import CONFIRM, CURVES, PUBLISHED, TRIALS, schema
+from pare.reporting.schema import CONFIRM, CURVES, PUBLISHED, RACE, TRIALS, schema
 
 Row = dict[str, Any]
 
@@ -27,13 +27,15 @@ Row = dict[str, Any]
 class SweepTables:
     """A sweep's measurements over all tasks: a row per search trial, per epoch, and per confirmation run.
 
-    `published` are runs of the published configuration on the seeds of the confirmation, by validation only.
+    `published` are runs of the published configuration on the seeds of the confirmation, by validation only; `race` are
+    those of the best trials and the published configuration from which the confirmed one was chosen.
     """
 
     trials: pd.DataFrame
     curves: pd.DataFrame
     confirm: pd.DataFrame
     published: pd.DataFrame
+    race: pd.DataFrame
 
 
 def read(out: Path | str) -> SweepTables:
@@ -46,7 +48,7 @@ def read(out: Path | str) -> SweepTables:
     if not SweepDir(out).manifest.exists() and not parts.folders(out, TRIALS):
         raise DataError(f"{out} holds no {TRIALS}.parquet of any task: give the --out of a sweep that has begun")
     return SweepTables(
-        *(load(out, name).to_pandas(maps_as_pydicts="strict") for name in (TRIALS, CURVES, CONFIRM, PUBLISHED))
+        *(load(out, name).to_pandas(maps_as_pydicts="strict") for name in (TRIALS, CURVES, CONFIRM, PUBLISHED, RACE))
     )
 
 
@@ -82,7 +84,7 @@ class Tables:
     def __init__(self, out: Path) -> None:
         self.out = out
         self._grown: dict[tuple[str, str], GrowingTable] = {}
-        for table in (TRIALS, CURVES, CONFIRM, PUBLISHED):
+        for table in (TRIALS, CURVES, CONFIRM, PUBLISHED, RACE):
             for folder in parts.folders(out, table):
                 self._table(tasks.get(folder.name), table)
 
@@ -94,7 +96,7 @@ class Tables:
         self._table(record.target, CURVES).append(_point(record, figures))
 
     def end(self, record: Record) -> None:
-        table = {"search": TRIALS, "confirm": CONFIRM, "published": PUBLISHED}[record.purpose]
+        table = TRIALS if record.purpose == "search" else record.purpose
         self._table(record.target, table).append(_row(record) | {"validation": record.objective})
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from pare.search.budget import OPTIONS, Amounts
 from pare.search.cluster import prices
 from pare.search.cluster.connection import Slots
 from pare.search.executor import Executor
+from pare.search.finals import most_runs
 from pare.search.plans import TaskPlan
 from pare.search.resolve import ResolvedSweep
 from pare.search.study import SchedulerName
@@ -102,10 +103,10 @@ def estimate(
         least = most = 0.0
         for method, trials in Counter(pending).items():
             seconds = costs[plan.task.name, method].epoch / slots.workers.count
-            # A published configuration that was not chosen runs on the same seeds.
-            again = seeds * epochs * (trials > 1)
+            # A single trial is confirmed without a race.
+            after = most_runs(trials, seeds) * epochs
             least += seconds * (fewest_epochs(trials, epochs, scheduler) + seeds * epochs)
-            most += seconds * (trials * epochs + seeds * epochs + again)
+            most += seconds * (trials * epochs + after)
         amounts = [_amounts(seconds, slots, price) for seconds in (least, most)]
         estimates.append(Estimate(plan, len(pending), *amounts))
     return estimates

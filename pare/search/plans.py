@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from pare.config import MethodName, Run
 from pare.data.store import Prepared
 from pare.data.task import Task
 from pare.reporting.records import Purpose, Record
 from pare.search.budget import Amounts
+from pare.search.finals import ENTRANTS, Entrant, Finals
 from pare.search.study.study import Study
 
 
@@ -39,14 +39,28 @@ class TaskPlan:
     data: Prepared
     study: Study
     seeds: Sequence[int]
-    confirmed: Mapping[tuple[Purpose, MethodName, int], Mapping[str, Any]] = field(default_factory=dict)
-    """Runs that earlier sessions completed after the search: purpose, method and seed → `Run.flat()`."""
-    waiting: list[tuple[Purpose, MethodName, Run]] | None = None
-    """Runs after the search that have not started; None until the search is over."""
+    results: Mapping[tuple[Purpose, Run], float] = field(default_factory=dict)
+    """Validation metrics of the runs that earlier sessions completed after the search."""
+    finals: Finals | None = None
+    """Runs after the search; None until the search is over."""
     began: Amounts | None = None
     """Amounts spent by the sweep when this session's first trial of the task began."""
     stopped: str = ""
     """The cap that ended its search."""
+
+    def after_search(self) -> Finals:
+        """Return the finals of the task, whose search is over."""
+        entrants: dict[MethodName, list[Entrant]] = {}
+        published: dict[MethodName, Run] = {}
+        for method in self.study.methods:
+            trials = self.study.finalists(method, ENTRANTS)
+            if not trials:
+                continue
+            run = published[method] = self.study.published(method).replace({"epochs": trials[0].run.epochs})
+            entrants[method] = [Entrant(f"{trial.number:04d}", trial.run) for trial in trials]
+            if len(trials) > 1 and run not in [entrant.run for entrant in entrants[method]]:
+                entrants[method].append(Entrant("published", run))
+        return Finals(entrants, published, self.seeds, self.task.metric.direction, self.results)
 
 
 @dataclass

@@ -17,7 +17,7 @@ from pare.data.store import Prepared
 from pare.data.task import Task
 from pare.layout import SweepDir
 from pare.method import catalogue
-from pare.reporting import baselines, best_model, schema, tables
+from pare.reporting import baselines, best_model, tables
 from pare.reporting.parts import FOLDER
 from pare.reporting.progress import SweepProgress
 from pare.reporting.records import Purpose
@@ -239,11 +239,11 @@ def _plan(
         request.share or "seconds",
     )
     seeds = request.seeds or preset.seeds
-    after_search: tuple[tuple[Purpose, str], ...] = (("confirm", schema.CONFIRM), ("published", schema.PUBLISHED))
+    after_search: tuple[Purpose, ...] = ("race", "confirm", "published")
     done = {
-        (purpose, row["method"], row["seed"]): best_model.run_of(row).flat()
-        for purpose, table in after_search
-        for row in tables.load(out, table).to_pylist(maps_as_pydicts="strict")
+        (purpose, best_model.run_of(row)): row["validation"]
+        for purpose in after_search
+        for row in tables.load(out, purpose).to_pylist(maps_as_pydicts="strict")
         if row["task"] == task.name and row["state"] == "complete"
     }
     # The search's own seed is excluded: its trials were chosen on it.

@@ -3,9 +3,9 @@
 An executor asks for the `next` job, `report`s its epochs and calls `end` after it; once its slots are running it lets
 the sweep `settle` what could wait. Tasks come one after another, so that a later one can begin with what the earlier
 ones found; while a task's last trials run, the next task fills the free slots.
-When a task's trials have all ended, the best configuration of each method is trained again on several seeds, and only
-these runs use the test split. The published configuration, if it is not the best, is trained on the same seeds by
-validation only: a choice that is no better than it on fresh seeds was luck.
+When a task's trials have all ended, the best few of each method meet on fresh seeds, and only the winner's runs use the
+test split (`finals.py`). The published configuration, if it does not win, is trained on the same seeds by validation
+only: a choice that is no better than it on fresh seeds was luck.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from pare.config import MethodName, Run
-from pare.layout import SweepDir
+from pare.layout import SweepDir, folder_after_search
 from pare.method.catalogue import METHODS, is_pretrained
 from pare.reporting.records import Observer, Purpose, Record
 from pare.search import reports
 from pare.search.budget import NOTHING, Amounts, Budget
+from pare.search.finals import Final, Finals, most_runs
 from pare.search.plans import EpochCost, Job, TaskPlan
 from pare.search.reports import EpochReport, TestReport
 from pare.search.study.space import Space, Values
@@ -124,7 +125,9 @@ class Sweep:
         for observer in self.observers:
             observer.end(record)
         if job.number is None:
-            self.failures += record.state != "complete" and not job.cut
+            # Of a race, the others go on.
+            self.failures += record.state != "complete" and not job.cut and job.purpose != "race"
+            self._finals(self._plans[record.task]).end(job.purpose, job.run, record.objective if whole else None)
         elif why:
             study.fail(job.number, why, record.seconds)
         elif whole:
@@ -133,7 +136,7 @@ class Sweep:
             study.prune(job.number, job.cut, record.seconds)
         del self._jobs[id]
         self.capped = self.capped or job.cut
-        if job.purpose != "confirm":
+        if job.purpose == "search":
             shutil.rmtree(job.folder, ignore_errors=True)
 
     def _trial(self, plan: TaskPlan) -> Job | None:
@@ -160,28 +163,34 @@ class Sweep:
     def _confirmation(self, plan: TaskPlan) -> Job | None:
         if not self._searched(plan):
             return None
-        waiting = self._after_search(plan)
-        if not waiting:
+        final = self._after_search(plan)
+        if final is None:
             return None
-        purpose, method, run = waiting.pop(0)
-        return self._job(plan, f"{purpose}-{method}-{run.seed}", run, purpose, None, {})
+        self._finals(plan).give(final)
+        return self._job(plan, final.name, final.run, final.purpose, None, {})
 
     def _searched(self, plan: TaskPlan) -> bool:
         """Whether the task's search is over and all its trials have ended."""
         running = any(job.number is not None and job.record.task == plan.task.name for job in self._jobs.values())
         return not running and (plan.study.over or bool(plan.stopped and not plan.study.unfinished))
 
-    def _after_search(self, plan: TaskPlan) -> list[tuple[Purpose, MethodName, Run]]:
-        """Return the runs that a task still needs after its search; none if the budget is spent."""
-        if plan.waiting is None:
-            plan.waiting = _after_search(plan)
-        if plan.waiting:
-            # Every confirmation comes before any run of a published configuration.
-            cap = self._budget.reached(NOTHING if plan.waiting[0][0] == "confirm" else self._reserve())
+    def _after_search(self, plan: TaskPlan) -> Final | None:
+        """Return the next run that a task needs after its search; None if there is none now, or the budget is spent."""
+        finals = self._finals(plan)
+        while (final := finals.next()) is not None:
+            cap = self._budget.reached(NOTHING if final.purpose == "confirm" else self._reserve())
             self.capped = self.capped or cap
-            if cap:
-                return []
-        return plan.waiting
+            if not cap:
+                return final
+            if final.purpose != "race":
+                return None
+            finals.call_off()
+        return None
+
+    def _finals(self, plan: TaskPlan) -> Finals:
+        if plan.finals is None:
+            plan.finals = plan.after_search()
+        return plan.finals
 
     def _stop(self, plan: TaskPlan) -> str:
         """Return the cap that ends the task's search: its share of what was left at its start, less the reserve."""
@@ -192,13 +201,14 @@ class Sweep:
         return plan.stopped
 
     def _reserve(self) -> Amounts:
-        """Estimate the cost of the confirmations left from the epochs measured so far."""
+        """Estimate the cost of the races and confirmations left from the epochs measured so far."""
         seconds = 0.0
         for name, plan in self._plans.items():
-            if plan.waiting is None:
-                runs = [(method, len(plan.seeds) * plan.study.epochs) for method in plan.study.methods]
+            if plan.finals is None:
+                seeds, epochs = len(plan.seeds), plan.study.epochs
+                runs = [(method, epochs * most_runs(plan.study.whole(method), seeds)) for method in plan.study.methods]
             else:
-                runs = [(method, run.epochs) for purpose, method, run in plan.waiting if purpose == "confirm"]
+                runs = plan.finals.reserved()
             for method, epochs in runs:
                 seconds += epochs * self._costs[name, method].per_epoch
         hours = seconds / 3600
@@ -242,24 +252,5 @@ class Sweep:
             started=datetime.now(UTC),
             searched=searched,
         )
-        return Job(f"{task}/{trial}", run, purpose, SweepDir(self._out).task(task).running / trial, record, number)
-
-
-def _after_search(plan: TaskPlan) -> list[tuple[Purpose, MethodName, Run]]:
-    """List every method's chosen configuration on every seed, then the published one if it differs."""
-    runs: list[tuple[Purpose, MethodName, Run]] = []
-    for purpose in ("confirm", "published"):
-        for seed in plan.seeds:
-            for method in plan.study.methods:
-                best = plan.study.best(method)
-                if best is None:
-                    continue
-                published = plan.study.published(method).replace({"epochs": best.run.epochs})
-                run = best.run if purpose == "confirm" else published
-                if purpose == "confirm" or published != best.run:
-                    runs.append((purpose, method, run.replace({"seed": seed})))
-    return [
-        (purpose, method, run)
-        for purpose, method, run in runs
-        if plan.confirmed.get((purpose, method, run.seed)) != run.flat()
-    ]
+        folder = trial if purpose == "search" else folder_after_search(run.flat())
+        return Job(f"{task}/{trial}", run, purpose, SweepDir(self._out).task(task).running / folder, record, number)

@@ -48,8 +48,7 @@ class TrialSpec:
         cls, job: Job, provider: DataProvider, workers: Workers, storage: Path, remote: Folder | None = None
     ) -> TrialSpec:
         """Return the specification of a job; `remote` is the sweep's directory in a bucket, if it has one."""
-        task, trial = job.id.split("/")
-        its = remote / task / RUNNING / trial if remote else None
+        its = remote / job.record.task / RUNNING / job.folder.name if remote else None
         return cls(job.id, job.run, job.purpose, job.folder, provider, workers, str(storage), tasks.definitions(), its)
 
 

@@ -1,6 +1,7 @@
 """One session of a sweep as a user starts it: a process of its own, with the Ray that it starts."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -142,7 +143,9 @@ def checkpoints(out, task="ecg"):
     found = {}
     for path in (out / task / "running").glob("*/epoch-*.safetensors"):
         try:
-            found[path.parent.name, int(path.stem.removeprefix("epoch-"))] = path.stat().st_mtime_ns
+            # The runs after the search, here confirmations, have folders named by their configuration.
+            job = re.sub(r"^final-(.+)-(\d+)-\w+$", r"confirm-\1-\2", path.parent.name)
+            found[job, int(path.stem.removeprefix("epoch-"))] = path.stat().st_mtime_ns
         except FileNotFoundError:
             continue
     return found

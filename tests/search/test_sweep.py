@@ -3,6 +3,7 @@
 import pytest
 
 from pare import tasks
+from pare.config import Run
 from pare.data import store
 from pare.search.budget import UNLIMITED, Amounts, Budget
 from pare.search.plans import TaskPlan
@@ -81,7 +82,10 @@ def test_a_task_comes_after_the_other_then_each_is_confirmed_on_every_seed(make)
     assert sorted(g for g in given if "confirm" in g) == sorted(
         f"{task}/confirm-{method}-{seed}" for task in ("ecg", "darcy") for method in ("pare", "nft") for seed in (1, 2)
     )
-    assert len(given) == len(set(given)) == 14
+    assert [g for g in given if "race" in g] == [
+        f"{task}/race-pare-{number}-1" for task in ("ecg", "darcy") for number in ("0000", "0002")
+    ], "whoever wins the first seed is alone on the next"
+    assert len(given) == len(set(given)) == 18
     assert sweep.failures == 0
     assert all(record.state != "running" for record in watcher.ended)
 
@@ -101,7 +105,7 @@ def test_no_confirmation_before_its_task_has_searched(make):
     sweep.report(third.id, figures(third, 1))
     sweep.report(third.id, figures(third, 2))
     sweep.end(third.id)
-    assert sweep.next().purpose == "confirm"
+    assert sweep.next().purpose == "race"
 
 
 def test_records_tell_what_happened(make):
@@ -136,8 +140,8 @@ def test_only_confirmations_see_the_confirmation_seeds(make):
 
 
 def after_search(watcher):
-    """Return the runs after the search, as a later session reads them from the tables."""
-    return {(r.purpose, r.method, r.seed): dict(r.config) for r in watcher.ended if r.purpose != "search"}
+    """Return the results of the runs after the search, as a later session reads them from the tables."""
+    return {(r.purpose, Run.from_flat(r.config)): r.objective for r in watcher.ended if r.purpose != "search"}
 
 
 def test_what_was_confirmed_is_not_confirmed_again(make):
@@ -145,7 +149,10 @@ def test_what_was_confirmed_is_not_confirmed_again(make):
     run_out(sweep)
     done = after_search(watcher)
     left = [("confirm", "nft", 1), ("confirm", "pare", 2)]
-    sweep, _ = make(names=("ecg",), confirmed={key: run for key, run in done.items() if key not in left})
+    kept = {
+        (purpose, run): value for (purpose, run), value in done.items() if (purpose, run.method, run.seed) not in left
+    }
+    sweep, _ = make(names=("ecg",), confirmed=kept)
     assert run_out(sweep) == ["ecg/confirm-nft-1", "ecg/confirm-pare-2"]
 
 
@@ -153,8 +160,11 @@ def test_another_choice_is_confirmed_anew(make):
     sweep, watcher = make(names=("ecg",))
     run_out(sweep)
     done = after_search(watcher)
-    done["confirm", "nft", 1]["mix_weight"] = 0.123
-    sweep, _ = make(names=("ecg",), confirmed=done)
+    other = {
+        (purpose, run.replace({"mix_weight": 0.123}) if (run.method, run.seed) == ("nft", 1) else run): value
+        for (purpose, run), value in done.items()
+    }
+    sweep, _ = make(names=("ecg",), confirmed=other)
     assert run_out(sweep) == ["ecg/confirm-nft-1"]
 
 
@@ -284,4 +294,4 @@ def test_search_folders_go_and_confirmation_folders_stay(make):
         for epoch in (1, 2):
             sweep.report(job.id, figures(job, epoch))
         sweep.end(job.id)
-        assert job.folder.exists() == (job.purpose == "confirm")
+        assert job.folder.exists() == (job.purpose != "search")

@@ -113,9 +113,9 @@ class BucketSync:
         self._tell(record)
 
     def end(self, record: Record) -> None:
-        """Delete an ended trial's checkpoints, except a confirmation's, whose model may be the one to keep."""
+        """Delete an ended trial's checkpoints; runs after the search may go on from theirs, and keep their models."""
         self._tell(record)
-        if record.purpose != "confirm":
+        if record.purpose == "search":
             self.drop(f"{record.task}/{RUNNING}/{record.trial}")
 
     def _tell(self, record: Record) -> None:

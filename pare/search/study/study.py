@@ -8,7 +8,7 @@ they keep their state in the study, so a resumed sweep prunes like an undisturbe
 from __future__ import annotations
 
 import json
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -88,6 +88,7 @@ class Study:
         self._windows: dict[MethodName, TrialWindow] = defaultdict(lambda: TrialWindow(self._study.direction))
         self._best: dict[tuple[MethodName, TrialState], FrozenTrial] = {}
         self._shares = Shares(methods, share)
+        self._whole: Counter[MethodName] = Counter()
         self._ended = 0
         for trial in earlier:
             self._memory.create_new_trial(self._study._study_id, template_trial=trial)
@@ -193,6 +194,7 @@ class Study:
         """Record an ended trial."""
         self._ended += 1
         method: MethodName = trial.user_attrs[METHOD]
+        self._whole[method] += trial.state == TrialState.COMPLETE
         self._windows[method].add(trial)
         self._shares.end(method, used(trial, self._shares.unit), trial.state == TrialState.FAIL)
         if trial.value is None:
@@ -228,6 +230,27 @@ class Study:
             if (method, state) in self._best:
                 return _asked(self._best[method, state])
         return None
+
+    def whole(self, method: MethodName) -> int:
+        """Return the number of a method's trials that ran to their end."""
+        return self._whole[method]
+
+    def finalists(self, method: MethodName, count: int) -> list[Proposal]:
+        """Return the method's best complete trials by validation, each of another configuration; else its best one."""
+        sign = 1 if self._study.direction == StudyDirection.MINIMIZE else -1
+        whole = [
+            trial
+            for trial in self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+            if trial.user_attrs[METHOD] == method and trial.value is not None
+        ]
+        ranked = map(_asked, sorted(whole, key=lambda trial: (sign * (trial.value or 0.0), trial.number)))
+        found: dict[Run, Proposal] = {}
+        for trial in ranked:
+            found.setdefault(trial.run, trial)
+            if len(found) == count:
+                break
+        best = self.best(method)
+        return list(found.values()) or ([best] if best else [])
 
     def published(self, method: MethodName) -> Run:
         """Return the method's published configuration, which its first trial runs."""
