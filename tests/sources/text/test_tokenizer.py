@@ -1,5 +1,6 @@
 import pytest
 from tokenizers import Tokenizer, models
+from transformers import EsmTokenizer
 
 from pare.errors import DataError, RequestError
 from pare.method import catalogue
@@ -59,3 +60,28 @@ def test_a_tokenizer_that_cannot_be_had_is_told_in_one_line(tmp_path, monkeypatc
     with pytest.raises(RequestError, match="the tokenizer of '/nowhere/at/all'"):
         tokenizer.place("/nowhere/at/all", tmp_path)
     assert not (tmp_path / tokenizer.FILE).exists()
+
+
+@pytest.fixture
+def esm(tmp_path, monkeypatch):
+    monkeypatch.setenv("PARE_DATA", str(tmp_path / "data"))
+    folder = tmp_path / "esm"
+    folder.mkdir()
+    (folder / "config.json").write_text('{"model_type": "esm"}')
+    (folder / "vocab.txt").write_text("\n".join(["<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSER", "<mask>"]) + "\n")
+    return folder
+
+
+def test_letters_are_the_tokens_of_an_esm_as_its_own_tokenizer_reads_them(esm):
+    words = tokenizer.load(tokenizer.find(str(esm)))
+    assert words.encode("Las R, 1 GJ").ids == [0, 4, 5, 8, 10, 6, 3, 2]
+    own = EsmTokenizer(str(esm / "vocab.txt"))
+    assert words.encode("LAGVSER").ids == own("LAGVSER").input_ids
+    assert words.get_vocab_size() == 12
+    assert tokenizer.padding(words) == ("<pad>", 1)
+
+
+def test_an_esm_without_a_vocabulary_is_told(esm):
+    (esm / "vocab.txt").unlink()
+    with pytest.raises(RequestError, match=r"neither tokenizer\.json nor vocab\.txt"):
+        tokenizer.find(str(esm))
