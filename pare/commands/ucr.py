@@ -4,7 +4,7 @@ pare ucr --download
     laptop: small bodies; six sets of different kinds (ucr-crop, ucr-ecg5000, ucr-eogverticalsignal, ucr-cricketx,
     ucr-electricdevices, ucr-earthquakes). Their files lie in the data root in the archive's own layout, as
     DATA_ROOT/ucr/Crop/Crop_TRAIN.tsv or .ts, unpacked or zipped; --download gets those that are missing.
-pare ucr --tasks ECG200 Coffee --body sentence-transformers/all-MiniLM-L6-v2 --source text
+pare ucr --tasks ECG200 Coffee --body sentence-transformers/all-MiniLM-L6-v2
     sets by the archive's name, or all; a real language model.
 
 The metric is the error on the official test file, beside it macro-F1; validation is a fifth of the official training
