@@ -113,7 +113,10 @@ def test_sweeps_in_shell_blocks_would_be_accepted(page):
 def test_every_column_is_explained():
     page = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8").split("## Every column")[1]
     for fields in (
-        *map(schema.schema, (schema.TRIALS, schema.CURVES, schema.CONFIRM, schema.PUBLISHED, schema.BASELINES)),
+        *map(
+            schema.schema,
+            (schema.TRIALS, schema.CURVES, schema.RACE, schema.CONFIRM, schema.PUBLISHED, schema.BASELINES),
+        ),
         schema.leaderboard(),
     ):
         names = {field.name for field in fields if not field.name.startswith("config.")}
@@ -129,6 +132,7 @@ def test_the_example_of_own_data_runs(root, tmp_path, monkeypatch, capsys):
     """The first Python block as it stands, but for a smaller sweep."""
     text = (ROOT / "docs" / "own-data.md").read_text(encoding="utf-8")
     first, second = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    assert first in (ROOT / "README.md").read_text(encoding="utf-8")
     small = {"preset": "laptop", "executor": "inline", "trials": 1, "epochs": 1, "seeds": 1, "data_root": root}
     monkeypatch.setattr(tasks, "_own", [])
     monkeypatch.setattr(pare, "sweep", functools.partial(pare.sweep, **small), raising=False)

@@ -197,6 +197,9 @@ def _worth(metric: Metric, method: str, trials: Sequence[Row], chosen: Sequence[
     )
     done = [row for row in published if row["state"] == "complete"]
     own = [row for row in chosen if row["validation"] is not None]
+    settings = [name for name in start if name.startswith("config.") and name != "config.seed"]
+    if own and settings and all(own[0].get(name) == start[name] for name in settings):
+        return f"{found}; but fresh seeds preferred the latter, which are what was tested."
     if paired(own, done, "validation")[0] is None:
         return f"{found}; the best of {len(trials)} is partly luck, and fresh seeds have not compared the two."
     (fresh,) = _against(metric, "the start", {"the choice": own}, done, "validation")

@@ -165,5 +165,15 @@ def test_the_search_is_measured_by_its_own_start(trials, chosen, published, wort
     assert worth in said[-1]
 
 
+def test_a_race_that_the_start_wins_is_told():
+    trials = searched("pare", 0.5, 0.4)
+    kept = [row | {"config.mix": 0, "config.tau": 0} for row in runs("pare", 0.5, 0.5)]
+    assert conclude(LOSS, trials, kept, [])[-1].endswith(
+        "; but fresh seeds preferred the latter, which are what was tested."
+    )
+    other = [row | {"config.mix": 1} for row in kept]
+    assert conclude(LOSS, trials, other, [])[-1].endswith("fresh seeds have not compared the two.")
+
+
 def test_a_single_trial_is_no_search():
     assert len(conclude(LOSS, searched("nft", 0.5), CLEAR, [])) == 2
