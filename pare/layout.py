@@ -87,6 +87,11 @@ class TaskDir:
         return self.path / STUDY
 
     @property
+    def space(self) -> Path:
+        """The search space, in the form of `--space-file`: a record, which no sweep reads."""
+        return self.path / "space.toml"
+
+    @property
     def best(self) -> Path:
         """Folder of the task's best model."""
         return self.path / "best"

@@ -99,6 +99,11 @@ def run(name: str, request: Request, presets: Mapping[PresetName, Preset], conso
         catalogue.require_body(request.body)
     if request.data_root and bucket.is_url(request.data_root):
         bucket.reach(request.data_root, "--data-root")
+    if request.space:
+        from pare.search.space import base  # with Optuna
+
+        base.show(request, presets, console)
+        return Outcome(Path(request.out or "."))
     with _output(name, request, console) as (out, mirror):
         return _in_steps(name, request, presets, out, mirror, console)
 

@@ -1,20 +1,26 @@
 """The request: the options that every script in `sweeps/` takes, and the preset that fills in what is not given."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from cyclopts import App, CycloptsError, Parameter
 
 from pare import tasks
-from pare.config import MethodName
+from pare.config import MethodName, Run
 from pare.data import provider
 from pare.errors import RequestError
 from pare.reporting import tracking
 from pare.reporting.tracking import Tracker
 from pare.search.budget import UNLIMITED, Amounts
+from pare.search.space import changes as space_changes
+from pare.search.space.changes import Changes
 from pare.search.study import SamplerName, SchedulerName, ShareUnit
+
+if TYPE_CHECKING:
+    from pare.search.study.space import Space  # with Optuna
 
 ExecutorName = Literal["tune", "inline"]
 PresetName = Literal["laptop", "paper"]
@@ -33,6 +39,8 @@ class Preset:
     tasks: tuple[str, ...]
     trials: int
     seeds: int
+    space: "Callable[[Run, str], Space] | None" = None
+    """Function of a published configuration and a modality that returns the space; None is `study.space.for_run`."""
 
 
 @Parameter(name="*")
@@ -110,6 +118,20 @@ class Request:
     fresh: Annotated[bool, Parameter(negative="")] = False
     """Start anew; what lies in OUT moves to OUT.1, OUT.2… Without it the same command goes on where it ended."""
 
+    set: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = ()
+    """Fix settings of every run: NAME=VALUE, such as optimizer.batch=16. --space shows their names."""
+
+    search: Annotated[tuple[str, ...], Parameter(consume_multiple=True, negative="", show_default=False)] = ()
+    """Search settings over other values, or more settings: NAME=LOW:HIGH, with :log or :linear after it, or
+    NAME=A,B,C."""
+
+    space_file: Annotated[Path | None, Parameter(show_default=False)] = None
+    """The same from a TOML file with tables [set] and [search], such as the OUT/<task>/space.toml of a sweep; --set and
+    --search change what it says."""
+
+    space: Annotated[bool, Parameter(negative="")] = False
+    """Print the search space of each task, and start nothing."""
+
     sampler: SamplerName = "tpe"
     """What proposes the next trial: Optuna's TPE, Gaussian process, CMA-ES, or chance."""
 
@@ -161,6 +183,9 @@ class Request:
         for name in self.tasks:
             if name in tasks.sources():
                 raise RequestError(f"--tasks is {name!r}, which is a source: choose from {', '.join(tasks.names())}")
+        changed = {**self.changes.fixed, **self.changes.searched}
+        if self.epochs and "epochs" in changed:
+            raise RequestError(f"--epochs is {self.epochs}: --set or --search names epochs too; give one of them")
         if self.track:
             tracking.require(self.track)
         for name in ("tasks", "methods"):
@@ -171,6 +196,12 @@ class Request:
     def ready(self) -> Self:
         """Return the request after a script's own preparation; the base class has none."""
         return self
+
+    @cached_property
+    def changes(self) -> Changes:
+        """What the request changes in the search space."""
+        before = space_changes.load(self.space_file) if self.space_file else Changes()
+        return before.then(space_changes.parse(self.set, self.search))
 
     @property
     def caps(self) -> Amounts:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pare import sources, tasks
+from pare import files, tasks
 from pare.bucket import Folder
 from pare.config import MethodName, Run
 from pare.data import labels
@@ -27,8 +27,12 @@ from pare.search.executor import Executor
 from pare.search.output import directory
 from pare.search.plans import TaskPlan
 from pare.search.request import METHODS, Preset, PresetName, Request
-from pare.search.study import ShareUnit, space
+from pare.search.space.apply import changes_of
+from pare.search.space.base import base_of, preset_of, resources, settings_of, with_changes
+from pare.search.space.changes import dump
+from pare.search.study import ShareUnit
 from pare.search.study.journal import StudyJournal
+from pare.search.study.space import Space
 from pare.search.study.storage import sqlite
 from pare.search.study.study import Study
 from pare.search.sweep import Sweep
@@ -71,35 +75,34 @@ def resolve(
     """
     if remote is None and not request.plan:
         executor.require_shared(out)
-    preset_name, why = _preset(request, executor)
+    preset_name, why = preset_of(request, executor.nodes())
     preset = presets[preset_name]
     chosen = [tasks.get(task) for task in request.tasks or preset.tasks]
     provider = DataProvider.of(request.data_root, preset_name)
     budget = Budget(SweepDir(out).spent, request.caps, connection.price(request, executor.nodes))
     progress.console.print(f"preset {preset_name}: {why}", highlight=False)
 
-    bases, earlier = {}, directory.earlier_bases(out)
-    settings = {task.name: _settings(task, preset_name, request, earlier.get(task.name)) for task in chosen}
+    methods, share = _shares(request, out)
+    asked, request = request, replace(request, methods=methods, share=share)
+    bases, spaces, earlier = {}, {}, directory.earlier_bases(out)
+    settings = {task.name: settings_of(task, preset_name, request, earlier.get(task.name)) for task in chosen}
     for body in dict.fromkeys(each["body"] for each in settings.values()):
         catalogue.require_body(body)
     data: dict[tuple[str, str], Prepared] = {}  # by task, and by source and the body that reads it
     for task in chosen:
-        for needed, body in ((task.name, ""), (settings[task.name]["source"], settings[task.name]["body"])):
-            if (needed, body) not in data:
-                with progress.preparing(needed) as show:
-                    data[needed, body] = provider.prepare(tasks.get(needed).for_body(body), show)
-        bases[task.name] = _base(task, settings[task.name], data, request)
-        if request.labels:
-            bases[task.name] = _with_few_labels(task, bases[task.name], data, request, progress)
+        base = _prepare(task, settings[task.name], data, provider, request, progress)
+        bases[task.name], spaces[task.name] = with_changes(task, base, request, preset)
         if bases[task.name] != earlier.get(task.name):
             _require_model(bases[task.name], data)
     executor.require_data(provider, data)
 
-    machine, shares = _resources(executor), _shares(request, out)
-    sweep_id = "" if request.plan else directory.write_manifest(out, name, request, preset_name, bases, shares, machine)
-    request = replace(request, methods=shares[0], share=shares[1])
+    sweep_id = ""
+    if not request.plan:
+        machine = resources(executor.nodes())
+        records = {task: changes_of(space) for task, space in spaces.items()}
+        sweep_id = directory.write_manifest(out, name, asked, preset_name, bases, records, (methods, share), machine)
     plans = [
-        _plan(task, bases[task.name], data[task.name, ""], request, preset, out, sweep_id, remote is not None)
+        _plan(task, bases[task.name], spaces[task.name], data[task.name, ""], request, preset, out, sweep_id, remote)
         for task in chosen
     ]
     if not request.plan:
@@ -114,47 +117,22 @@ def resolve(
     return ResolvedSweep(name, sweep_id, request, out, remote, provider, plans, budget, sweep)
 
 
-def _preset(request: Request, executor: Executor) -> tuple[PresetName, str]:
-    if request.preset != "auto":
-        return request.preset, "as asked for"
-    gpus = _resources(executor)["GPU"]
-    return ("paper", f"Ray sees {gpus:g} GPUs") if gpus else ("laptop", "Ray sees no GPU")
-
-
-def _resources(executor: Executor) -> dict[str, float]:
-    """Return the total CPUs and GPUs of all machines."""
-    alive = [node["Resources"] for node in executor.nodes() if node["Alive"]]
-    return {name: sum(each.get(name, 0.0) for each in alive) for name in ("CPU", "GPU")}
-
-
-def _settings(task: Task, preset: PresetName, request: Request, earlier: Run | None) -> Mapping[str, Any]:
-    """Return a task's published settings, changed by the preset, --body and --source; a body brings its own source.
-
-    The laptop preset's learning rate is for its own small bodies: another body gets the published one, if that is
-    lower, unless an `earlier` session began without this rule.
-    """
-    rate = "optimizer.lr.body"
-    settings = {**task.paper, **(task.laptop if preset == "laptop" else {})}
-    if request.body and request.body != settings["body"]:
-        settings |= {"body": request.body, "source": sources.of_body(request.body, settings["source"])}
-        began = earlier is not None and earlier.optimizer.lr.body == settings.get(rate)
-        if request.body not in catalogue.SMALL and rate in task.paper and not began:
-            settings[rate] = min(settings[rate], task.paper[rate])
-    settings["source"] = request.source or settings["source"]
-    return settings
-
-
-def _base(task: Task, settings: Mapping[str, Any], data: Mapping[tuple[str, str], Prepared], request: Request) -> Run:
-    """Return the published configuration of a task, from which this request starts."""
-    run = Run(
-        task=task.name,
-        data=data[task.name, ""].key,
-        body=settings["body"],
-        source=settings["source"],
-        source_data=data[settings["source"], settings["body"]].key,
-        seed=request.seed,
-    ).replace(settings)
-    return run.replace({"epochs": request.epochs}) if request.epochs else run
+def _prepare(
+    task: Task,
+    settings: Mapping[str, Any],
+    data: dict[tuple[str, str], Prepared],
+    provider: DataProvider,
+    request: Request,
+    progress: SweepProgress,
+) -> Run:
+    """Prepare a task and its source, adding them to `data`; return the task's published configuration."""
+    source = settings["source"], settings["body"]
+    for needed, body in ((task.name, ""), source):
+        if (needed, body) not in data:
+            with progress.preparing(needed) as show:
+                data[needed, body] = provider.prepare(tasks.get(needed).for_body(body), show)
+    base = base_of(task, settings, request, data[task.name, ""].key, data[source].key)
+    return _with_few_labels(task, base, data, request, progress) if request.labels else base
 
 
 def _shares(request: Request, out: Path) -> tuple[tuple[MethodName, ...], ShareUnit]:
@@ -209,12 +187,13 @@ def _require_model(run: Run, data: Mapping[tuple[str, str], Prepared]) -> None:
 def _plan(
     task: Task,
     base: Run,
+    space: Space,
     data: Prepared,
     request: Request,
     preset: Preset,
     out: Path,
     sweep_id: str,
-    journals: bool,
+    remote: Folder | None,
 ) -> TaskPlan:
     folder = SweepDir(out).task(task.name)
     storage: str | None = request.study_storage or sqlite(folder.study)
@@ -228,16 +207,18 @@ def _plan(
         storage,
         task.metric.direction,
         base,
-        space.for_run(base, task.modality),
+        space,
         request.methods,
         request.trials or preset.trials,
         request.seed,
         request.sampler,
         request.scheduler,
         # A bucket receives the changes of a study in OUT instead of the whole study each time.
-        StudyJournal(folder.path / FOLDER) if journals and not request.study_storage else None,
+        StudyJournal(folder.path / FOLDER) if remote is not None and not request.study_storage else None,
         request.share or "seconds",
     )
+    if not request.plan:
+        files.write_text(folder.space, dump(changes_of(space), f"The space of {task.name}, for --space-file."))
     seeds = request.seeds or preset.seeds
     after_search: tuple[Purpose, ...] = ("race", "confirm", "published")
     done = {

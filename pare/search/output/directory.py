@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from importlib import metadata
@@ -26,6 +26,7 @@ from pare.config import MethodName, Run
 from pare.errors import DataError, RequestError
 from pare.layout import SweepDir
 from pare.search.request import Request
+from pare.search.space.changes import Changes, plain
 from pare.search.study import ShareUnit
 
 LOCK = ".lock"
@@ -34,6 +35,7 @@ LOCK = ".lock"
 _DEFINITIONS = "definitions"
 """Key of the manifest with the text of each task of the user's own, by its path."""
 
+_SPACE = "space"
 _VERSIONS = ("pare-sweep", "ray", "torch", "transformers", "optuna")
 
 
@@ -96,11 +98,13 @@ def write_manifest(
     request: Request,
     preset: str,
     bases: Mapping[str, Run],
+    spaces: Mapping[str, Changes],
     shares: tuple[tuple[MethodName, ...], ShareUnit],
     resources: Mapping[str, float],
 ) -> str:
     """Write sweep.json, after a check that an earlier session's is of the same sweep; return the sweep's identifier.
 
+    `spaces` are whole, as `pare.search.space.apply.changes_of` returns them;
     `shares` are the methods and the unit of their shares, defaults filled in; `resources` are totals over all machines.
 
     Raises:
@@ -111,16 +115,17 @@ def write_manifest(
     identity = {"script": script, "preset": preset, "seed": request.seed}
     name = uuid.uuid4().hex[:8]
     definitions = {own.path: own.text for own in tasks.definitions()}
+    recorded = {task: plain(space) for task, space in spaces.items()}
     if path.exists():
         try:
             earlier = json.loads(path.read_text(encoding="utf-8"))
             name = earlier["id"]
             changed = [key for key, value in identity.items() if earlier[key] != value]
-            changed += [
-                f"settings of {task}"
-                for task, run in bases.items()
-                if task in earlier["base"] and not _extends(run, earlier["base"][task])
-            ]
+            before = earlier.get(_SPACE, {})
+            for task, run in bases.items():
+                if task in earlier["base"]:
+                    searched = {*spaces[task].searched, *_searched(before.get(task))}
+                    changed += _changes(run, earlier["base"][task], searched)
         except (ValueError, KeyError, TypeError) as error:
             raise DataError(f"{path} is damaged ({error!r}): give another --out, or remove it") from None
         if changed:
@@ -128,6 +133,7 @@ def write_manifest(
                 f"--out is {str(out)!r}: it holds a sweep of other {', '.join(changed)}; give another, or start anew "
                 "with --fresh"
             )
+        recorded = {**before, **recorded}
         bases = {task: Run.from_flat(flat) for task, flat in earlier["base"].items()} | dict(bases)
         definitions |= {path: text for path, text in earlier.get(_DEFINITIONS, {}).items() if path not in definitions}
     text = {
@@ -137,6 +143,7 @@ def write_manifest(
         "request": {key: _plain(value) for key, value in asdict(request).items()} | _storage(request),
         "methods": shares[0],
         "share": shares[1],
+        _SPACE: recorded,
         "base": {task: run.flat() for task, run in bases.items()},
         "versions": {"python": platform.python_version(), **{each: _version(each) for each in _VERSIONS}},
         "commit": _commit(),
@@ -244,9 +251,28 @@ def _storage(request: Request) -> dict[str, str]:
         ) from None
 
 
-def _extends(run: Run, earlier: Mapping[str, Any]) -> bool:
-    """Whether a run equals an earlier one, except for epochs and for newer settings that the earlier one lacks."""
-    return run.replace({"epochs": earlier["epochs"]}) == Run.from_flat(earlier)
+def _changes(run: Run, earlier: Mapping[str, Any], searched: Collection[str]) -> list[str]:
+    """Return what has changed since an earlier configuration, apart from epochs and from settings that are searched.
+
+    Settings that the earlier one lacks are newer than it.
+    """
+    free = {"epochs", *searched}
+    if free & {"curriculum.start", "curriculum.end", "curriculum.ends", "curriculum.end_share"}:
+        free |= {"curriculum.start", "curriculum.end"}
+    before, now = Run.from_flat(earlier).flat(), run.flat()
+    names = [name for name in now if name not in free and before[name] != now[name]]
+    told = "; ".join(f"{name} {before[name]}, now {now[name]}" for name in names)
+    return [f"settings of {run.task} ({told})"] if names else []
+
+
+def _searched(record: Mapping[str, Any] | None) -> Collection[str]:
+    """Return the settings that an earlier session searched; earlier versions kept no record of them."""
+    if record is not None:
+        return list(record["search"])
+    from pare.search.study.space import for_run  # with Optuna
+
+    any_run = Run(task="", data="", body="", source="", source_data="")
+    return [dimension.name for dimension in for_run(any_run, "2d").dimensions]
 
 
 def _commit() -> str | None:

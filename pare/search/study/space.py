@@ -6,9 +6,9 @@ the value of an earlier dimension (`when`), so that a setting without effect is 
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -18,8 +18,11 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from pare.config import Family, MethodName, Run
 from pare.method.catalogue import METHODS
 from pare.reporting.records import Domain
+from pare.search.study import domains
 
 Values = dict[str, Any]
+
+_INTERVALS = (FloatDistribution, IntDistribution)
 
 PRIORS: Sequence[Values] = (
     {},
@@ -36,20 +39,38 @@ w = 1, which gives the source term time and weight to learn (docs/method-study.m
 """
 
 
+Needs = Literal["mixes", "gates", "aligns", "adapts"]
+"""Property of a method: it mixes patches, learns a gate, aligns features, or adapts a pretrained body."""
+
+
+@dataclass(frozen=True)
+class Condition:
+    """A setting has one of these values or, `negated`, another."""
+
+    name: str
+    values: tuple[Any, ...]
+    negated: bool = False
+
+    def holds(self, chosen: Mapping[str, Any]) -> bool:
+        return self.name in chosen and (chosen[self.name] in self.values) != self.negated
+
+
 @dataclass(frozen=True)
 class Dimension:
-    """One searched setting of a run, by its dotted name. `when`: only if an earlier one has one of these values."""
+    """One searched setting of a run, by its dotted name; only for methods with `needs`, and only if `when` holds."""
 
     name: str
     values: BaseDistribution
-    needs: Literal["mixes", "gates", "aligns", "adapts"] | None = None
-    """Property that the method needs: it mixes patches, learns a gate, aligns features, or adapts a pretrained body."""
-    when: tuple[str, tuple[Any, ...]] | None = None
+    needs: Needs | None = None
+    when: Condition | None = None
+    """Condition on an earlier dimension."""
+
+    def belongs_to(self, method: MethodName) -> bool:
+        """Whether the method has the setting."""
+        return self.needs is None or bool(getattr(METHODS[method], self.needs))
 
     def applies(self, method: MethodName, chosen: Mapping[str, Any]) -> bool:
-        if self.needs is not None and not getattr(METHODS[method], self.needs):
-            return False
-        return self.when is None or chosen.get(self.when[0]) in self.when[1]
+        return self.belongs_to(method) and (self.when is None or self.when.holds(chosen))
 
 
 @dataclass(frozen=True)
@@ -57,14 +78,24 @@ class Space:
     """The search space of one task."""
 
     dimensions: Sequence[Dimension]
+    fixed: Values = field(default_factory=dict)
+    """Settings that the user has fixed, which a run has already."""
 
     def suggest(self, trial: Trial, method: MethodName) -> Values:
         """Return the sampler's values for a trial of this method."""
         chosen: Values = {}
         for dimension in self.dimensions:
             if dimension.applies(method, chosen):
-                chosen[dimension.name] = _suggest(trial, dimension)
-        return to_run(chosen)
+                chosen[dimension.name] = domains.suggest(trial, dimension.name, dimension.values)
+        return to_run(chosen, self.fixed)
+
+    def draw(self, method: MethodName, place: Callable[[], float]) -> Values:
+        """Return values of a run, each at a `place` of its domain, 0 to 1."""
+        chosen: Values = {}
+        for dimension in self.dimensions:
+            if dimension.applies(method, chosen):
+                chosen[dimension.name] = domains.at(dimension.values, place())
+        return to_run(chosen, self.fixed)
 
     def published(self, run: Run, method: MethodName) -> Values:
         """Return the values of `run` itself, for a first trial; values outside the space move to its edge."""
@@ -72,7 +103,7 @@ class Space:
         chosen: Values = {}
         for dimension in self.dimensions:
             if dimension.applies(method, chosen):
-                chosen[dimension.name] = _nearest(dimension.values, flat[dimension.name])
+                chosen[dimension.name] = domains.nearest(dimension.values, flat[dimension.name])
         return chosen
 
     def priors(self, run: Run, method: MethodName) -> list[Values]:
@@ -85,7 +116,7 @@ class Space:
         chosen: Values = {}
         for dimension in self.dimensions:
             if dimension.applies(method, chosen):
-                chosen[dimension.name] = _near(dimension.values, centre.get(dimension.name), random)
+                chosen[dimension.name] = domains.near(dimension.values, centre.get(dimension.name), random)
         return chosen
 
     def transferred(self, values: Values, method: MethodName, of: Space) -> Values:
@@ -98,19 +129,19 @@ class Space:
         for dimension in self.dimensions:
             if dimension.applies(method, chosen):
                 name, own = dimension.name, dimension.values
-                if name in values and isinstance(own, FloatDistribution | IntDistribution):
-                    chosen[name] = _at(own, _place(theirs[name], values[name]))
+                if name in values and isinstance(own, _INTERVALS) and isinstance(theirs.get(name), _INTERVALS):
+                    chosen[name] = domains.at(own, domains.place(theirs[name], values[name]))
                 elif name in values and isinstance(own, CategoricalDistribution) and values[name] in own.choices:
                     chosen[name] = values[name]
         return chosen
 
     def domains(self) -> dict[str, Domain]:
         """Return the domain of each searched setting, by its name in the study; for TensorBoard."""
-        return {dimension.name: _domain(dimension.values) for dimension in self.dimensions}
+        return {dimension.name: domains.domain(dimension.values) for dimension in self.dimensions}
 
 
-_FALLS = ("curriculum.family", tuple(family for family in get_args(Family) if family != "constant"))
-_GATED = ("gate.select", ("gate",))
+FALLS = Condition("curriculum.family", ("constant",), negated=True)
+GATED = Condition("gate.select", ("gate",))
 
 
 def for_run(base: Run, modality: str) -> Space:
@@ -124,7 +155,7 @@ def for_run(base: Run, modality: str) -> Space:
             Dimension(f"optimizer.lr.{group}", _around(getattr(rate, group), 10))
             for group in ("embedder", "body", "heads")
         ),
-        Dimension("optimizer.lr.gate", _around(rate.gate, 10), needs="gates", when=_GATED),
+        Dimension("optimizer.lr.gate", _around(rate.gate, 10), needs="gates", when=GATED),
         Dimension("optimizer.weight_decay", FloatDistribution(1e-5, 0.3, log=True)),
         Dimension("optimizer.warmup", FloatDistribution(0.0, 0.3)),
         # The trained part of a pretrained body: as published, all of it, or low-rank adapters.
@@ -134,38 +165,44 @@ def for_run(base: Run, modality: str) -> Space:
             needs="adapts",
         ),
         Dimension(
-            "tuning.lora_rank", CategoricalDistribution((4, 8, 16)), needs="adapts", when=("tuning.body", ("lora",))
+            "tuning.lora_rank",
+            CategoricalDistribution((4, 8, 16)),
+            needs="adapts",
+            when=Condition("tuning.body", ("lora",)),
         ),
         Dimension(
             "tuning.layer_decay",
             FloatDistribution(0.5, 1.0),
             needs="adapts",
-            when=("tuning.body", ("all", "no_query_key")),
+            when=Condition("tuning.body", ("all", "no_query_key")),
         ),
         # The curriculum. The end is searched as a share of the start, so that it never lies above it, or is 0: then the
         # mixed pass, and its cost, end at `until`.
         Dimension("curriculum.family", CategoricalDistribution(get_args(Family)), needs="mixes"),
         Dimension("curriculum.start", FloatDistribution(0.02, max(0.9, base.curriculum.start)), needs="mixes"),
-        Dimension("curriculum.ends", CategoricalDistribution(("share", "zero")), needs="mixes", when=_FALLS),
+        Dimension("curriculum.ends", CategoricalDistribution(("share", "zero")), needs="mixes", when=FALLS),
         Dimension(
-            "curriculum.end_share", FloatDistribution(0.0, 0.6), needs="mixes", when=("curriculum.ends", ("share",))
+            "curriculum.end_share",
+            FloatDistribution(0.0, 0.6),
+            needs="mixes",
+            when=Condition("curriculum.ends", ("share",)),
         ),
-        Dimension("curriculum.until", FloatDistribution(0.2, 1.0), needs="mixes", when=_FALLS),
+        Dimension("curriculum.until", FloatDistribution(0.2, 1.0), needs="mixes", when=FALLS),
         Dimension(
             "curriculum.plateaus",
             IntDistribution(2, 6),
             needs="mixes",
-            when=("curriculum.family", ("step",)),
+            when=Condition("curriculum.family", ("step",)),
         ),
         # The gate. The noisy phase may be absent; its scale matters only where it is not.
-        Dimension("gate.threshold", FloatDistribution(0.0, 0.6), needs="gates", when=_GATED),
-        Dimension("gate.temperature", FloatDistribution(0.02, 1.0, log=True), needs="gates", when=_GATED),
-        Dimension("gate.noise_until", CategoricalDistribution((0.0, 1 / 6, 1 / 3)), needs="gates", when=_GATED),
+        Dimension("gate.threshold", FloatDistribution(0.0, 0.6), needs="gates", when=GATED),
+        Dimension("gate.temperature", FloatDistribution(0.02, 1.0, log=True), needs="gates", when=GATED),
+        Dimension("gate.noise_until", CategoricalDistribution((0.0, 1 / 6, 1 / 3)), needs="gates", when=GATED),
         Dimension(
             "gate.noise",
             FloatDistribution(0.01, 1.0, log=True),
             needs="gates",
-            when=("gate.noise_until", (1 / 6, 1 / 3)),
+            when=Condition("gate.noise_until", (0.0,), negated=True),
         ),
         # For sequences the published weight of the mixed pass is ten times smaller than for images; 3 is the most for
         # both. Mixing half of the batch costs half of a mixed pass.
@@ -178,13 +215,15 @@ def for_run(base: Run, modality: str) -> Space:
     return Space(dimensions)
 
 
-def to_run(chosen: Values) -> Values:
-    """Searched values → settings of a run."""
+def to_run(chosen: Values, fixed: Mapping[str, Any] = MappingProxyType({})) -> Values:
+    """Searched values → settings of a run whose settings `fixed` are not searched."""
     values = dict(chosen)
-    if "curriculum.start" in values:
-        share = values.pop("curriculum.end_share", 1.0)
-        ends_at_zero = values.pop("curriculum.ends", "share") == "zero"
-        values["curriculum.end"] = 0.0 if ends_at_zero else values["curriculum.start"] * share
+    start = values.get("curriculum.start", fixed.get("curriculum.start"))
+    share = values.pop("curriculum.end_share", 1.0)
+    ends_at_zero = values.pop("curriculum.ends", "share") == "zero"
+    searches_curriculum = "curriculum.start" in chosen or "curriculum.end_share" in chosen or ends_at_zero
+    if searches_curriculum and "curriculum.end" not in {**chosen, **fixed}:
+        values["curriculum.end"] = 0.0 if ends_at_zero else start * share
     return values
 
 
@@ -198,55 +237,3 @@ def from_run(run: Run) -> Values:
 
 def _around(centre: float, factor: float) -> FloatDistribution:
     return FloatDistribution(centre / factor, centre * factor, log=True)
-
-
-def _suggest(trial: Trial, dimension: Dimension) -> Any:
-    values = dimension.values
-    if isinstance(values, CategoricalDistribution):
-        return trial.suggest_categorical(dimension.name, values.choices)
-    if isinstance(values, IntDistribution):
-        return trial.suggest_int(dimension.name, values.low, values.high)
-    assert isinstance(values, FloatDistribution)  # noqa: S101 - for the type checker: there are no others
-    return trial.suggest_float(dimension.name, values.low, values.high, log=values.log)
-
-
-def _nearest(values: BaseDistribution, value: Any) -> Any:
-    if isinstance(values, CategoricalDistribution):
-        if isinstance(value, int | float):
-            return min(values.choices, key=lambda choice: abs(choice - value))  # type: ignore[operator]
-        return value
-    assert isinstance(values, FloatDistribution | IntDistribution)  # noqa: S101
-    return min(max(value, values.low), values.high)
-
-
-def _near(values: BaseDistribution, centre: Any, random: np.random.Generator) -> Any:
-    if isinstance(values, CategoricalDistribution):
-        keeps = centre in values.choices and random.random() > 0.2
-        return centre if keeps else values.choices[random.integers(len(values.choices))]
-    place = 0.5 if centre is None else _place(values, centre)
-    return _at(values, float(np.clip(random.normal(place, 0.15), 0, 1)))
-
-
-def _place(values: BaseDistribution, value: float) -> float:
-    """Return the place of a number in its interval, 0 to 1, in the interval's own scale."""
-    assert isinstance(values, FloatDistribution | IntDistribution)  # noqa: S101
-    low, high, value = (math.log(x) if values.log else x for x in (values.low, values.high, value))
-    return (value - low) / (high - low)
-
-
-def _at(values: BaseDistribution, place: float) -> float:
-    """Return the number at a place of an interval, the inverse of `_place`."""
-    assert isinstance(values, FloatDistribution | IntDistribution)  # noqa: S101
-    low, high = (math.log(x) if values.log else x for x in (values.low, values.high))
-    value = low + place * (high - low)
-    if isinstance(values, IntDistribution):
-        return round(value)
-    # Rounding must not leave the interval.
-    return min(max(math.exp(value) if values.log else value, values.low), values.high)
-
-
-def _domain(values: BaseDistribution) -> Domain:
-    if isinstance(values, CategoricalDistribution):
-        return Domain(choices=tuple(choice for choice in values.choices if choice is not None))
-    assert isinstance(values, FloatDistribution | IntDistribution)  # noqa: S101
-    return Domain(low=values.low, high=values.high)

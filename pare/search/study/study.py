@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import optuna
-from optuna.distributions import CategoricalDistribution
+from optuna.distributions import check_distribution_compatibility
 from optuna.storages import InMemoryStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState
@@ -23,6 +23,7 @@ from pare.config import MethodName, Run
 from pare.data.task import Direction
 from pare.errors import RequestError
 from pare.search.study import SamplerName, SchedulerName, ShareUnit
+from pare.search.study.domains import describe
 from pare.search.study.journal import StudyJournal
 from pare.search.study.samplers import METHOD, STARTUP, TrialWindow, pruner, sampler
 from pare.search.study.shares import SECONDS, Shares, used
@@ -54,7 +55,7 @@ class Study:
     prior. Without a `storage` the study lasts as long as the process. A `journal` gets every change, for a bucket.
 
     Raises:
-        RequestError: the choices of the study in the storage differ from those of the space.
+        RequestError: the study in the storage has settings whose domains Optuna cannot mix with those of the space.
     """
 
     def __init__(
@@ -79,7 +80,7 @@ class Study:
         self._base, self._seed, self._trials, self._sampler = base, seed, trials, sampler
         self._database = Database(name, storage, direction, journal)
         earlier, self._database.trials = self._database.trials, []
-        _require_same_choices(space, earlier, storage)
+        _require_compatible(space, earlier, storage)
         self._memory = InMemoryStorage()
         self._study = optuna.create_study(
             study_name=name, storage=self._memory, direction=direction, pruner=pruner(scheduler, base.epochs)
@@ -254,7 +255,7 @@ class Study:
 
     def published(self, method: MethodName) -> Run:
         """Return the method's published configuration, which its first trial runs."""
-        values = to_run(self.space.published(self._base, method))
+        values = to_run(self.space.published(self._base, method), self.space.fixed)
         return self._base.replace({**values, "method": method})
 
     def pending_methods(self, seconds: Mapping[MethodName, float]) -> Sequence[MethodName]:
@@ -262,16 +263,19 @@ class Study:
         return self._shares.forecast(self._trials, seconds)
 
 
-def _require_same_choices(space: Space, trials: Sequence[FrozenTrial], storage: str | None) -> None:
-    """Raise RequestError if choices differ: intervals may widen between sessions, Optuna's choices may not."""
-    choices = {d.name: d.values for d in space.dimensions if isinstance(d.values, CategoricalDistribution)}
+def _require_compatible(space: Space, trials: Sequence[FrozenTrial], storage: str | None) -> None:
+    """Raise RequestError if a setting's domain changes otherwise than by an interval's ends, which Optuna refuses."""
+    domains = {dimension.name: dimension.values for dimension in space.dimensions}
     for trial in trials:
         for name, values in trial.distributions.items():
-            if name in choices and choices[name] != values:
+            try:
+                check_distribution_compatibility(values, domains.get(name, values))
+            except ValueError:
                 raise RequestError(
-                    f"{storage}: its trials chose {name} from other values than {choices[name].choices}; give another "
-                    "--out (or --study-storage), or start anew with --fresh"
-                )
+                    f"{storage}: its trials chose {name} from other values, {describe(values)} and not "
+                    f"{describe(domains[name])}, which Optuna cannot mix: give those, another --out (or "
+                    "--study-storage), or start anew with --fresh"
+                ) from None
 
 
 def _asked(trial: FrozenTrial) -> Proposal:

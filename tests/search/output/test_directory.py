@@ -8,13 +8,16 @@ from pare.config import Run
 from pare.errors import DataError, RequestError
 from pare.search.output import directory
 from pare.search.request import Request
+from pare.search.space.changes import Changes, Interval
 
 RUN = Run(task="ecg", data="d", body="roberta-mini", source="signals", source_data="s", epochs=9)
 
 
-def remember(out, run=RUN, **request):
+def remember(out, run=RUN, searched=("optimizer.lr.body",), **request):
+    spaces = {run.task: Changes({}, {name: Interval(0.0, 1.0) for name in searched})}
+    shares = ("pare",), "seconds"
     return directory.write_manifest(
-        out, "nas360", Request(**request), "laptop", {run.task: run}, (("pare",), "seconds"), {"CPU": 2.0}
+        out, "nas360", Request(**request), "laptop", {run.task: run}, spaces, shares, {"CPU": 2.0}
     )
 
 
@@ -46,8 +49,8 @@ def test_more_epochs_and_another_task_extend_it(tmp_path):
 @pytest.mark.parametrize(
     ("run", "request_", "named"),
     [
-        (RUN.replace({"optimizer.batch": 7}), {}, "settings of ecg"),
-        (RUN.replace({"data": "other"}), {}, "settings of ecg"),
+        (RUN.replace({"optimizer.batch": 7}), {}, r"settings of ecg \(optimizer.batch 32, now 7\)"),
+        (RUN.replace({"data": "other"}), {}, r"settings of ecg \(data d, now other\)"),
         (RUN, {"seed": 4}, "seed"),
     ],
 )
@@ -55,6 +58,31 @@ def test_another_sweep_is_refused_with_the_remedy(tmp_path, run, request_, named
     remember(tmp_path)
     with pytest.raises(RequestError, match=rf"it holds a sweep of other {named}; .*--fresh"):
         remember(tmp_path, run, **request_)
+
+
+@pytest.mark.parametrize(
+    ("changes", "before", "now"),
+    [
+        ({"optimizer.batch": 7}, ["optimizer.batch"], []),
+        ({"optimizer.batch": 7}, [], ["optimizer.batch"]),
+        ({"curriculum.start": 0.1, "curriculum.end": 0.1}, ["curriculum.start"], []),
+    ],
+)
+def test_what_was_or_is_searched_may_be_fixed_otherwise(tmp_path, changes, before, now):
+    first = remember(tmp_path, searched=before)
+    assert remember(tmp_path, RUN.replace(changes), now) == first
+    assert json.loads((tmp_path / "sweep.json").read_text())["space"]["ecg"]["search"].keys() == set(now)
+
+
+def test_an_earlier_version_s_sweep_searched_the_published_space(tmp_path):
+    first = remember(tmp_path)
+    record = json.loads((tmp_path / "sweep.json").read_text())
+    del record["space"], record["methods"], record["share"]
+    (tmp_path / "sweep.json").write_text(json.dumps(record))
+    assert directory.earlier_shares(tmp_path) == (("pare",), "trials")
+    with pytest.raises(RequestError, match="settings of ecg"):
+        remember(tmp_path, RUN.replace({"optimizer.batch": 7}))
+    assert remember(tmp_path, RUN.replace({"optimizer.warmup": 0.1}), searched=()) == first
 
 
 @pytest.mark.parametrize("text", ["{", "{}", '{"id": "x", "script": "nas360"}', "[]"])
