@@ -20,8 +20,8 @@ from pare.data.store import META, Prepared
 from pare.data.task import Raw, Split, Task
 from pare.errors import RequestError
 
-_CHUNK = 1024
-"""Samples in memory at a time."""
+_CHUNK = 2**26
+"""Bytes of samples in memory at a time, about."""
 
 _STREAM = 0x1ABE1
 """Keeps the numbers that draw labels apart from others of the same seed."""
@@ -71,7 +71,8 @@ def draw(task: Task, train: Split, budget: LabelBudget) -> np.ndarray:
         RequestError: as `prepare` does.
     """
     first = _first(task, train)
-    rank, least = _ranked(task, np.asarray(train.y[first]), budget.seed)
+    by_class = task.kind in ("classification", "multilabel")  # fields may be larger than memory
+    rank, least = _ranked(task, train.y[first] if by_class else np.zeros(len(first)), budget.seed)
     if not least <= budget.labels <= len(first):
         held = "samples" if len(first) == len(train) else f"groups, of {len(train):,} samples, with a label each"
         remedy = f"give {least} to {len(first)}" + (", one of each class or more" if least > 1 else "")
@@ -115,7 +116,8 @@ def _ranked(task: Task, y: np.ndarray, seed: int) -> tuple[np.ndarray, int]:
 def _write(task: Task, whole: Prepared, budget: LabelBudget, folder: Path) -> None:
     train = whole.split("train")
     rows = draw(task, train, budget)
-    chunks = (_rows(train, rows[start : start + _CHUNK]) for start in range(0, len(rows), _CHUNK))
+    size = max(1, _CHUNK // (train.x[0].nbytes + train.y[0].nbytes))
+    chunks = (_rows(train, rows[start : start + size]) for start in range(0, len(rows), size))
     store.write_split(task, "train", Raw(chunks, (), ()), folder)
     chosen = arrow.read(folder / "train.arrow")
     arrays: dict[str, Any] = {**whole.statistics, **task.statistics_of(chosen)}

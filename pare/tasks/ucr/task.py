@@ -47,7 +47,7 @@ class SeriesTask(Task):
             extra_metrics=(METRICS["macro-f1"],),
             criterion=cross_entropy,
             files=of.files,
-            homepage=HOMEPAGE,
+            homepage=f"{HOMEPAGE}, or let `pare ucr` find or --download it",
             synthetic="simulated",
             recipes={},
             # Ends of different lengths were filled with noise there, which cannot be had again.
