@@ -3,6 +3,8 @@
 On a CPU a recorder stands in that computes again, into the same tensors, what it was shown: all but the device's part.
 """
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -127,6 +129,15 @@ def test_where_nothing_can_be_recorded_the_run_goes_on_and_says_so_once(make_run
     assert said == [
         "steps go on without CUDA graphs, which could not be recorded: operation not permitted when stream is capturing"
     ]
+
+
+def test_several_workers_go_on_without_graphs_and_are_told(make_run, caplog):
+    run = make_run("ecg")
+    objective, _ = objective_of(run, torch.device("cpu"))
+    group = SimpleNamespace(size=2, device=torch.device("cuda"), wrap=lambda module, **_: module)
+    assert isinstance(graphs.passes(objective, run, group, 4), passes.EagerPasses)
+    (record,) = caplog.records
+    assert record.getMessage().startswith("steps of a worker group go on without CUDA graphs")
 
 
 def test_weights_cast_at_once_give_what_autocast_gives(make_run, root):
