@@ -110,6 +110,12 @@ def test_sweeps_in_shell_blocks_would_be_accepted(page):
             pytest.fail(f"{line}: {error}")
 
 
+@pages
+def test_python_blocks_are_python(page):
+    for block in re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE):
+        compile(block, page.name, "exec")
+
+
 def test_every_column_is_explained():
     page = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8").split("## Every column")[1]
     for fields in (

@@ -216,8 +216,12 @@ def command(out: Path, script: str) -> str:
     manifest = json.loads(SweepDir(out).manifest.read_text(encoding="utf-8"))
     defaults = json.loads(json.dumps(asdict(Request())))
     # Options of one script alone, such as --data, have no default here.
-    given = {name: value for name, value in manifest["request"].items() if value != defaults.get(name)}
+    asked = manifest["request"].items()
+    given = {name: value for name, value in asked if value != defaults.get(name) and value not in (None, [])}
     program = manifest.get("program", f"python sweeps/{script}.py")
+    if program == PYTHON or given.get("tasks") == [given.get("name")]:  # the task is the data, and not asked for
+        (name,) = given.pop("tasks")
+        given |= {"name": name} if name != script else {}
     if program == PYTHON:
         return f"{PYTHON}({', '.join(['x', 'y', *(f'{name}={value!r}' for name, value in given.items())])})"
     words = []
@@ -225,7 +229,7 @@ def command(out: Path, script: str) -> str:
         option = name.replace("_", "-")
         if isinstance(value, bool):
             words.append(f"--{option}" if value else f"--no-{option}")
-        elif value not in (None, []):
+        else:
             words += [f"--{option}", *map(str, value if isinstance(value, list) else [value])]
     return f"{program} {shlex.join(words)}".rstrip()
 

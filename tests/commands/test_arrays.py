@@ -79,6 +79,8 @@ def test_the_report_shows_the_call(swept):
     assert line.startswith("pare.sweep(x, y, ")
     assert "trials=1" in line
     assert "executor='inline'" in line
+    assert "name='waves'" in line
+    assert "tasks" not in line
 
 
 def test_the_same_call_again_goes_on_without_a_word(swept, capsys):

@@ -76,6 +76,20 @@ def test_the_command_line_has_what_was_asked_for_and_no_more(tmp_path):
     assert line == "python sweeps/nas360.py --tasks ecg darcy --trials 4 --out 'runs/a b' --fresh --no-warm-start"
 
 
+def test_the_command_line_is_that_which_was_given_with_the_options_of_one_script_alone(tmp_path):
+    asked(tmp_path, trials=4)
+    manifest = json.loads((tmp_path / "sweep.json").read_text())
+    own = {"data": "a b.npz", "label": None, "drop": [], "name": "sensor", "tasks": ["sensor"]}
+    for program, line in (
+        ("pare own", "pare own --trials 4 --data 'a b.npz' --name sensor"),
+        ("python mine.py", "python mine.py --trials 4 --data 'a b.npz' --name sensor"),
+        ("pare.sweep", "pare.sweep(x, y, trials=4, data='a b.npz', name='sensor')"),
+    ):
+        request = {**manifest["request"], **own}
+        (tmp_path / "sweep.json").write_text(json.dumps({**manifest, "program": program, "request": request}))
+        assert command(tmp_path, "own") == line
+
+
 def study_of(folder, trials, left=0):
     """A task's study in a database."""
     url = f"sqlite:///{folder}/study.db"
