@@ -1,11 +1,11 @@
 """What a step costs: PaRe beside naive fine-tuning, eager, as a CUDA graph, and with compiled blocks.
 
 `python -m tests.bench.step [--bodies …] [--batches …] [--modes …] [--json FILE]`. Bodies at the paper's size (Swin-B at
-224², N = 3136; RoBERTa-B, N = 50) or a small one's, with random weights: the arithmetic is the same. With CUDA in bf16
-(`--precision` for another) at three batches, beside timm's and plain Hugging Face's training step where they are
-installed; on a CPU in fp32, eager, at the smallest. Medians; `peak` is the share of the card's dense bf16 operations
-that the step's own reach, `first` the seconds until the first two updates are done (what is recorded or compiled is by
-then), `GiB` the most that was reserved.
+224², N = 3136; RoBERTa-B, N = 50), of a size that many use (DINOv2-S at 224², N = 256; MiniLM, N = 50) or small, with
+random weights: the arithmetic is the same. With CUDA bf16 (`--precision` for another) at three batches, beside timm's
+and plain Hugging Face's training step where they are installed; on a CPU in fp32, eager, at the smallest. Medians;
+`peak` is the share of the card's dense bf16 operations that the step's own reach, `first` the seconds until the first
+two updates are done (what is recorded or compiled is by then), `GiB` the most that was reserved.
 """
 
 import argparse
@@ -18,7 +18,14 @@ from types import SimpleNamespace
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
-from transformers import RobertaConfig, RobertaModel, SwinConfig, SwinForImageClassification
+from transformers import (
+    Dinov2Config,
+    Dinov2ForImageClassification,
+    RobertaConfig,
+    RobertaModel,
+    SwinConfig,
+    SwinForImageClassification,
+)
 
 from pare.config import Gate, Optimizer, Run
 from pare.losses import cross_entropy
@@ -34,13 +41,16 @@ PEAK_BF16 = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
 ROBERTA = {"vocab_size": 8, "max_position_embeddings": 514, "type_vocab_size": 1, "signal_patch": 20}
 MINILM = {"hidden_size": 384, "num_hidden_layers": 6, "num_attention_heads": 12, "intermediate_size": 1536}
 SWIN = {"image_size": 224, "embed_dim": 128, "depths": [2, 2, 18, 2], "num_heads": [4, 8, 16, 32], "window_size": 7}
+DINOV2 = {"image_size": 224, "patch_size": 14, "hidden_size": 384, "num_hidden_layers": 12, "num_attention_heads": 6}
 CONFIGS = {
+    "dinov2-small": Dinov2Config(**DINOV2),
     "swin-base": SwinConfig(**SWIN, drop_path_rate=0.0),
     "roberta-base": RobertaConfig(**ROBERTA),
     "minilm": RobertaConfig(**ROBERTA, **MINILM),
 }
-SHAPES = {"swin": (3, 224, 224), "roberta": (1, 1000)}
-BATCHES = {"swin": (4, 32, 128), "roberta": (8, 64, 512)}
+SHAPES = {"swin": (3, 224, 224), "dinov2": (3, 224, 224), "roberta": (1, 1000)}
+BATCHES = {"swin": (4, 32, 128), "dinov2": (4, 32, 128), "roberta": (8, 64, 512)}
+CLASSIFIERS = {"swin": SwinForImageClassification, "dinov2": Dinov2ForImageClassification}
 CLASSES = 10
 
 
@@ -90,15 +100,15 @@ class Plain:
         if kind == "timm":
             timm = importlib.import_module("timm")
             self.model = timm.create_model("swin_base_patch4_window7_224", num_classes=CLASSES)
-        elif config.model_type == "swin":
-            classes = SwinConfig(**config.to_diff_dict(), num_labels=CLASSES)
-            self.model = SwinForImageClassification(classes)
+        elif config.model_type in CLASSIFIERS:
+            classes = type(config)(**config.to_diff_dict(), num_labels=CLASSES)
+            self.model = CLASSIFIERS[config.model_type](classes)
         else:
             self.model = _Classifier(config)
         self.model.to(device).train()
         self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=1e-4, fused=True)
         self.device, self.precision = device, precision
-        self.shape = SHAPES["swin"] if config.model_type == "swin" else (50, config.hidden_size)
+        self.shape = SHAPES[config.model_type] if config.model_type in CLASSIFIERS else (50, config.hidden_size)
         self.x = self.y = None
 
     def prepare(self, batch, _mode):

@@ -13,7 +13,6 @@ from pare import tasks
 from pare.commands import own
 from pare.reporting import read
 from pare.search.command import main
-from pare.tasks.own import task as own_task
 from tests.method.bodies.small import CONFIGS
 
 REAL = Path(os.environ.get("PARE_REAL", "/nowhere")) / "bodies"
@@ -28,23 +27,13 @@ def _forgotten(monkeypatch):
     monkeypatch.setattr(tasks, "_own", [])
 
 
-@pytest.fixture
-def cheap(monkeypatch):
-    """Two layers, and images of 56 pixels."""
-    usual = own_task._settings
-
-    def settings(specification):
-        return {name: {**each, "num_hidden_layers": 2, "image_size": 56} for name, each in usual(specification).items()}
-
-    monkeypatch.setattr(own_task, "_settings", settings)
-
-
-def swept(body, x, root, tmp_path):
+def swept(body, x, root, tmp_path, *settings):
     """Sweep two classes of samples, which differ, and let the best model predict."""
     y = np.arange(len(x)) % 2
     x[y == 1] += 0.5
     np.savez(tmp_path / "data.npz", x=x, y=y)
     options = ["--data", tmp_path / "data.npz", "--data-root", root, "--out", tmp_path / "out", "--body", body]
+    options += ["--set", "num_hidden_layers=2", *settings]
     small = ["--preset", "laptop", "--trials", "1", "--epochs", "1", "--seeds", "1", "--executor", "inline"]
     assert main("own", own.__doc__, own.PRESETS, [*map(str, options), *small, "--methods", "pare"], kind=own.Own) == 0
     assert (read(tmp_path / "out").trials.body == "pretrained").all()
@@ -60,23 +49,23 @@ def images(size, count=40):
     return np.random.default_rng(0).uniform(0, 0.5, (count, size, size)).astype(np.float32)
 
 
-def test_a_body_from_a_folder_is_swept_and_predicts(cheap, root, tmp_path):
+def test_a_body_from_a_folder_is_swept_and_predicts(root, tmp_path):
     config = copy.deepcopy(CONFIGS["dinov2"])
     transformers.Dinov2Model(config).save_pretrained(tmp_path / "body")
-    model = swept(tmp_path / "body", images(12), root, tmp_path)
+    model = swept(tmp_path / "body", images(12), root, tmp_path, "image_size=56")
     assert model.run.source == "fractals"
     assert model.model.body.size == (56, 56)
     assert model.run.optimizer.lr.body <= 1e-3, "searched around the published rate"
 
 
 @real("dinov2-small")
-def test_dinov2_is_swept_on_images_and_predicts(cheap, root, tmp_path):
-    model = swept(REAL / "dinov2-small", images(28), root, tmp_path)
+def test_dinov2_is_swept_on_images_and_predicts(root, tmp_path):
+    model = swept(REAL / "dinov2-small", images(28), root, tmp_path, "image_size=56")
     assert model.model.body.grid == (4, 4)
 
 
 @real("all-MiniLM-L6-v2")
-def test_minilm_is_swept_on_sequences_and_predicts(cheap, root, tmp_path):
+def test_minilm_is_swept_on_sequences_and_predicts(root, tmp_path):
     x = np.random.default_rng(0).normal(size=(40, 96)).astype(np.float32)
     model = swept(REAL / "all-MiniLM-L6-v2", x, root, tmp_path)
     assert model.run.source == "text"

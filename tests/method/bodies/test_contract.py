@@ -140,6 +140,16 @@ def test_gradients_reach_all_that_trains_and_nothing_else(member, method):
     assert (len(trained) < len(list(body.encoder.parameters()))) == (method == "fpt")
 
 
+def test_it_learns_in_half_precision(member):
+    objective = member.objective("pare")
+    with torch.autocast("cpu", torch.bfloat16):
+        half = objective(*member.batch(), member.mixing(0)).total
+    half.mean().backward()
+    whole = objective(*member.batch(), member.mixing(0)).total
+    assert torch.allclose(half.float(), whole, rtol=0.05)
+    assert all(p.grad.isfinite().all() for p in objective.model.parameters() if p.requires_grad)
+
+
 def test_without_replacement_it_is_naive_fine_tuning(member):
     nft, pare = member.objective("nft"), member.objective("pare")
     batch = member.batch()
