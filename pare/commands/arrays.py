@@ -112,7 +112,8 @@ def sweep(
     `x` is an array of sequences (n, L) or (n, C, L), images (n, H, W), (n, C, H, W) or (n, H, W, C), or a data frame.
     `y` holds a class a row (n,), 0 and 1 (n, labels), numbers (n,) or (n, k), or fields of the size of x. `group` (n,)
     keeps samples together in one split; `split` (n,) says train, val or test. Every option of `pare own --help`
-    is a keyword: `trials=20`, `out="runs/sensor"`, `max_hours=1`, `executor="inline"`.
+    is a keyword: `trials=20`, `out="runs/sensor"`, `max_hours=1`, `executor="inline"`; `set={"optimizer.batch": 16}`,
+    `search={"mix_weight": (0.1, 1), "curriculum.family": ["linear", "constant"]}`.
 
     The same call again goes on where it ended. After Ctrl-C, or the stop button of a notebook, the running trials end
     and the result so far comes back, not `finished`.
@@ -125,8 +126,8 @@ def sweep(
     if parallel.connected():
         raise RequestError("Ray is at work in this process: call ray.shutdown() first, a sweep starts its own")
     request = parse("pare own", "", list(_words({"out": f"runs/{name}", **options})), _PythonRequest)
-    if request is None or request.plan or request.tasks:
-        raise RequestError("help, plan and tasks are options of the command `pare own`: leave them out")
+    if request is None or request.plan or request.space or request.tasks:
+        raise RequestError("help, plan, space and tasks are options of the command `pare own`: leave them out")
     own.require_name(name)
     given = Samples(
         x if isinstance(x, pd.DataFrame) else np.asarray(x),
@@ -152,8 +153,15 @@ def _words(options: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(value, bool):
             yield option if value else option.replace("--", "--no-", 1)
         elif isinstance(value, Mapping):
-            yield from (option, *(f"{key}={of}" for key, of in value.items()))
+            yield from (option, *(f"{key}={_domain(of)}" for key, of in value.items()))
         elif isinstance(value, list | tuple):
             yield from (option, *map(str, value)) if value else ()
         elif value is not None:
             yield from (option, str(value))
+
+
+def _domain(value: Any) -> str:
+    """Write what a setting may be as the options have it: an interval (low, high), or a list of choices."""
+    if isinstance(value, tuple):
+        return ":".join(map(str, value))
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)

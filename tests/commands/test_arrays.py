@@ -135,6 +135,8 @@ def test_ctrl_c_keeps_what_is_there(root, tmp_path, monkeypatch, capsys):
         ({"trails": 4}, RequestError, "trails"),
         ({"sampler": "best"}, RequestError, '"best"'),
         ({"plan": True}, RequestError, "plan"),
+        ({"space": True}, RequestError, "space"),
+        ({"set": {"optimizer.bacth": 16}}, RequestError, "optimizer.batch"),
     ],
 )
 def test_mistakes_are_exceptions_of_one_line(tmp_path, changes, kind, words):
@@ -164,9 +166,13 @@ def test_a_frame_and_numbers_are_taken_as_a_table_is(tmp_path):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(arrays.command, "run", run)
-        pare.sweep(frame, y, data_root=tmp_path / "arrays", methods="nft", seed=3, warm_start=False, progress=False)
+        space = {"search": {"tuning.drop_path": (0, 0.3), "optimizer.batch": [16, 32]}, "set": {"patch": 4}}
+        given = {"methods": "nft", "seed": 3, "warm_start": False, "data_root": tmp_path / "arrays"}
+        pare.sweep(frame, y, progress=False, **given, **space)
     ((_, request),) = seen
     assert (request.methods, request.seed, request.warm_start, request.tasks) == (("nft",), 3, False, ("own",))
     assert request.out == "runs/own"
+    assert request.set == ("patch=4",)
+    assert request.search == ("tuning.drop_path=0:0.3", "optimizer.batch=16,32")
     own = tasks.get("own").specification
     assert (own.kind, own.shape, own.columns) == (from_file.kind, from_file.shape, from_file.columns)
