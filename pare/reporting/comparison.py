@@ -104,7 +104,7 @@ def conclude(
     sentences = [_verdict(metric, confirm, reached)]
     if trials:
         sentences.append(_searched(trials))
-    for method, its in _by_method(trials).items():
+    for method, its in _by_method([row for row in trials if row["state"] != "running"]).items():
         if len(its) > 1:
             fresh = [_by_method(rows).get(method, []) for rows in (confirm, published)]
             sentences.append(_worth(metric, method, its, *fresh))
@@ -168,7 +168,7 @@ def _better(metric: Metric, one: str, other: str, seeds: int, mean: float, low: 
 
 def _searched(trials: Sequence[Row]) -> str:
     states = Counter(row["state"] for row in trials)
-    words = {"complete": "to the end", "pruned": "cut short", "failed": "failed", "running": "still at work"}
+    words = {"complete": "to the end", "pruned": "cut short", "failed": "failed", "running": "unfinished"}
     counts = ", ".join(f"{states[state]} {what}" for state, what in words.items() if states[state])
     methods = ", ".join(f"{len(rows)} of {method}" for method, rows in _by_method(trials).items())
     names = [name for name in trials[0] if name.startswith("config.") and name != "config.method"]

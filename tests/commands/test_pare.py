@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -91,6 +92,13 @@ def test_report_writes_page_and_leaderboard_anew(out, capsys):
     leaderboard.write(out)
     assert (out / "leaderboard.md").read_text() == written
     assert "written: " in capsys.readouterr().out
+
+
+def test_report_reads_a_sweep_of_an_earlier_version(tmp_path, capsys):
+    out = shutil.copytree(Path(__file__).parent.parent / "search" / "fixtures" / "earlier_sweep", tmp_path / "out")
+    assert commands.main(["report", str(out)]) == 0
+    assert "python sweeps/nas360.py --tasks ecg" in (out / "report.html").read_text()
+    assert "The search tried 3 trials" in (out / "leaderboard.md").read_text()
 
 
 @pytest.mark.parametrize("name", ["report", "tensorboard"])

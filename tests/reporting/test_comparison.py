@@ -175,5 +175,9 @@ def test_a_race_that_the_start_wins_is_told():
     assert conclude(LOSS, trials, other, [])[-1].endswith("fresh seeds have not compared the two.")
 
 
-def test_a_single_trial_is_no_search():
+def test_a_single_trial_is_no_search_nor_are_those_that_have_not_ended():
+    going = searched("nft", 0.5, 0.6, states=("complete", "running"))
+    assert conclude(LOSS, going, CLEAR, [])[1:] == [
+        "The search tried 2 trials (2 of nft), which differ in 1 setting: 1 to the end, 1 unfinished."
+    ]
     assert len(conclude(LOSS, searched("nft", 0.5), CLEAR, [])) == 2
