@@ -38,16 +38,27 @@ class BeitBody(VisionTransformer):
             model.layernorm,
         )
         self.shared: Any = model.shared_position_bias
+        self.register_buffer("places", None, persistent=False)
+        self.keep_places()
+
+    def biases(self) -> list[Any]:
+        """Return the parts that hold a table of relative positions."""
+        return [part for part in self.modules() if hasattr(part, "relative_position_bias_table")]
+
+    def keep_places(self) -> None:
+        """Hold the row of each pair of tokens on the device: transformers copies them from the host in every step."""
+        for part in self.biases():
+            self.places = type(part).generate_relative_position_index(self.grid)
+            part.generate_relative_position_index = lambda _: self.places
 
     def regrid(self, before: Grid) -> None:
         """Resample the tables of relative positions, and tell the layers of the patches."""
         layer: Any
         for layer in self.layers:
             layer.patch_size = self.patch[0]
-        for part in self.modules():
-            table: Any = getattr(part, "relative_position_bias_table", None)
-            if table is not None:
-                _resample(part, before, self.grid)
+        for part in self.biases():
+            _resample(part, before, self.grid)
+        self.keep_places()
 
     def run(self, layer: nn.Module, tokens_BND: Tensor) -> Tensor:
         bias = None if self.shared is None else self.shared(self.grid)
