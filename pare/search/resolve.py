@@ -37,8 +37,8 @@ from pare.search.study.storage import sqlite
 from pare.search.study.study import Study
 from pare.search.sweep import Sweep
 
-_MOST_EPOCHS = 40
-"""The most epochs that few labels get, each with a validation."""
+_BACKWARD = 3
+"""Cost of a training sample in those of validation, about: forward and backward."""
 
 
 @dataclass(frozen=True)
@@ -146,17 +146,18 @@ def _with_few_labels(
 ) -> Run:
     """Put the data of the request's labels in the place of the whole, say so, and return the run on them.
 
-    Without --epochs the run gets more of them, up to `_MOST_EPOCHS`, so that it has as many updates as with all labels.
+    Without --epochs the run gets more of them, so that training and validation compute as much as with all labels.
     """
     assert request.labels is not None  # noqa: S101 - called with some only
     whole = data[task.name, ""]
     few = data[task.name, ""] = labels.prepare(task, whole, LabelBudget(request.labels, request.seed))
     samples, epochs = few.counts["train"], run.epochs
     if not request.epochs:
-        epochs = max(epochs, min(_MOST_EPOCHS, round(epochs * whole.counts["train"] / samples)))
+        costs = [_BACKWARD * each.counts["train"] + each.counts["val"] for each in (whole, few)]
+        epochs = round(epochs * costs[0] / costs[1])
     line = f"{task.name}: {request.labels:,} of {labels.count(task, whole.split('train')):,} training labels"
     line += f", {samples:,} samples" if samples != request.labels else ""
-    line += f"; {epochs} epochs instead of {run.epochs}, for as many updates" if epochs != run.epochs else ""
+    line += f"; {epochs} epochs instead of {run.epochs}, for as much computing" if epochs != run.epochs else ""
     progress.console.print(line, highlight=False, soft_wrap=True)
     return run.replace({"data": few.key, "epochs": epochs})
 

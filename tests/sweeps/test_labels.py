@@ -41,7 +41,10 @@ def test_the_budget_stands_where_results_are_read(out):
 @pytest.mark.parametrize("other", [["--labels", "13"], []])
 def test_another_budget_is_another_sweep(out, root, capsys, other):
     assert sweep(*OPTIONS, "--epochs", "1", *other, "--out", out, "--data-root", root) == 2
-    assert "it holds a sweep of other settings of ecg; give another, or start anew with --fresh" in told(capsys)
+    line = told(capsys)
+    assert "it holds a sweep of other settings of ecg" in line
+    assert "-12-labels-0, now " in line
+    assert "give another, or start anew with --fresh" in line
 
 
 def test_few_labels_get_as_many_updates(root, tmp_path, capsys):
