@@ -81,12 +81,13 @@ def comparable(provenance: Provenance, labels: int | None, published: Published 
 
 def conclusions(out: Path) -> dict[str, list[str]]:
     """Say of each task what its tables in `out` show, in sentences; the first says which method is better."""
-    read = [tables.load(out, table).to_pylist() for table in (schema.TRIALS, schema.CONFIRM, schema.PUBLISHED)]
+    names = (schema.TRIALS, schema.CONFIRM, schema.PUBLISHED, schema.RACE)
+    read = [tables.load(out, table).to_pylist() for table in names]
     reached = baselines.read(out)
     found = {}
     for name in sorted({row["task"] for row in read[0] + read[1]}):
-        trials, confirm, published = ([row for row in table if row["task"] == name] for table in read)
-        found[name] = conclude(tasks.get(name).metric, trials, confirm, published, reached.get(name, ()))
+        trials, confirm, published, race = ([row for row in table if row["task"] == name] for table in read)
+        found[name] = conclude(tasks.get(name).metric, trials, confirm, published, reached.get(name, ()), race)
     return found
 
 
@@ -96,10 +97,11 @@ def conclude(
     confirm: Sequence[Row],
     published: Sequence[Row],
     reached: Sequence[Score] = (),
+    race: Sequence[Row] = (),
 ) -> list[str]:
     """Say what a task's figures show: which method is better, what was searched, and what the search was worth.
 
-    The rows are those of the tables trials, confirm and published; `reached` are the baselines' scores.
+    The rows are those of the tables trials, confirm, published and race; `reached` are the baselines' scores.
     """
     sentences = [_verdict(metric, confirm, reached)]
     if trials:
@@ -107,7 +109,7 @@ def conclude(
     for method, its in _by_method([row for row in trials if row["state"] != "running"]).items():
         if len(its) > 1:
             fresh = [_by_method(rows).get(method, []) for rows in (confirm, published)]
-            sentences.append(_worth(metric, method, its, *fresh))
+            sentences.append(_worth(metric, method, its, *fresh, any(row["method"] == method for row in race)))
     return sentences
 
 
@@ -177,7 +179,14 @@ def _searched(trials: Sequence[Row]) -> str:
     return f"The search tried {len(trials)} trials ({methods}){settings}: {counts}."
 
 
-def _worth(metric: Metric, method: str, trials: Sequence[Row], chosen: Sequence[Row], published: Sequence[Row]) -> str:
+def _worth(
+    metric: Metric,
+    method: str,
+    trials: Sequence[Row],
+    chosen: Sequence[Row],
+    published: Sequence[Row],
+    raced: bool,
+) -> str:
     """Compare the best trial with the first, which has the published or default settings, also on fresh seeds."""
     start, *later = sorted(trials, key=lambda row: row["started"])
     complete = [row["objective"] for row in later if row["state"] == "complete" and row["objective"] is not None]
@@ -203,7 +212,8 @@ def _worth(metric: Metric, method: str, trials: Sequence[Row], chosen: Sequence[
     if paired(own, done, "validation")[0] is None:
         return f"{found}; the best of {len(trials)} is partly luck, and fresh seeds have not compared the two."
     (fresh,) = _against(metric, "the start", {"the choice": own}, done, "validation")
-    return f"{found}. On fresh seeds: {fresh}."
+    where = "On fresh seeds, the first of which chose it" if raced else "On fresh seeds"
+    return f"{found}. {where}: {fresh}."
 
 
 def _best(metric: Metric) -> Callable[[Iterable[float]], float]:

@@ -171,6 +171,9 @@ def test_a_race_that_the_start_wins_is_told():
     assert conclude(LOSS, trials, kept, [])[-1].endswith(
         "; but fresh seeds preferred the latter, which are what was tested."
     )
+    race = [{"method": "pare"}]
+    said = conclude(LOSS, trials, runs("pare", 0.4, 0.4), runs("pare", 0.5, 0.5), race=race)[-1]
+    assert "On fresh seeds, the first of which chose it: 2 seeds are too few" in said
     other = [row | {"config.mix": 1} for row in kept]
     assert conclude(LOSS, trials, other, [])[-1].endswith("fresh seeds have not compared the two.")
 
