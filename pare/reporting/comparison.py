@@ -108,8 +108,9 @@ def conclude(
         sentences.append(_searched(trials))
     for method, its in _by_method([row for row in trials if row["state"] != "running"]).items():
         if len(its) > 1:
-            fresh = [_by_method(rows).get(method, []) for rows in (confirm, published)]
-            sentences.append(_worth(metric, method, its, *fresh, any(row["method"] == method for row in race)))
+            chosen, start = (_by_method(rows).get(method, []) for rows in (confirm, published))
+            raced = any(row["method"] == method for row in race)
+            sentences.append(_worth(metric, method, its, chosen, start, raced))
     return sentences
 
 
