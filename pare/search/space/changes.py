@@ -168,9 +168,7 @@ def _value(kind: Any, option: str, value: Any) -> Any:
         if get_origin(kind) is Literal:
             return {str(choice): choice for choice in get_args(kind)}[value]
         if kind is bool:
-            return (
-                {"true": True, "false": False}[value] if isinstance(value, str) else {True: True, False: False}[value]
-            )
+            return {"true": True, "false": False}[str(value).lower()]
         if isinstance(value, bool) or not isinstance(value, str | int | float):
             raise ValueError
         number = kind(value)

@@ -218,12 +218,14 @@ def for_run(base: Run, modality: str) -> Space:
 def to_run(chosen: Values, fixed: Mapping[str, Any] = MappingProxyType({})) -> Values:
     """Searched values → settings of a run whose settings `fixed` are not searched."""
     values = dict(chosen)
-    start = values.get("curriculum.start", fixed.get("curriculum.start"))
-    share = values.pop("curriculum.end_share", 1.0)
-    ends_at_zero = values.pop("curriculum.ends", "share") == "zero"
-    searches_curriculum = "curriculum.start" in chosen or "curriculum.end_share" in chosen or ends_at_zero
-    if searches_curriculum and "curriculum.end" not in {**chosen, **fixed}:
-        values["curriculum.end"] = 0.0 if ends_at_zero else start * share
+    ends, share = values.pop("curriculum.ends", None), values.pop("curriculum.end_share", None)
+    known = {**fixed, **chosen}
+    if "curriculum.end" in known or "curriculum.start" not in known:
+        return values
+    if ends == "zero":
+        values["curriculum.end"] = 0.0
+    elif share is not None or known.get("curriculum.family") == "constant":
+        values["curriculum.end"] = known["curriculum.start"] * (1.0 if share is None else share)
     return values
 
 

@@ -15,6 +15,7 @@ from pare.search.space.changes import Changes, Choices, Interval
         ("tuning.drop_path=0.1", 0.1),
         ("tuning.drop_path=0", 0.0),
         ("compile=true", True),
+        ("compile=False", False),
         ("gate.select=saliency", "saliency"),
         ("num_hidden_layers=1", 1),
     ],
