@@ -36,5 +36,7 @@ def compile_blocks(body: Body, run: Run, steps: int, world: DistributedContext) 
     wanted = run.compile or (run.compile_long and alone and pays(steps, run.optimizer.batch, size))
     done = wanted and body.compile_blocks()
     if run.compile and not done:
-        _log.warning("the blocks of this body cannot be compiled (docs/bodies.md), or not with tuning.drop_path")
+        _log.warning(
+            "the blocks of this body are not compiled: it cannot be (docs/bodies.md), or not with tuning.drop_path"
+        )
     return bool(done)
