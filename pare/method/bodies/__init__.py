@@ -33,6 +33,7 @@ SEQUENCES: Mapping[str, str] = {
     "modernbert": "modernbert:ModernbertBody",
     "mpnet": "mpnet:MpnetBody",
     "roberta": "bert:RobertaBody",
+    "xlm-roberta": "bert:XlmRobertaBody",
 }
 """Bodies of sequences: `model_type` → module and class."""
 

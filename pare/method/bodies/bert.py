@@ -1,4 +1,4 @@
-"""RoBERTa and BERT, on Hugging Face's modules and weights, casting each input of a block once.
+"""BERT, RoBERTa and XLM-RoBERTa, on Hugging Face's modules and weights, casting each input of a block once.
 
 Under autocast Hugging Face's layer casts the same fp32 tokens for query, key and value, and again on their way back.
 """
@@ -9,7 +9,7 @@ from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
-from transformers import BertModel, RobertaModel
+from transformers import BertModel, RobertaModel, XLMRobertaModel
 
 from pare.method.blocks import compiled, projected, working_type
 from pare.method.bodies.sequence import SequenceBody
@@ -68,3 +68,9 @@ class RobertaBody(BertBody):
     @staticmethod
     def first_position(embeddings: Any) -> int:
         return embeddings.padding_idx + 1
+
+
+class XlmRobertaBody(RobertaBody):
+    """An XLM-RoBERTa, a RoBERTa of a hundred languages."""
+
+    architecture = XLMRobertaModel

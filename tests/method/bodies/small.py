@@ -33,4 +33,5 @@ CONFIGS = {
     "modernbert": transformers.ModernBertConfig(**_TEXT, **_MODERN),
     "mpnet": transformers.MPNetConfig(**_TEXT),
     "roberta": transformers.RobertaConfig(**_TEXT),
+    "xlm-roberta": transformers.XLMRobertaConfig(**_TEXT),
 }
