@@ -13,7 +13,9 @@ import torch.distributed as dist
 import torch.multiprocessing as mp
 
 from pare.config import MethodName, Run
+from pare.method import blocks
 from pare.method import body as bodies
+from pare.method.bodies import windows
 from pare.method.predictor import ClassPredictor
 from pare.search.cluster import connection
 from pare.training import graphs, passes
@@ -105,14 +107,15 @@ def test_a_step_that_waits_for_the_device_goes_on_without_graphs(make_run, root,
 
 @gpu
 @pytest.mark.parametrize("body", ["roberta-mini", "swin-mini"])
-def test_compiled_blocks_compute_what_the_blocks_do(body, caplog):
+def test_compiled_blocks_compute_what_the_blocks_do(body, monkeypatch, caplog):
+    monkeypatch.setattr(windows, "_SHALLOW", 0)
     plain = bodies.load(body).cuda().train()
     compiled = copy.deepcopy(plain)
     assert compiled.compile_blocks()
     tokens = plain.tokens((64, 64), 1) if plain.modality == "2d" else plain.tokens((1000,), 40)
     x = torch.randn(2, tokens, plain.width, device="cuda")
     assert torch.allclose(compiled(x), plain(x), rtol=1e-3, atol=1e-4)
-    assert not caplog.records, "the compiler works here"
+    assert not [record for record in caplog.records if record.name == blocks.__name__], "the compiler works here"
 
 
 def rank(number, size, port, backend, run, root, folder, out):
