@@ -27,7 +27,7 @@ from pare.search.executor import Executor
 from pare.search.output import directory
 from pare.search.plans import TaskPlan
 from pare.search.request import METHODS, Preset, PresetName, Request
-from pare.search.space.apply import changes_of
+from pare.search.space.apply import changes_of, shapes
 from pare.search.space.base import base_of, preset_of, resources, settings_of, with_changes
 from pare.search.space.changes import dump
 from pare.search.study import ShareUnit
@@ -88,19 +88,21 @@ def resolve(
     settings = {task.name: settings_of(task, preset_name, request, earlier.get(task.name)) for task in chosen}
     for body in dict.fromkeys(each["body"] for each in settings.values()):
         catalogue.require_body(body)
+    for task in chosen:  # a wrong space is refused before anything is prepared
+        with_changes(task, base_of(task, settings[task.name], request), request, preset)
     data: dict[tuple[str, str], Prepared] = {}  # by task, and by source and the body that reads it
     for task in chosen:
         base = _prepare(task, settings[task.name], data, provider, request, progress)
         bases[task.name], spaces[task.name] = with_changes(task, base, request, preset)
-        if bases[task.name] != earlier.get(task.name):
-            _require_model(bases[task.name], data)
+        if bases[task.name] != earlier.get(task.name) or request.changes.searched:
+            for run in shapes(bases[task.name], spaces[task.name]):
+                _require_model(run, data)
     executor.require_data(provider, data)
 
     sweep_id = ""
     if not request.plan:
-        machine = resources(executor.nodes())
-        records = {task: changes_of(space) for task, space in spaces.items()}
-        sweep_id = directory.write_manifest(out, name, asked, preset_name, bases, records, (methods, share), machine)
+        whole, total = {task: changes_of(space) for task, space in spaces.items()}, resources(executor.nodes())
+        sweep_id = directory.write_manifest(out, name, asked, preset_name, bases, whole, (methods, share), total)
     plans = [
         _plan(task, bases[task.name], spaces[task.name], data[task.name, ""], request, preset, out, sweep_id, remote)
         for task in chosen

@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from pare.config import MethodName, Run
 from pare.errors import RequestError
 from pare.search.space.changes import DERIVED, Changes, Choices, Interval, settings
-from pare.search.study.domains import describe, text
+from pare.search.study.domains import at, describe, text
 from pare.search.study.space import FALLS, GATED, Condition, Dimension, Needs, Space
 
 _NEEDS: Mapping[str, Needs] = {
@@ -35,6 +35,9 @@ _WHEN: Mapping[str, Condition] = {
     "optimizer.momentum": Condition("optimizer.name", ("sgd",)),
 }
 """Conditions under which added settings have an effect."""
+
+_SHAPES = ("patch", "num_hidden_layers", "image_size", "patch_size")
+"""Settings whose values a body may not have."""
 
 _DRAWN = 50
 """Number of runs of each method that are drawn from a space to see that they can be."""
@@ -67,6 +70,16 @@ def apply(changes: Changes, base: Run, space: Space, methods: Sequence[MethodNam
             raise RequestError(f"--search {name}: none of {', '.join(methods)} has it; name a method that has")
     _require_possible(base, changed, methods)
     return base, changed
+
+
+def shapes(base: Run, space: Space) -> list[Run]:
+    """Return the published configuration, and one for each end or choice of what is searched and shapes a model."""
+    values = {each.name: each.values for each in space.dimensions if each.name in _SHAPES}
+    ends = {
+        name: own.choices if isinstance(own, CategoricalDistribution) else (at(own, 0.0), at(own, 1.0))
+        for name, own in values.items()
+    }
+    return [base, *(base.replace({name: value}) for name, own in ends.items() for value in own)]
 
 
 def changes_of(space: Space) -> Changes:

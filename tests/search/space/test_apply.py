@@ -12,7 +12,7 @@ from pare import tasks
 from pare.errors import RequestError
 from pare.search.request import METHODS, Preset, Request
 from pare.search.space import base, changes, table
-from pare.search.space.apply import apply, changes_of
+from pare.search.space.apply import apply, changes_of, shapes
 from pare.search.study import space
 from pare.search.study.space import Dimension, Space
 
@@ -172,6 +172,13 @@ def test_a_record_makes_the_same_space_again(fixed, searched, tmp_path):
     assert again == run
     assert {d.name: d for d in same.dimensions} == {d.name: d for d in made.dimensions}
     assert same.fixed == made.fixed
+
+
+def test_models_of_every_shape_are_built_before_a_sweep():
+    assert shapes(*changed()) == [BASE]
+    run, made = changed(searched=("num_hidden_layers=1:3", "patch=20,40", "optimizer.batch=8,16"))
+    found = [(one.num_hidden_layers, one.patch) for one in shapes(run, made)]
+    assert found == [(0, BASE.patch), (1, BASE.patch), (3, BASE.patch), (0, 20), (0, 40)]
 
 
 @pytest.mark.parametrize("options", [(), ("optimizer.batch=16", "gate.select=saliency")])

@@ -59,6 +59,7 @@ def test_the_space_is_on_record_as_a_file_that_makes_it_again(run):
         ([*OWN[:3], "optimizer.batch=16,64", OWN[-1]], "its trials chose optimizer.batch from other values, 16,32 and"),
         ([*OWN[:-1], "tuning.drop_path=0.01:0.3:log"], "which Optuna cannot mix: give those, another --out"),
         ([*OWN, "--set", "optimizer.clip=1"], "settings of ecg (optimizer.clip 0.0, now 1.0); give another, or start"),
+        ([*OWN, "num_hidden_layers=1,9"], "num_hidden_layers is 9: the body has 2 layers; give at most as many, or 0"),
         (["--set", "tuning.layer_decay=0.8", *OWN[2:]], "settings of ecg (tuning.layer_decay 0.9, now 0.8)"),
     ],
 )
