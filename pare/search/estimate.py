@@ -23,7 +23,7 @@ from pare.search.finals import most_runs
 from pare.search.plans import TaskPlan
 from pare.search.resolve import ResolvedSweep
 from pare.search.study import SchedulerName
-from pare.search.study.samplers import REDUCTION
+from pare.search.study.halving import REDUCTION, rungs
 from pare.training.estimate_cost import MeasuredCost, estimate_cost
 
 
@@ -118,12 +118,11 @@ def fewest_epochs(trials: int, epochs: int, scheduler: SchedulerName) -> float:
         return trials * epochs
     if scheduler == "median":
         return trials * epochs / 2
-    total, rung, left = 0.0, 0, float(trials)
-    while rung < epochs:
-        following = min(max(rung * REDUCTION, 1), epochs)
-        total += max(left, 1.0) * (following - rung)
-        left = left / REDUCTION if rung or following == 1 else left
-        rung = following
+    ends = [REDUCTION**rung for rung in range(epochs) if REDUCTION**rung < epochs] if scheduler == "hyperband" else []
+    total, before, left = 0.0, 0, float(trials)
+    for rung in [*(ends or rungs(epochs)), epochs]:
+        total += max(left, 1.0) * (rung - before)
+        before, left = rung, left / REDUCTION
     return total
 
 

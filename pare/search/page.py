@@ -32,7 +32,7 @@ from pare.reporting import report, schema, tables
 from pare.reporting.records import Record
 from pare.reporting.report import Context, Importance
 from pare.search.request import PYTHON, Request
-from pare.search.study.samplers import METHOD
+from pare.search.study.halving import METHOD
 from pare.search.study.storage import read_trials, sqlite
 
 if TYPE_CHECKING:  # its imports take longer than writing a page

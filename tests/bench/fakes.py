@@ -18,22 +18,29 @@ def curve(values):
     return 0.2 * (1 + distance**2) * (1 + 1 / np.arange(1, BASE.epochs + 1))
 
 
-def row(number):
-    drawn, searched, seed = record.draw(SPACE, BASE, number)
-    metric = (curve(searched) * np.exp(np.random.default_rng(number).normal(0, 0.01))).tolist()
-    best = np.minimum.accumulate(metric).tolist()
+def row(number, seed):
+    drawn, searched = record.draw(SPACE, BASE, number)
+    metric = curve(searched) * np.exp(np.random.default_rng((number, seed)).normal(0, 0.01))
     return {
         "number": number,
         "drawn": drawn,
         "seed": seed,
         "searched": searched,
-        "val_metric": metric,
-        "objective": best,
-        "seconds": 1.0,
+        "val_metric": metric.astype(np.float32).tolist(),
+        "val_loss": (2 * metric).astype(np.float32).tolist(),
+        "seconds": np.arange(1.0, BASE.epochs + 1).tolist(),
+        "test": float(metric.min()),
         "why": "",
     }
 
 
 def recording(configurations):
-    facts = {"base": BASE.flat(), "provenance": "simulated"}
-    return record.Recording(BASE, [row(number) for number in range(configurations)], facts)
+    facts = {
+        "base": BASE.flat(),
+        "modality": "1d",
+        "direction": "minimize",
+        "metric": "1 - F1",
+        "provenance": "simulated",
+    }
+    rows = [row(number, seed) for number in range(configurations) for seed in record.SEEDS]
+    return record.Recording(BASE, rows, facts)

@@ -1,9 +1,11 @@
-"""Record learning curves for the search to be judged by: `python -m tests.bench.record [--configurations N]`.
+"""Record learning curves for the search to be judged by: `python -m tests.bench.record [--files DIR]`.
 
-Trains configurations of each task's search space to their last epoch, one after another, nothing cut short: first the
-published one under a few seeds, then in turn one drawn uniformly from the space and one drawn near the published one.
-Every draw has a seed of its own, so that the same command goes on where the last one ended. A task's table lies in
-`tests/bench/curves/<task>.parquet`, a row per configuration; where it came from is in the file's metadata.
+Trains configurations of each problem's search space (`tests.bench.problems`) to their last epoch, nothing cut short,
+each under two seeds: first the priors of a sweep, then in turn one drawn uniformly from the space and one drawn near a
+prior. Every draw has a seed of its own, so that the same command goes on where the last one ended; problems take
+turns, so that all have equally many whenever it ends. A problem's table lies in `tests/bench/curves/<problem>.parquet`,
+a row per run; where it came from is in the file's metadata. `--files` has the real data and the real body:
+`ucr/<Name>/<Name>_TRAIN.tsv` and `_TEST.tsv`, `bodies/all-MiniLM-L6-v2`.
 """
 
 import argparse
@@ -11,6 +13,8 @@ import json
 import platform
 import sys
 import tempfile
+import time
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,30 +26,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-from pare import tasks
 from pare.config import Run
-from pare.data import store
 from pare.errors import DataError, TrainingError
 from pare.reporting.tables import write
 from pare.search.study import space
-from pare.tasks.nas360.ecg import task as ecg
-from pare.training.loop import train
-from tests.conftest import quietly
+from pare.training import loop
+from pare.training.evaluate import evaluate, predict
+from tests.bench.problems import PROBLEMS, Ready
 
 CURVES = Path(__file__).parent / "curves"
 METHOD = "pare"
-REPLICATES = 3
-"""Runs of the published configuration, under as many seeds: how much of a difference is chance."""
-
-RECIPES = {
-    "ecg": {"records": 460, "seconds": 9.0, "seed": 18},
-    "darcy": {"train": 80, "test": 20, "resolution": 169, "seed": 0},
-}
-BATCHES = {"ecg": 16, "darcy": 7}
-"""Less than the laptop's data, in smaller batches: about as many updates at a fraction of the cost."""
-
-SPARSER = 4
-"""ECG windows are so many times as far apart: fewer of them, from as many records."""
+SEEDS = (0, 1)
 
 COLUMNS = pa.schema(
     [
@@ -53,24 +44,25 @@ COLUMNS = pa.schema(
         ("drawn", pa.string()),
         ("seed", pa.int32()),
         ("searched", pa.string()),  # JSON: searched values by name
-        ("val_metric", pa.list_(pa.float64())),  # by epoch
-        ("objective", pa.list_(pa.float64())),  # by epoch: the best so far
-        ("seconds", pa.float64()),
+        ("val_metric", pa.list_(pa.float32())),  # by epoch
+        ("val_loss", pa.list_(pa.float32())),  # by epoch
+        ("seconds", pa.list_(pa.float32())),  # of this process, from the start to the end of each epoch
+        ("test", pa.float64()),  # metric of the epoch that is best by val_metric
         ("why", pa.string()),  # of a run that diverged
     ]
 )
 
 
 class Recording(NamedTuple):
-    """The curves of a task, and the run around which their configurations were drawn."""
+    """The curves of a problem, and the run around which their configurations were drawn."""
 
     base: Run
     rows: list[dict[str, Any]]
     facts: dict[str, Any]
 
 
-def path_of(task):
-    return CURVES / f"{task}.parquet"
+def path_of(problem):
+    return CURVES / f"{problem}.parquet"
 
 
 def load(path):
@@ -94,46 +86,59 @@ def save(path, recording):
 
 
 def draw(of, base, number):
-    """How configuration `number` is drawn from a space around `base`, its searched values, and the seed of its run."""
-    published = of.published(base, METHOD)
-    if number < REPLICATES:
-        return "published", published, base.seed + number
+    """How configuration `number` is drawn from a space around `base`, and its searched values."""
+    priors = of.priors(base, METHOD)
+    if number < len(priors):
+        return "prior", priors[number]
     if number % 2:
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=number))
         trial = study.ask()
         of.suggest(trial, METHOD)
-        return "uniform", dict(trial.params), base.seed
-    return "near", of.near(published, METHOD, np.random.default_rng(number)), base.seed
+        return "uniform", dict(trial.params)
+    return "near", of.near(priors[number // 2 % len(priors)], METHOD, np.random.default_rng(number))
 
 
-def base_of(task, root, progress):
-    """The published configuration of a task on its laptop data, prepared below `root`."""
-    settings = {**task.paper, **task.laptop}
-    if task.name in RECIPES:
-        task.recipes = {"laptop": RECIPES[task.name]}
-        settings["optimizer.batch"] = BATCHES[task.name]
-    with mock.patch.object(ecg, "STRIDES", tuple(SPARSER * stride for stride in ecg.STRIDES)):
-        key, source_key = (
-            store.prepare(tasks.get(name), root, "laptop", progress).key for name in (task.name, settings["source"])
-        )
-    return Run(
-        task=task.name, data=key, body=settings["body"], source=settings["source"], source_data=source_key
-    ).replace(settings)
+class Watch:
+    """Stands in for the loop's `predict` and `evaluate`, and tests the model whenever it is the best by validation."""
+
+    def __init__(self, ready: Ready) -> None:
+        self.ready, self.test = ready, float("nan")
+        self.best: float | None = None
+
+    def predict(self, model, *rest):
+        self.model = model
+        return predict(model, *rest)
+
+    def evaluate(self, task, predictions, split):
+        loss, metric = evaluate(task, predictions, split)
+        if self.best is None or task.metric.better(metric, self.best):
+            self.best, held_out = metric, self.ready.data.split("test")
+            found = predict(self.model, task, held_out.x, loop.DistributedContext.current())
+            self.test = task.score(task.metric, found, held_out)
+        return loss, metric
 
 
-def row_of(of, base, root, number):
+def row_of(ready, of, number, seed):
     """Train a configuration to its end."""
-    drawn, searched, seed = draw(of, base, number)
-    run = base.replace({**space.to_run(searched), "method": METHOD, "seed": seed})
-    heard, why = [], ""
+    drawn, searched = draw(of, ready.base, number)
+    run = ready.base.replace({**space.to_run(searched), "method": METHOD, "seed": seed})
+    watch, why, began = Watch(ready), "", time.process_time()
+    curves: dict[str, list[float]] = {"val_metric": [], "val_loss": [], "seconds": []}
 
-    def report(figures):
-        heard.append(figures)
+    def report(figures: Mapping[str, Any]) -> bool:
+        for name in ("val_metric", "val_loss"):
+            curves[name].append(figures[name])
+        curves["seconds"].append(time.process_time() - began)
         return True
 
-    with tempfile.TemporaryDirectory() as folder:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ready.at_hand(),
+        mock.patch.object(loop, "predict", watch.predict),
+        mock.patch.object(loop, "evaluate", watch.evaluate),
+    ):
         try:
-            train(run, root, Path(folder), report)
+            loop.fit(run, ready.task, ready.source, ready.data, ready.source_data, Path(folder), report)
         except TrainingError as error:
             why = str(error)
     return {
@@ -141,20 +146,22 @@ def row_of(of, base, root, number):
         "drawn": drawn,
         "seed": seed,
         "searched": searched,
-        "val_metric": [figures["val_metric"] for figures in heard],
-        "objective": [figures["objective"] for figures in heard],
-        "seconds": heard[-1]["seconds"] if heard else 0.0,
+        **curves,
+        "test": watch.test,
         "why": why,
     }
 
 
-def facts_of(base, root):
+def facts_of(ready):
     return {
-        "base": base.flat(),
-        "provenance": store.load(root, base.data).provenance,
-        "recipe": tasks.get(base.task).recipes["laptop"],
-        "windows": f"those of ecg {SPARSER} times as far apart as the task's",
-        "draws": f"{REPLICATES} seeds of the published configuration, then uniform and near it in turn; seed = number",
+        "base": ready.base.flat(),
+        "modality": ready.task.modality,
+        "kind": ready.task.kind,
+        "direction": ready.task.metric.direction,
+        "metric": ready.task.metric.name,
+        "provenance": ready.provenance,
+        "samples": ready.sizes,
+        "draws": "the priors of a sweep, then uniform and near a prior in turn; seed of a draw = number",
         "machine": f"{platform.system()} {platform.machine()}, one thread",
         "versions": {"python": platform.python_version()}
         | {name: metadata.version(name) for name in ("pare-sweep", "torch", "transformers", "optuna")},
@@ -170,31 +177,34 @@ def main():
 
 def _main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", nargs="+", default=["ecg", "darcy"])
-    parser.add_argument("--configurations", type=int, default=64, help="of each task, in all")
-    parser.add_argument("--data-root", type=Path, help="prepared data; default: a temporary folder")
+    parser.add_argument("--problems", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS))
+    parser.add_argument("--configurations", type=int, default=160, help="of each problem, in all")
+    parser.add_argument("--files", type=Path, help="real data and bodies")
     arguments = parser.parse_args()
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory() as temporary:
-        root = arguments.data_root or Path(temporary)
-        bases, rows = {}, {}
-        for name in arguments.tasks:
-            bases[name] = base_of(tasks.get(name), root, quietly)
-            earlier = load(path_of(name)) if path_of(name).exists() else Recording(bases[name], [], {})
-            if earlier.base != bases[name]:
-                raise DataError(f"{path_of(name)} was recorded around another configuration: remove it")
-            rows[name] = earlier.rows
-        # Tasks take turns, so that they have equally many when this is interrupted.
-        for number in range(arguments.configurations):
-            for name, base in bases.items():
-                if any(row["number"] == number for row in rows[name]):
+    readies, rows = [Ready(name, arguments.files) for name in arguments.problems], {}
+    for ready in readies:
+        path = path_of(ready.name)
+        earlier = load(path) if path.exists() else Recording(ready.base, [], {})
+        if earlier.base != ready.base:
+            raise DataError(f"{path} was recorded around another configuration: remove it")
+        rows[ready.name] = earlier.rows
+    for number in range(arguments.configurations):
+        for ready in readies:
+            of = space.for_run(ready.base, ready.task.modality)
+            known = {(row["number"], row["seed"]) for row in rows[ready.name]}
+            for seed in SEEDS:
+                if (number, seed) in known:
                     continue
-                row = row_of(space.for_run(base, tasks.get(name).modality), base, root, number)
-                rows[name].append(row)
-                save(path_of(name), Recording(base, rows[name], facts_of(base, root)))
-                score = row["objective"][-1] if row["objective"] else float("nan")
-                print(f"{name} {number} {row['drawn']}: {score:.4g} {row['why']} in {row['seconds']:.0f} s", flush=True)
+                row = row_of(ready, of, number, seed)
+                rows[ready.name].append(row)
+                save(path_of(ready.name), Recording(ready.base, rows[ready.name], facts_of(ready)))
+                seconds = row["seconds"][-1] if row["seconds"] else 0.0
+                print(
+                    f"{ready.name} {number} {seed} {row['drawn']}: {row['test']:.4g} {row['why']} {seconds:.1f} s",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

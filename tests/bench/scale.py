@@ -35,7 +35,7 @@ from pare.search.budget import Budget
 from pare.search.page import PageWriter
 from pare.search.plans import TaskPlan
 from pare.search.study import space
-from pare.search.study.samplers import METHOD
+from pare.search.study.halving import METHOD
 from pare.search.study.space import to_run
 from pare.search.study.storage import Database
 from pare.search.study.study import Study

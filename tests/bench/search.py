@@ -1,215 +1,285 @@
 """Does the search deserve its defaults? Recorded curves replayed, nothing trained: `python -m tests.bench.search`.
 
-The real study (`pare.search.study`) asks; a surrogate of the curves that `tests.bench.record` left answers, epoch by
-epoch, for any configuration of the space. Counted are the epochs until the study's best trial is as good as the one
-that chance alone, nothing cut short, ends with after its whole budget. "As good" is by the surrogate's expectation:
-what a trial reports has the chance of a seed in it, and a lucky seed is not a better configuration.
+Each contestant asks for trials; a surrogate of the curves that `tests.bench.record` left answers, epoch by epoch, for
+any configuration of the space. Its choice is the best whole trial by validation, and is judged by the truth: the test
+metric in the mean over seeds, which no contestant sees. Printed are the regret of the choice, 100 ln(truth / best
+truth of the space), after a third of the budget and all of it, and the epochs and seconds of a slot until the choice
+is as true as the one that random search, nothing cut short, ends with. Then the average rank over problems and repeats
+with its 95 % interval (bootstrap over repeats), and what the race on fresh seeds buys.
 
 How far the surrogate can be believed is printed first: its rank correlation on configurations it was not fitted to.
+Nothing is concluded from a problem where that is below .5.
 """
 
 import argparse
 import sys
 import time
-from itertools import product
-from typing import Any, Literal, NamedTuple, get_args
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from typing import NamedTuple
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+from scipy.stats import rankdata
 
 from pare.errors import DataError
-from pare.search.study import SamplerName, SchedulerName
-from pare.search.study.study import Study
+from pare.search.finals import ENTRANTS, Entrant, Finals
+from pare.search.study.space import to_run
 from tests.bench import record
+from tests.bench.contestants import Ours, makers
+from tests.bench.problems import PROBLEMS
 from tests.bench.record import METHOD
-from tests.bench.surrogate import Surrogate
+from tests.bench.surrogate import BOUND, Surrogate
 
-BUDGET = 40
-"""Trials of chance alone, each to its last epoch; no search is given more epochs."""
+BUDGET = 20
+"""Whole trials that a search may cost, in epochs."""
 
-GOAL = 1 / 3
-"""Of that budget: what the default should need at most."""
+CHOSEN_ON = ("ecg", "advection", "digits")
+"""Problems on which the search's settings were chosen; the others were only looked at in the end."""
 
-Priors = Literal["near", "published", "none"]
-"""What a search starts from: the published configuration and trials near it; that configuration alone; nothing."""
-
-
-class Setting(NamedTuple):
-    """How a study searches."""
-
-    sampler: SamplerName = "tpe"
-    scheduler: SchedulerName = "asha"
-    priors: Priors = "near"
-    hints: bool = False
-    """Whether it is told what a search of the other task found best."""
+REFERENCE = "random, from nothing"
+SEEDS = (1, 2)
+"""Fresh seeds of the race."""
 
 
-CHANCE = Setting("random", "none", "none")
-DEFAULT = Setting()
+class Mark(NamedTuple):
+    """The end of a trial: what the search has cost so far, and the truth of its choice."""
 
-
-class Start(Study):
-    """A study that may know less at its start."""
-
-    priors: Priors = "near"
-
-    def _known(self, method, number, turn):
-        known = super()._known(method, number, turn)
-        hinted = 0 < turn <= len(self.hints(method))
-        return known if hinted or self.priors == "near" or (self.priors == "published" and turn == 0) else None
+    epochs: int
+    seconds: float
+    truth: float
 
 
 class Course(NamedTuple):
     """How a replayed search went."""
 
-    marks: list[tuple[int, float]]
-    """(epochs spent, expected score of the study's best trial), whenever a trial ended."""
-    best: dict[str, Any]
+    marks: list[Mark]
     trials: int
 
-    def epochs_to(self, score):
-        return next((spent for spent, reached in self.marks if reached <= score), np.inf)
+    def at(self, epochs):
+        return next((mark.truth for mark in reversed(self.marks) if mark.epochs <= epochs), np.inf)
 
-    def score_at(self, epochs):
-        return next((reached for spent, reached in reversed(self.marks) if spent <= epochs), np.inf)
-
-
-def replay(surrogate, setting, seed, epochs, slots=1, hints=(), goal=-np.inf, least=0):
-    """Search until `epochs` are spent, or `least` and the goal is reached; the trials in the slots go on in step."""
-    study = Start(
-        surrogate.task.name,
-        None,  # in memory
-        surrogate.task.metric.direction,
-        surrogate.base,
-        surrogate.space,
-        (METHOD,),
-        epochs + slots + 1,  # trials: more than there are epochs for, and one of naive fine-tuning
-        seed * 100_000,  # the study counts on from it, trial by trial
-        setting.sampler,
-        setting.scheduler,
-    )
-    study.priors, study.hints = setting.priors, lambda _: hints if setting.hints else ()
-    marks, live, trials = [], {}, 0
-    for spent in range(1, epochs + 1):
-        while len(live) < slots:
-            asked = study.ask()
-            if asked.method != METHOD:  # the trial of naive fine-tuning, which costs every search the same
-                study.prune(asked.number)
-                asked = study.ask()
-            trials += 1
-            live[asked.number] = np.minimum.accumulate(surrogate.answer(asked.searched, seed)), 0
-        # The one that has waited longest.
-        number = next(iter(live))
-        curve, epoch = live.pop(number)
-        go_on = study.report(number, epoch + 1, float(curve[epoch]))
-        if epoch + 1 == len(curve):
-            study.complete(number, float(curve[epoch]))
-        elif go_on:
-            live[number] = curve, epoch + 1
-            continue
-        else:
-            study.prune(number)
-        marks.append((spent, surrogate.score(study.best(METHOD).searched)))
-        if spent >= least and marks[-1][1] <= goal:
-            break
-    return Course(marks, dict(study.best(METHOD).searched), trials)
+    def cost_to(self, truth):
+        return next(((mark.epochs, mark.seconds) for mark in self.marks if mark.truth <= truth), (np.inf, np.inf))
 
 
-def settings(samplers, full):
-    """The settings to compare: one choice changed at a time from the default, or every combination."""
-    if full:
-        return [Setting(*each) for each in product(samplers, get_args(SchedulerName), get_args(Priors), (False, True))]
-    return [
-        DEFAULT,
-        *(DEFAULT._replace(sampler=name) for name in samplers if name != DEFAULT.sampler),
-        *(DEFAULT._replace(scheduler=name) for name in get_args(SchedulerName) if name != DEFAULT.scheduler),
-        *(DEFAULT._replace(priors=name) for name in get_args(Priors) if name != DEFAULT.priors),
-        DEFAULT._replace(hints=True),
-        DEFAULT._replace(priors="none", hints=True),
-    ]
+class Judged(NamedTuple):
+    """What was found out about a problem."""
+
+    name: str
+    text: str
+    believed: bool
+    budget: int
+    least: float
+    """Best truth of the space."""
+    courses: dict[str, list[Course]]
+    """By contestant, over repeats."""
+    races: np.ndarray
+    """A row of `race` per repeat."""
 
 
-def compare(surrogate, other, chosen, repeats, slots):
-    """A table of settings, one row each, over repeats with the same seeds for all."""
+def replay(surrogate, contestant, seed, epochs):
+    """Search until `epochs` are spent, one trial at a time."""
+    marks, spent, seconds, trials = [], 0, 0.0, 0
+    chosen = (True, np.inf), np.inf  # whether it was cut, its metric; its truth
+    while spent < epochs:
+        number, values = contestant.ask()
+        metric, _, clock = surrogate.answer(values, seed)
+        best, trials, going, epoch = np.minimum.accumulate(metric), trials + 1, True, 0
+        while going and epoch < len(best) and spent < epochs:
+            going = contestant.report(number, epoch + 1, float(best[epoch]))
+            epoch, spent = epoch + 1, spent + 1
+        whole = epoch == len(best)
+        seconds += clock[epoch - 1]
+        contestant.end(number, float(best[epoch - 1]), whole)
+        standing = not whole, best[epoch - 1]
+        if standing < chosen[0]:
+            chosen = standing, surrogate.truth(values)
+        marks.append(Mark(spent, seconds, chosen[1]))
+    return Course(marks, trials)
+
+
+def best_truth(surrogate, draws=600):
+    """The best truth of the space: of random configurations, and of those near the priors."""
+    priors = surrogate.space.priors(surrogate.base, METHOD)
+    rng = np.random.default_rng(0)
+    near = (surrogate.space.near(priors[n % len(priors)], METHOD, rng) for n in range(draws // 2))
+    uniform = (record.draw(surrogate.space, surrogate.base, 2 * n + 1)[1] for n in range(draws // 2))
+    return min(surrogate.truth(values) for values in [*priors, *near, *uniform])
+
+
+def compare(surrogate, contestants, repeats, budget):
+    """Courses by contestant, a list over repeats; all with the same seeds."""
+    return {
+        name: [replay(surrogate, make(surrogate, seed), seed, budget) for seed in range(repeats)]
+        for name, make in contestants.items()
+    }
+
+
+def judge(name, gp, only, repeats):
+    """Everything that is found out about a problem."""
+    surrogate = Surrogate(record.load(record.path_of(name)))
+    contestants = makers(gp)
+    if only:
+        contestants = {each: make for each, make in contestants.items() if each.startswith((REFERENCE, *only))}
     budget = BUDGET * surrogate.base.epochs
-    third = int(budget * GOAL)
-    hints = []
-    for seed in range(repeats):
-        found = replay(other, DEFAULT, seed, int(BUDGET * other.base.epochs * GOAL)).best if other else None
-        hints.append([(other.space, found)] if other else ())
-    alone = [replay(surrogate, CHANCE, seed, budget, slots) for seed in range(repeats)]
-    goal = float(np.median([course.score_at(budget) for course in alone]))
-    table = Table(title=f"{surrogate.task.name}: epochs to {goal:.4g}, where {budget} epochs of chance end")
-    for column in ("sampler", "scheduler", "start", "hints"):
-        table.add_column(column)
-    for column in ("epochs", "quartiles", "of chance's", "trials", f"after {third} epochs"):
-        table.add_column(column, justify="right")
+    return Judged(
+        name,
+        describe(surrogate),
+        surrogate.correlation >= BOUND,
+        budget,
+        best_truth(surrogate),
+        compare(surrogate, contestants, repeats, budget),
+        np.array([race(surrogate, seed, budget) for seed in range(repeats)], dtype=float),
+    )
 
-    def row(setting, courses):
-        needed = [course.epochs_to(goal) for course in courses]
-        quartiles = np.quantile(needed, [0.25, 0.5, 0.75], method="inverted_cdf")
-        low, median, high = (f"{value:.0f}" if np.isfinite(value) else f"> {budget}" for value in quartiles)
+
+def table_of(judged):
+    """A table of contestants on one problem."""
+    courses, budget, least = judged.courses, judged.budget, judged.least
+    goal = float(np.median([course.at(budget) for course in courses[REFERENCE]]))
+    table = Table(title=f"{judged.name}: regret [%] and what it takes to be as good as random after {budget} epochs")
+    table.add_column("contestant")
+    for column in ("after a third", "after all", "quartiles", "epochs", "seconds", "trials"):
+        table.add_column(column, justify="right")
+    whole = float(np.median([course.marks[-1].seconds for course in courses[REFERENCE]]))
+    for name, its in courses.items():
+        early, late = (
+            100 * np.log([course.at(at) for course in its] / np.array(least)) for at in (budget // 3, budget)
+        )
+        epochs, seconds = np.median([course.cost_to(goal) for course in its], axis=0)
+        low, high = np.quantile(late, [0.25, 0.75])
         table.add_row(
-            setting.sampler,
-            setting.scheduler,
-            setting.priors,
-            "yes" if setting.hints else "no",
-            median,
-            f"{low} to {high}",
-            f"{quartiles[1] / budget:.0%}" if np.isfinite(quartiles[1]) else "> 100%",
-            f"{np.median([course.trials for course in courses]):.0f}",
-            f"{np.median([course.score_at(third) for course in courses]):.4g}",
-            style="bold" if setting == DEFAULT else None,
+            name,
+            f"{np.median(early):.1f}",
+            f"{np.median(late):.1f}",
+            f"{low:.1f} to {high:.1f}",
+            f"{epochs / budget:.0%}" if np.isfinite(epochs) else "> 100%",
+            f"{seconds / whole:.0%}" if np.isfinite(seconds) else "> 100%",
+            f"{np.median([course.trials for course in its]):.0f}",
+        )
+    return table
+
+
+def ranks(results, budget):
+    """Ranks (problems, repeats, contestants) by truth at a budget; ties share."""
+    return np.array(
+        [
+            [rankdata([course.at(budget) for course in each]) for each in zip(*courses.values(), strict=True)]
+            for courses in results.values()
+        ]
+    )
+
+
+def summary(results, budget):
+    """Average rank over problems and repeats, with its 95 % interval, after a third of the budget and after all."""
+    table = Table(title=f"average rank over {', '.join(results)}")
+    table.add_column("contestant")
+    names = list(next(iter(results.values())))
+    columns = {}
+    for title, at in (("after a third", budget // 3), ("after all", budget)):
+        found = ranks(results, at)
+        rng, repeats = np.random.default_rng(0), found.shape[1]
+        drawn = [found[:, rng.integers(repeats, size=repeats)].mean(axis=(0, 1)) for _ in range(1000)]
+        low, high = np.quantile(drawn, [0.025, 0.975], axis=0)
+        means = found.mean(axis=(0, 1))
+        columns[title] = [f"{m:.1f} ({a:.1f} to {b:.1f})" for m, a, b in zip(means, low, high, strict=True)]
+        order = np.argsort(means)
+        table.add_column(title, justify="right")
+    for index in order:
+        table.add_row(names[index], *(column[index] for column in columns.values()))
+    return table
+
+
+def race(surrogate, seed, budget):
+    """What is chosen after our search, by its one seed and by the race: truths, flags, and runs trained."""
+    study = Ours(surrogate, seed, published=True)
+    replay(surrogate, study, seed, budget)
+    searched = {trial.run: dict(trial.searched) for trial in study.finalists(METHOD, ENTRANTS)}
+    published = surrogate.base.replace({**to_run(surrogate.space.published(surrogate.base, METHOD)), "method": METHOD})
+    searched.setdefault(published, surrogate.space.published(surrogate.base, METHOD))
+    entrants = [Entrant(str(index), run) for index, run in enumerate(searched)]
+    finals = Finals({METHOD: entrants}, {METHOD: published}, SEEDS, "minimize", {})
+
+    def validation(run, fresh):
+        return float(surrogate.answer(searched[run], (seed, fresh))[0].min())
+
+    trained = set()
+    while (final := finals.next()) is not None:
+        finals.give(final)
+        trained.add(final.run)
+        finals.end(
+            final.purpose, final.run, validation(final.run.replace({"seed": surrogate.base.seed}), final.run.seed)
         )
 
-    row(CHANCE, alone)
-    for setting in chosen:
-        if setting == CHANCE or (setting.hints and not other):
-            continue
-        courses = [replay(surrogate, setting, seed, budget, slots, hints[seed], goal, third) for seed in range(repeats)]
-        row(setting, courses)
+    def mean(run):
+        return np.mean([validation(run, fresh) for fresh in SEEDS])
+
+    row = []
+    for run in (entrants[0].run, finals.winner(METHOD).run):
+        row += [surrogate.truth(searched[run]), mean(run) > mean(published)]
+    return [*row, len(trained)]
+
+
+def race_table(judged):
+    table = Table(title="the choice after pare's search: by its one seed, and by the race on fresh seeds")
+    for column in ("problem", "regret [%]", "with the race", "overtuned", "with the race", "runs trained"):
+        table.add_column(column, justify="left" if column == "problem" else "right")
+    for each in judged:
+        single, flagged, raced, flagged_still, runs = each.races.T
+        regrets = [f"{100 * np.log(truth / each.least).mean():.1f}" for truth in (single, raced)]
+        table.add_row(each.name, *regrets, f"{flagged.mean():.0%}", f"{flagged_still.mean():.0%}", f"{runs.mean():.1f}")
     return table
 
 
 def describe(surrogate):
     """What the surrogate was made of, and how far it can be believed."""
-    task = surrogate.task
-    ranks = ", ".join(f"{name} {value:.2f}" for name, value in surrogate.correlations.items())
-    return (
-        f"{task.name} ({surrogate.provenance}): {len(surrogate.rows)} configurations of {surrogate.base.epochs} "
-        f"epochs, {surrogate.diverged} diverged; rank correlation out of sample: {ranks}; {surrogate.name} answers; it "
-        f"misses by {surrogate.missed:.1%}, seeds differ by {surrogate.chance:.1%}"
+    at_epochs = " ".join(f"{value:.2f}" for value in surrogate.epoch_correlations)
+    believed = "" if surrogate.correlation >= BOUND else f"; below {BOUND}: nothing is concluded from it"
+    lines = (
+        f"{surrogate.name} ({surrogate.facts['provenance']} data, {surrogate.base.body}):",
+        f"{surrogate.configurations}",
+        f"configurations of {surrogate.base.epochs} epochs and two seeds, {surrogate.diverged} diverged; rank",
+        f"correlation out of sample {surrogate.correlation:.2f} ({surrogate.regressor}){believed};",
+        f"of the best validation metric after each epoch with the truth: {at_epochs}",
     )
+    return " ".join(lines)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--tasks", nargs="+", default=["ecg", "darcy"])
+    parser.add_argument("--problems", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS))
     parser.add_argument("--repeats", type=int, default=30)
-    parser.add_argument(
-        "--samplers",
-        nargs="+",
-        default=["tpe", "cmaes", "random"],
-        choices=get_args(SamplerName),
-        help="gp takes up to a minute a repeat",
-    )
-    parser.add_argument("--slots", type=int, default=1, help="trials at the same time")
-    parser.add_argument("--full", action="store_true", help="every combination of settings")
+    parser.add_argument("--gp", action="store_true", help="with Gaussian processes, which take half a minute a repeat")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--only", nargs="+", help="contestants whose names begin so, beside random")
     arguments = parser.parse_args()
     console = Console()
     if not console.is_terminal:
-        console.width = 110
-    began = time.perf_counter()
+        console.width = 120
+    began, judged = time.perf_counter(), []
+    ask = partial(judge, gp=arguments.gp, only=arguments.only, repeats=arguments.repeats)
     try:
-        surrogates = {name: Surrogate(record.load(record.path_of(name))) for name in arguments.tasks}
+        with ProcessPoolExecutor(arguments.processes, mp_context=get_context("spawn")) as pool:
+            for each in pool.map(ask, arguments.problems):
+                console.print(each.text, highlight=False)
+                console.print(table_of(each))
+                judged.append(each)
     except DataError as error:
         sys.exit(str(error))
-    for name, surrogate in surrogates.items():
-        console.print(describe(surrogate), highlight=False)
-        other = next((surrogates[each] for each in surrogates if each != name), None)
-        chosen = settings(arguments.samplers, arguments.full)
-        console.print(compare(surrogate, other, chosen, arguments.repeats, arguments.slots))
+    believed = [each for each in judged if each.believed]
+    for names in (
+        CHOSEN_ON,
+        [each.name for each in believed if each.name not in CHOSEN_ON],
+        [e.name for e in believed],
+    ):
+        some = {each.name: each.courses for each in believed if each.name in names}
+        if some:
+            console.print(summary(some, believed[0].budget))
+    if believed:
+        console.print(race_table(believed))
     console.print(f"{arguments.repeats} repeats, {time.perf_counter() - began:.0f} s", highlight=False)
 
 

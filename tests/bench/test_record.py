@@ -1,24 +1,44 @@
-"""What is drawn to be recorded, and the file that keeps it."""
+"""What is drawn to be recorded, how a run is recorded, and the file that keeps it."""
 
+import numpy as np
 import pytest
 
 from pare.errors import DataError
-from tests.bench import fakes, record
+from pare.search.study import space
+from tests.bench import fakes, problems, record
 
 
-def test_draws_are_the_published_one_then_uniform_and_near_it_in_turn():
-    published = fakes.SPACE.published(fakes.BASE, record.METHOD)
+def test_draws_are_the_priors_then_uniform_and_near_them_in_turn():
+    priors = fakes.SPACE.priors(fakes.BASE, record.METHOD)
     draws = [record.draw(fakes.SPACE, fakes.BASE, number) for number in range(7)]
-    assert [drawn for drawn, _, _ in draws] == ["published"] * 3 + ["uniform", "near", "uniform", "near"]
-    assert [seed for _, _, seed in draws] == [0, 1, 2, 0, 0, 0, 0]
-    assert all((searched == published) == (drawn == "published") for drawn, searched, _ in draws)
+    assert [drawn for drawn, _ in draws] == ["prior", "prior", "near", "uniform", "near", "uniform", "near"]
+    assert [searched for _, searched in draws[:2]] == priors
+    assert all((searched in priors) == (drawn == "prior") for drawn, searched in draws)
     assert draws[3:] == [record.draw(fakes.SPACE, fakes.BASE, number) for number in range(3, 7)], "a resumed one's too"
+
+
+def test_a_run_is_validated_and_tested_on_samples_of_their_own(monkeypatch):
+    small = problems.Problem(problems.digits, (16, 20, 30), {**problems.OWN, "body": "swin-mini", "source": "fractals"})
+    monkeypatch.setitem(problems.PROBLEMS, "digits", small)
+    monkeypatch.setitem(problems.OWN, "epochs", 2)
+    ready = problems.Ready("digits", None)
+    ready.base = ready.base.replace({"epochs": 2})
+    of = space.for_run(ready.base, "2d")
+    row, again = (record.row_of(ready, of, 0, seed=1) for _ in range(2))
+    assert [len(row[name]) for name in ("val_metric", "val_loss", "seconds")] == [2, 2, 2]
+    assert row["test"] == again["test"], "the same run"
+    assert round(row["test"] * 30 / 100, 6).is_integer(), "an error of 30 samples"
+    assert all(round(value * 20 / 100, 6).is_integer() for value in row["val_metric"]), "errors of 20"
+    groups = [set(ready.data.split(name).group) for name in ("train", "val", "test")]
+    assert len(set.union(*groups)) == sum(map(len, groups)) == 66
 
 
 def test_recording_survives_its_file(tmp_path):
     written = fakes.recording(5)
     record.save(tmp_path / "ecg.parquet", written)
-    assert record.load(tmp_path / "ecg.parquet") == written
+    read = record.load(tmp_path / "ecg.parquet")
+    assert read == written
+    assert np.all(np.diff(read.rows[0]["val_metric"]) < 0)
 
 
 def test_damaged_recording_is_told_in_one_line(tmp_path):

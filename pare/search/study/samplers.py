@@ -11,7 +11,6 @@ import math
 import warnings
 from bisect import insort
 from collections.abc import Container, Iterable, Sequence
-from itertools import count
 from typing import Any
 
 import optuna
@@ -22,16 +21,10 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from pare.search.study import SamplerName, SchedulerName
-
-REDUCTION = 3
-"""Reduction factor of successive halving: one trial in `REDUCTION` goes on to the next rung."""
+from pare.search.study.halving import METHOD, REDUCTION, Halving, MeasuredHalving
 
 STARTUP = 5
 """Trials of a method before its sampler fits a model to them."""
-
-METHOD = "method"
-"""User attribute of a trial that names its method."""
-
 
 WINDOW = 256
 """Number of a method's ended trials that the sampler sees: a quarter the best, a quarter the latest, half a sample."""
@@ -97,8 +90,9 @@ def sampler(name: SamplerName, seed: int, among: Sequence[FrozenTrial]) -> BaseS
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         inner: BaseSampler
         if name == "tpe":
-            # Groups handle conditional settings; running trials count as bad ones, so that workers spread.
-            inner = TPESampler(multivariate=True, group=True, constant_liar=True, n_startup_trials=STARTUP, seed=seed)
+            # Each setting by itself: of some twenty settings, tens of trials say too little about them together.
+            # Running trials count as bad ones, so that workers spread.
+            inner = TPESampler(constant_liar=True, n_startup_trials=STARTUP, seed=seed)
         elif name == "gp":
             inner = GPSampler(n_startup_trials=STARTUP, seed=seed, warn_independent_sampling=False)
         elif name == "cmaes":
@@ -111,65 +105,14 @@ def sampler(name: SamplerName, seed: int, among: Sequence[FrozenTrial]) -> BaseS
 def pruner(name: SchedulerName, epochs: int) -> BasePruner:
     """Return the pruner of a study whose trials last `epochs`; it keeps its state in the study."""
     if name == "hyperband":
-        # Successive halving in brackets whose first rung is epoch 1, 3, 9…; trials take the brackets in turn.
-        return _Halving(int(math.log(epochs, REDUCTION)) + 1)
+        # Successive halving in brackets whose first rung is epoch 1, 3, 9…
+        rungs = [REDUCTION**rung for rung in range(int(math.log(epochs, REDUCTION)) + 1)]
+        return Halving([rungs[bracket:] for bracket in range(len(rungs))])
     if name == "asha":
-        return _Halving(1)
+        return MeasuredHalving(epochs)
     if name == "median":
         return _PrunerOfMethod(MedianPruner(n_startup_trials=3, n_warmup_steps=1))
     return NopPruner()
-
-
-class _Halving(BasePruner):
-    """Optuna's asynchronous successive halving within a trial's method and bracket.
-
-    It decides as Optuna's own pruner and stores its decisions in the study as that does, but keeps the values of each
-    rung sorted, so that a decision takes as long after 10,000 trials as after ten.
-    """
-
-    def __init__(self, brackets: int) -> None:
-        self._brackets = brackets
-        self._values: dict[tuple[str, int, int], list[float]] | None = None
-        """Values by method, bracket and rung, ascending."""
-
-    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
-        step = trial.last_step
-        if step is None:
-            return False
-        if self._values is None:
-            self._values = self._remembered(study)
-        value, rung = trial.intermediate_values[step], _rungs(trial)
-        method, bracket = trial.user_attrs[METHOD], trial.number % self._brackets
-        while step >= REDUCTION ** (bracket + rung):
-            if math.isnan(value):
-                return True
-            study._storage.set_trial_system_attr(trial._trial_id, _rung(rung), value)
-            values = self._values.setdefault((method, bracket, rung), [])
-            insort(values, value)
-            # One trial in three goes on; with fewer than three, only the best.
-            among = max(len(values) // REDUCTION, 1)
-            minimize = study.direction == StudyDirection.MINIMIZE
-            if value > values[among - 1] if minimize else value < values[-among]:
-                return True
-            rung += 1
-        return False
-
-    def _remembered(self, study: optuna.Study) -> dict[tuple[str, int, int], list[float]]:
-        found: dict[tuple[str, int, int], list[float]] = {}
-        for trial in study.get_trials(deepcopy=False):
-            for rung in range(_rungs(trial)):
-                key = trial.user_attrs[METHOD], trial.number % self._brackets, rung
-                found.setdefault(key, []).append(trial.system_attrs[_rung(rung)])
-        return {key: sorted(values) for key, values in found.items()}
-
-
-def _rung(number: int) -> str:
-    return f"completed_rung_{number}"
-
-
-def _rungs(trial: FrozenTrial) -> int:
-    """Return how many rungs a trial has completed."""
-    return next(rung for rung in count() if _rung(rung) not in trial.system_attrs)
 
 
 class _PrunerOfMethod(BasePruner):

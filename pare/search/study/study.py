@@ -24,8 +24,9 @@ from pare.data.task import Direction
 from pare.errors import RequestError
 from pare.search.study import SamplerName, SchedulerName, ShareUnit
 from pare.search.study.domains import describe
+from pare.search.study.halving import METHOD, Halving
 from pare.search.study.journal import StudyJournal
-from pare.search.study.samplers import METHOD, STARTUP, TrialWindow, pruner, sampler
+from pare.search.study.samplers import STARTUP, TrialWindow, pruner, sampler
 from pare.search.study.shares import SECONDS, Shares, used
 from pare.search.study.space import Space, Values, to_run
 from pare.search.study.storage import Database
@@ -197,6 +198,8 @@ class Study:
         method: MethodName = trial.user_attrs[METHOD]
         self._whole[method] += trial.state == TrialState.COMPLETE
         self._windows[method].add(trial)
+        if isinstance(self._study.pruner, Halving):
+            self._study.pruner.ended(trial)
         self._shares.end(method, used(trial, self._shares.unit), trial.state == TrialState.FAIL)
         if trial.value is None:
             return

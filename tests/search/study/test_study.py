@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 from pare.config import Run
 from pare.errors import RequestError
 from pare.search.study import space
+from pare.search.study.halving import rungs
 from pare.search.study.space import Dimension, Space
 from pare.search.study.storage import Database, read_trials
 from pare.search.study.study import Study
@@ -199,10 +200,12 @@ def test_a_verdict_is_not_asked_for_twice(make):
     run_out(study, value=lambda asked, epoch: 0.1 * asked.number + 1 / epoch)
     study = make(trials=13)
     trial = study.ask()
-    assert study.report(trial.number, 1, 9.0) is False
+    *before, rung = range(1, list(rungs(RUN.epochs))[1] + 1)
+    assert all(study.report(trial.number, epoch, 9.0) for epoch in before)
+    assert study.report(trial.number, rung, 9.0) is False
     again = make(trials=13)
     assert again.ask().number == trial.number
-    assert again.report(trial.number, 1, 9.0) is False
+    assert again.report(trial.number, rung, 9.0) is False
 
 
 @pytest.mark.parametrize("earlier", [0, 3])

@@ -1,0 +1,158 @@
+"""Asynchronous successive halving, within the trials of one method.
+
+After a tenth of its training a trial says little about its end, and a curriculum makes that worse: whatever mixes most
+looks worst early, by design. So by default a rung cuts only while its ranking of trials carries to the end of training:
+while the rank correlation between the values at both is at least `BOUND`. That is known from recorded curves at first,
+then from what the study sees.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import insort
+from collections import defaultdict
+from collections.abc import Sequence
+from itertools import count
+
+import numpy as np
+import optuna
+from optuna.pruners import BasePruner
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+from scipy.stats import spearmanr
+
+METHOD = "method"
+"""User attribute of a trial that names its method."""
+
+REDUCTION = 3
+"""Reduction factor of successive halving: one trial in `REDUCTION` goes on to the next rung."""
+
+PROGRESS = (1 / 9, 1 / 3, 2 / 3)
+"""Progress of training at the rungs."""
+
+RECORDED: Sequence[float] = (0.4, 0.65, 0.7)
+"""Rank correlation of the best validation metric at each rung with the test metric at the end, in the mean over the
+problems of `tests/bench/search.py` that settings were chosen on."""
+
+WEIGHT = 10
+"""Number of trials that the recorded correlation weighs as much as."""
+
+BOUND = 0.6
+"""Least rank correlation at which a rung cuts."""
+
+WHOLE = 5
+"""About one trial in so many runs to its end whatever the rungs say, so that the study goes on measuring them."""
+
+_LATEST = 100
+"""Number of whole trials, the latest, that the correlation is measured on."""
+
+_SCATTER = 2_654_435_761
+"""Knuth's multiplicative hash: 2³² divided by the golden ratio."""
+
+
+class Halving(BasePruner):
+    """Optuna's asynchronous successive halving within a trial's method and bracket.
+
+    It decides as Optuna's own pruner and stores its decisions in the study as that does, but keeps the values of each
+    rung sorted, so that a decision takes as long after 10,000 trials as after ten. `brackets` are the epochs of the
+    rungs of each bracket; trials take the brackets in turn.
+    """
+
+    def __init__(self, brackets: Sequence[Sequence[int]]) -> None:
+        self._brackets = brackets
+        self._values: dict[tuple[str, int, int], list[float]] | None = None
+        """Values by method, bracket and rung, ascending; None before the first decision."""
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        step = trial.last_step
+        if step is None:
+            return False
+        if self._values is None:
+            self._values = self._remembered(study)
+        value, minimize = trial.intermediate_values[step], study.direction == StudyDirection.MINIMIZE
+        method, bracket, done = trial.user_attrs[METHOD], trial.number % len(self._brackets), len(completed(trial))
+        for rung, epoch in list(enumerate(self._brackets[bracket]))[done:]:
+            if step < epoch:
+                break
+            if math.isnan(value):
+                return True
+            study._storage.set_trial_system_attr(trial._trial_id, _key(rung), value)
+            values = self._values.setdefault((method, bracket, rung), [])
+            insort(values, value)
+            # One trial in three goes on; with fewer than three, only the best.
+            among = max(len(values) // REDUCTION, 1)
+            worse = value > values[among - 1] if minimize else value < values[-among]
+            if worse and self._may_cut(trial, rung, len(values)):
+                return True
+        return False
+
+    def ended(self, trial: FrozenTrial) -> None:
+        """Note the end of a trial."""
+
+    def _may_cut(self, trial: FrozenTrial, rung: int, values: int) -> bool:  # noqa: ARG002
+        return True
+
+    def _remembered(self, study: optuna.Study) -> dict[tuple[str, int, int], list[float]]:
+        found: dict[tuple[str, int, int], list[float]] = {}
+        for trial in study.get_trials(deepcopy=False):
+            for rung, value in enumerate(completed(trial)):
+                key = trial.user_attrs[METHOD], trial.number % len(self._brackets), rung
+                found.setdefault(key, []).append(value)
+        return {key: sorted(values) for key, values in found.items()}
+
+
+class MeasuredHalving(Halving):
+    """Successive halving at the rungs whose ranking carries to the end of training.
+
+    The first three trials at a rung, and about one in five of the others, go on whatever their values. The correlation
+    is measured on the latter alone: among those that were not cut it would look smaller than it is.
+    """
+
+    def __init__(self, epochs: int) -> None:
+        self._recorded = list(rungs(epochs).values())
+        super().__init__([list(rungs(epochs))])
+        self._ends: dict[tuple[str, int], list[tuple[int, float, float]]] = defaultdict(list)
+        """Number, value at a rung, and value at the end of whole trials, by method and rung."""
+
+    def ended(self, trial: FrozenTrial) -> None:
+        if trial.state == TrialState.COMPLETE and trial.value is not None and is_exempt(trial):
+            for rung, value in enumerate(completed(trial)):
+                ends = self._ends[trial.user_attrs[METHOD], rung]
+                insort(ends, (trial.number, value, trial.value))
+                del ends[:-_LATEST]
+
+    def correlation(self, method: str, rung: int) -> float:
+        """Return the estimated rank correlation of a method's values at a rung with those at the end of training."""
+        known, ends = self._recorded[rung], self._ends[method, rung]
+        seen = max(len(ends) - 3, 0)  # degrees of freedom of Fisher's transformation
+        if not seen:
+            return known
+        _, values, last = zip(*ends, strict=True)
+        measured = float(np.clip(np.nan_to_num(spearmanr(values, last).statistic), -0.95, 0.95))
+        return math.tanh((WEIGHT * math.atanh(known) + seen * math.atanh(measured)) / (WEIGHT + seen))
+
+    def _may_cut(self, trial: FrozenTrial, rung: int, values: int) -> bool:
+        few = values <= REDUCTION
+        return not few and not is_exempt(trial) and self.correlation(trial.user_attrs[METHOD], rung) >= BOUND
+
+
+def rungs(epochs: int) -> dict[int, float]:
+    """Return the epochs of the rungs of trials that last `epochs`, each with its recorded correlation."""
+    found = {math.ceil(progress * epochs): known for progress, known in zip(PROGRESS, RECORDED, strict=True)}
+    return {epoch: known for epoch, known in found.items() if epoch < epochs}
+
+
+def is_exempt(trial: FrozenTrial) -> bool:
+    """Whether a trial runs to its end whatever its rungs say: the first, and about one in `WHOLE` of the others."""
+    return trial.number * _SCATTER % 2**32 < 2**32 // WHOLE
+
+
+def completed(trial: FrozenTrial) -> list[float]:
+    """Return a trial's values at the rungs that it has completed."""
+    attributes = trial.system_attrs
+    last = next(rung for rung in count() if _key(rung) not in attributes)
+    return [attributes[_key(rung)] for rung in range(last)]
+
+
+def _key(rung: int) -> str:
+    return f"completed_rung_{rung}"
