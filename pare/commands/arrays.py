@@ -134,7 +134,6 @@ def sweep(
         np.asarray(y),
         None if group is None else np.asarray(group),
         None if split is None else np.asarray(split),
-        found="arrays",
     )
     check(_ARRAYS, given)
     task = settle(request.root, name, _ARRAYS, given, kind=kind, metric=metric, layout=layout, channels=channels)

@@ -54,7 +54,13 @@ def test_the_result_tells_what_was_found(swept, monkeypatch):
     assert result.trials[0]["config.epochs"] == 1
     assert "logistic regression" in repr(result)
     assert str(result.path) in repr(result)
-    for said in ("waves: what was read", "preset laptop: as asked for", "waves pare-0000: complete", "report.html"):
+    for said in (
+        "waves: what was read",
+        "│ the arrays ",
+        "preset laptop: as asked for",
+        "waves pare-0000: complete",
+        "report.html",
+    ):
         assert said in printed
 
 

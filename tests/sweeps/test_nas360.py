@@ -35,7 +35,7 @@ def test_ends_well_and_says_only_what_it_should(finished):
     lines = done.stdout.splitlines()
     assert lines[0] == "preset laptop: as asked for"
     assert lines[-1] == f"compare the trials: tensorboard --load_fast false --logdir {out / 'tb'}"
-    table = [line for line in lines if line.startswith(("pare ", "nft ", "constant "))]
+    table = [line for line in lines if line.startswith(("pare  ", "nft  ", "constant  "))]
     assert len(table) == 6
     assert max(map(len, table)) <= 80
 
