@@ -1,4 +1,4 @@
-"""Rates of the renderers, median of several rounds: `python -m tests.bench.rendering`."""
+"""Rates of the renderers, median of several rounds: `python -m tests.bench.data.rendering`."""
 
 import time
 from collections.abc import Callable

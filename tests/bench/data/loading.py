@@ -1,4 +1,4 @@
-"""Whether the training feed outruns the training step: `python -m tests.bench.loading [--tasks …] [--data-root DIR]`.
+"""Whether the feed outruns the training step: `python -m tests.bench.data.loading [--tasks …] [--data-root DIR]`.
 
 For every task, prepared by the laptop preset: samples per second that the feed makes (gathered from the memory map,
 augmented, assembled, on the device), and that a step of the laptop body takes in (forward and backward of `nft`, whose
