@@ -180,7 +180,7 @@ def makers(gp: bool) -> dict[str, Maker]:
         import syne_tune  # noqa: F401
 
         logging.getLogger("syne_tune").setLevel(logging.ERROR)
-        bases |= {f"Syne Tune {name}": partial(SyneTune, name=name) for name in ("ASHA", "BOHB")}
+        bases |= {f"Syne Tune {name}": partial(SyneTune, name=name) for name in ("ASHA",)}
     except ImportError:
         pass
     found: dict[str, Maker] = {}

@@ -20,6 +20,7 @@ from multiprocessing import get_context
 from typing import NamedTuple
 
 import numpy as np
+import optuna
 from rich.console import Console
 from rich.table import Table
 from scipy.stats import rankdata
@@ -120,6 +121,7 @@ def compare(surrogate, contestants, repeats, budget):
 
 def judge(name, gp, only, repeats):
     """Everything that is found out about a problem."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     surrogate = Surrogate(record.load(record.path_of(name)))
     contestants = makers(gp)
     if only:

@@ -1,6 +1,7 @@
 """Whole sweeps in this process, without Ray: what the inline executor makes of ends, failures, caps and Ctrl-C."""
 
 import errno
+from collections import Counter
 
 import pytest
 import ray
@@ -10,6 +11,7 @@ from pare.reporting import read
 from pare.search import command, trial
 from pare.search.executor import InlineExecutor
 from pare.search.request import Request
+from pare.training import prefetch
 from sweeps import nas360
 
 SMALL = {"tasks": "ecg", "trials": 2, "epochs": 2, "seeds": 1, "preset": "laptop", "executor": "inline"}
@@ -40,6 +42,28 @@ def test_a_sweep_runs_to_its_leaderboard_without_ray(sweep, capsys):
     assert len(read(sweep.out).trials) == 3
     assert sweep("--plan") == 0
     assert not ray.is_initialized()
+
+
+def test_the_winner_of_a_race_is_confirmed_as_the_race_trained_it(sweep, monkeypatch):
+    trained, original, epoch = Counter(), trial.carry_out, prefetch.epoch
+
+    def carry_out(spec, *rest):
+        def counting(*arguments):
+            trained[spec.id] += 1
+            return epoch(*arguments)
+
+        monkeypatch.setattr(prefetch, "epoch", counting)
+        original(spec, *rest)
+
+    monkeypatch.setattr(trial, "carry_out", carry_out)
+    assert sweep("--scheduler", "none", methods="pare", trials=3) == 0
+    tables = read(sweep.out)
+    assert sorted(tables.race.trial) == ["race-pare-0000-1", "race-pare-0002-1"]
+    (chosen,) = tables.confirm[tables.confirm.method == "pare"].itertuples()
+    best = min(tables.race.itertuples(), key=lambda row: row.validation)
+    assert (chosen.validation, chosen[-1]) == (best.validation, best[-1])
+    # The last epoch may be trained again: not every one is saved.
+    assert trained["ecg/confirm-pare-1"] <= 1 < trained[f"ecg/{best.trial}"] == trained["ecg/confirm-nft-1"] == 2
 
 
 def breaking(monkeypatch, at, error):
