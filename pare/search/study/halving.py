@@ -32,7 +32,7 @@ PROGRESS = (1 / 9, 1 / 3, 2 / 3)
 
 RECORDED: Sequence[float] = (0.4, 0.65, 0.7)
 """Rank correlation of the best validation metric at each rung with the test metric at the end, in the mean over the
-problems of `tests/bench/search.py` that settings were chosen on."""
+problems of `tests/bench/search.py` that settings were chosen on, after their first 33 configurations."""
 
 WEIGHT = 10
 """Number of trials that the recorded correlation weighs as much as."""
