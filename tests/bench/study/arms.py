@@ -20,6 +20,11 @@ class Arm:
     shuffled_source: bool = False
     """Whether the source's labels are dealt out anew, so that they teach nothing."""
 
+    @property
+    def mixes(self) -> bool:
+        """Whether its steps have a mixed pass, which takes about as long as the target's own."""
+        return self.method != "nft"
+
 
 _HALF = {"curriculum.family": "constant", "curriculum.start": 0.5, "curriculum.end": 0.5, "mix_weight": 1.0}
 """The audit's schedule: half of the patches to the end, and a mixed term as heavy as the target's."""
@@ -30,6 +35,8 @@ _NOISY_ZERO = {"init.gate": 0.0, "gate.noise": 1.0}
 REFERENCE = "half-random"
 """The arm under test, whose seconds `nft` gets too."""
 
+EQUAL_TIME = "nft-equal-time"
+
 ARMS: Mapping[str, Arm] = {
     "nft": Arm("nft"),
     "half-random": Arm("pare-random", _HALF),
@@ -37,7 +44,7 @@ ARMS: Mapping[str, Arm] = {
     "cutmix": Arm("cutmix"),
     "half-cutmix": Arm("cutmix", _HALF),
     "pare-random": Arm("pare-random"),
-    "nft-equal-time": Arm("nft", equal_time=True),
+    EQUAL_TIME: Arm("nft", equal_time=True),
     "half-gate": Arm("pare", _HALF),
     "half-saliency": Arm("pare", {**_HALF, "gate.select": "saliency"}),
     "half-random-shuffled": Arm("pare-random", _HALF, shuffled_source=True),

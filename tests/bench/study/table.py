@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from tests.bench.study.arms import ARMS, BASELINE
+from tests.bench.study.arms import ARMS, BASELINE, EQUAL_TIME
 
 Line = Mapping[str, Any]
 
@@ -32,7 +32,7 @@ class Difference:
         return "better" if self.mean < 0 else "worse"
 
     def __str__(self) -> str:
-        return f"{self.mean:+.4f} ± {self.half:.4f} ({self.better}/{self.seeds})"
+        return f"{self.mean:+.3g} ± {self.half:.2g} ({self.better}/{self.seeds})"
 
 
 def paired(lines: Sequence[Line], task: str, arm: str, other: str, figure: str = "test") -> Difference | None:
@@ -56,16 +56,13 @@ def finished(lines: Sequence[Line]) -> list[Line]:
 
 
 def markdown(lines: Sequence[Line]) -> str:
-    """A table per task: each arm's mean, its difference to `nft` and to its own baseline, its seconds and epochs."""
+    """A table per task: each arm's mean, its differences to `nft` and to its own baseline, its epochs and seconds."""
     lines = finished(lines)
     blocks = []
     for task in dict.fromkeys(line["task"] for line in lines):
         own = [line for line in lines if line["task"] == task]
         blocks.append(f"**{task}** ({own[0]['metric']}, {own[0]['labels']} labels, {own[0]['scored']} scored)\n")
-        blocks.append(
-            "| arm | seeds | test | Δ to nft (seeds lower) | Δ to its baseline | Δ cross-entropy to nft "
-            "| source CE, accuracy | epochs | s |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|"
-        )
+        blocks.append(f"| {' | '.join(_COLUMNS)} |\n|---|{'--:|' * (len(_COLUMNS) - 1)}")
         blocks += [_row(own, task, arm) for arm in ARMS if any(line["arm"] == arm for line in own)]
         blocks.append("")
     return "\n".join(blocks)
@@ -74,23 +71,45 @@ def markdown(lines: Sequence[Line]) -> str:
 def _row(own: Sequence[Line], task: str, arm: str) -> str:
     mine = [line for line in own if line["arm"] == arm]
     to_nft, loss = paired(own, task, arm, "nft"), paired(own, task, arm, "nft", "test_loss")
+    to_time = paired(own, task, arm, EQUAL_TIME) if arm != EQUAL_TIME and ARMS[arm].mixes else None
     baseline = BASELINE.get(arm)
     against = paired(own, task, arm, baseline) if baseline not in (None, "nft") else None
     source = [f"{np.mean([line[name] for line in mine]):.2f}" for name in _SOURCE if name in mine[0]]
-    seconds = {device: [line["seconds"] for line in mine if line["device"] == device] for device in ("cpu", "cuda")}
-    spent = " / ".join(f"{np.median(values):.1f} ({device})" for device, values in seconds.items() if values)
     cells = [
         arm,
         str(len(mine)),
-        f"{np.mean([line['test'] for line in mine]):.4f}",
+        f"{np.mean([line['test'] for line in mine]):.4g}",
         str(to_nft) if to_nft and arm != "nft" else "",
+        str(to_time or ""),
         f"{against} to {baseline}" if against else "",
         f"{loss.mean:+.3f} ± {loss.half:.3f}" if loss and arm != "nft" else "",
         ", ".join(source),
         f"{np.median([line['epochs'] for line in mine]):.0f}",
-        spent,
+        _spent(mine),
     ]
     return f"| {' | '.join(cells)} |"
 
 
+def _spent(mine: Sequence[Line]) -> str:
+    """The median seconds of a run: of a core where they were counted, which other work does not change."""
+    spent = []
+    for device in dict.fromkeys(line["device"] for line in mine):
+        own = [line for line in mine if line["device"] == device]
+        name = "cpu_seconds" if device == "cpu" and any("cpu_seconds" in line for line in own) else "seconds"
+        spent.append(f"{np.median([line[name] for line in own if name in line]):.1f} ({device})")
+    return " / ".join(spent)
+
+
+_COLUMNS = (
+    "arm",
+    "seeds",
+    "test",
+    "Δ to nft (seeds lower)",
+    "Δ to nft, equal seconds",
+    "Δ to its baseline",
+    "Δ cross-entropy to nft",
+    "source CE, accuracy",
+    "epochs",
+    "s",
+)
 _SOURCE = ("loss_source", "source_accuracy")
