@@ -140,7 +140,7 @@ def test_the_head_changes_nothing_but_its_own_instances(made):
                 assert action == "ec2:RunInstances"
                 assert "*" not in resources
             if action == "ec2:RunInstances" and condition:
-                assert condition["ec2:InstanceType"] == ["g6.xlarge"]
+                assert condition["ec2:InstanceType"] == ["g6.12xlarge", "g6.xlarge"]
 
 
 def test_the_bucket_is_private_encrypted_and_drops_broken_uploads(made):
