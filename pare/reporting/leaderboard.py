@@ -246,7 +246,8 @@ def render(
     for task, own in _by_task(rows):
         table = _fitting(own, width)
         cut |= len(table.columns) < len(_COLUMNS)
-        parts += [*map(_line, ["", *_heading(task, own)]), table, *map(Text, said.get(task.name, ())[:1])]
+        *heading, last = _heading(task, own)
+        parts += [*map(_line, ["", *heading]), Text(last), table, *map(Text, said.get(task.name, ())[:1])]
     return Group(*parts, *([_line(""), _line("All columns are in leaderboard.md.")] if cut else []))
 
 
@@ -271,13 +272,13 @@ def _heading(task: Task, rows: Sequence[Entry]) -> list[str]:
     provenances = dict.fromkeys(row.provenance for row in rows)
     data = "; ".join(f"{provenance}, {PROVENANCE[provenance]}" for provenance in provenances)
     few = [f"training labels: {row.labels:,}, the rest unused" for row in rows[:1] if row.labels]
-    spent = "; ".join(f"{row.method} {row.trials}, {row.epochs}, {row.seconds:.0f}" for row in rows if row.trials)
+    spent = "; ".join(f"{row.method} {row.trials}/{row.epochs}/{row.seconds:.0f}" for row in rows if row.trials)
     return [
         f"{task.title} ({task.name})",
         describe(task.metric),
         f"data: {data}",
         *few,
-        *([f"search (trials, epochs, seconds): {spent}"] if spent else []),
+        *([f"search (trials/epochs/seconds): {spent}"] if spent else []),
     ]
 
 

@@ -94,8 +94,8 @@ def test_the_map_has_a_line_a_task_over_its_budgets(tmp_path):
     ]
     figures.label_map(lines, tmp_path / "map.svg")
     drawn = (tmp_path / "map.svg").read_text(encoding="utf-8")
-    assert drawn.count("<!-- crop -->") == drawn.count("<!-- ecg -->") == 1
-    assert "<!-- digits -->" not in drawn
+    assert drawn.count("<!-- crop (real) -->") == drawn.count("<!-- ecg (simulated) -->") == 1
+    assert "<!-- digits" not in drawn
 
 
 def test_a_budget_of_labels_keeps_every_class_and_the_number_of_updates():

@@ -122,15 +122,16 @@ def test_the_page_tells_metric_direction_and_data_of_every_task(out):
         "| 1 | 1 | simulated |"
     )
     assert figures in ecg
-    assert "search (trials, epochs, seconds): pare 4, 8, 16; nft 1, 2, 4  \n" in ecg
+    assert "search (trials/epochs/seconds): pare 4/8/16; nft 1/2/4  \n" in ecg
 
 
 @pytest.mark.parametrize("width", [40, 80, 300])
-def test_a_terminal_drops_columns_and_wraps_nothing(out, width):
+def test_a_terminal_drops_columns_and_wraps_only_what_was_searched(out, width):
     lines = shown(build(out), width).splitlines()
     assert max(map(len, lines)) <= width
     # Blank, heading and column names of each task, and its rows; where columns are missing, a word on that.
-    assert len(lines) == 2 * (1 + 4 + 1) + 2 + 3 + (2 if width < 300 else 0)
+    assert len(lines) == 2 * (1 + 4 + 1) + 2 + 3 + (2 if width < 300 else 0) + (2 if width == 40 else 0)
+    assert sum("nft 1/2/4" in line for line in lines) == 1
     assert sum("data: simulated" in line for line in lines) == 1
     header = next(line for line in lines if line.startswith("method"))
     assert ("source" in header, "validation" in header) == (width == 300, width >= 80)

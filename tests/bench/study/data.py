@@ -155,8 +155,13 @@ _OWN = {
     "optimizer.warmup": 0.1,
     **rates(1e-3),
 }
-_PUBLISHED = ("ecg", "darcy")
-"""Tasks that have settings of their own; the others take those of the user's data."""
+_PUBLISHED = {"ecg": "simulated", "darcy": "generated"}
+"""Tasks with settings of their own, and their data; the others are real, and take the settings of the user's data."""
+
+
+def provenance(name: str) -> str:
+    """Whether a task's data is real, generated or simulated."""
+    return _PUBLISHED.get(budget(name)[0], "real")
 
 
 def settings(name: str) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tests.bench.study.arms import ARMS, REFERENCE
-from tests.bench.study.data import SETTINGS, budget
+from tests.bench.study.data import SETTINGS, budget, provenance
 from tests.bench.study.table import Difference, Line, finished, paired
 
 RIVALS = {"nft-equal-time": "nft for as many seconds", "half-cutmix": "cutmix"}
@@ -35,7 +35,8 @@ def arms(lines: Sequence[Line], path: Path) -> None:
     )
     for (task, rows), axis in zip(panels.items(), axes[:, 0], strict=False):
         metric = next(line["metric"] for line in lines if line["task"] == task)
-        axis.set_title(f"{task}: {metric}, difference to nft on the same seeds, 95 % interval", fontsize=9, loc="left")
+        title = f"{task} ({provenance(task)}): {metric}, difference to nft on the same seeds, 95 % interval"
+        axis.set_title(title, fontsize=9, loc="left")
         axis.axvline(0, color="#bbbbbb", lw=1)
         for place, difference in enumerate(rows.values()):
             colour = _COLOURS.get(difference.verdict, _INK)
@@ -75,7 +76,7 @@ def _line(axis: Axes, lines: Sequence[Line], task: str, rival: str) -> None:
             points.append((labels, 100 * difference.mean / mean, 100 * difference.half / mean))
     if points:
         x, y, half = zip(*points, strict=True)
-        axis.errorbar(x, y, yerr=half, marker="o", ms=4, capsize=2, lw=1.2, label=task)
+        axis.errorbar(x, y, yerr=half, marker="o", ms=4, capsize=2, lw=1.2, label=f"{task} ({provenance(task)})")
 
 
 def _save(figure: Figure, path: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from scipy import stats
 
 from tests.bench.study.arms import ARMS, BASELINE, EQUAL_TIME
+from tests.bench.study.data import provenance
 
 Line = Mapping[str, Any]
 
@@ -61,7 +62,8 @@ def markdown(lines: Sequence[Line]) -> str:
     blocks = []
     for task in dict.fromkeys(line["task"] for line in lines):
         own = [line for line in lines if line["task"] == task]
-        blocks.append(f"**{task}** ({own[0]['metric']}, {own[0]['labels']} labels, {own[0]['scored']} scored)\n")
+        facts = (provenance(task), own[0]["metric"], f"{own[0]['labels']} labels", f"{own[0]['scored']} scored")
+        blocks.append(f"**{task}** ({', '.join(facts)})\n")
         blocks.append(f"| {' | '.join(_COLUMNS)} |\n|---|{'--:|' * (len(_COLUMNS) - 1)}")
         blocks += [_row(own, task, arm) for arm in ARMS if any(line["arm"] == arm for line in own)]
         blocks.append("")
