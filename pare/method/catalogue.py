@@ -43,9 +43,14 @@ class Method:
         return self.partner is not None
 
     @property
+    def borrows(self) -> bool:
+        """Whether its mixed pass has patches of the source, and so a loss of the source's predictor."""
+        return self.partner == "source"
+
+    @property
     def gates(self) -> bool:
         """Whether it may learn a gate."""
-        return self.partner == "source" and self.select is None
+        return self.borrows and self.select is None
 
     @property
     def aligns(self) -> bool:
@@ -55,7 +60,7 @@ class Method:
     @property
     def reads_source(self) -> bool:
         """Whether it needs samples of the source."""
-        return self.partner == "source" or self.aligns
+        return self.borrows or self.aligns
 
     @property
     def adapts(self) -> bool:

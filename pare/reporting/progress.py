@@ -38,6 +38,8 @@ class SweepProgress:
         """Best complete trial by validation, by task."""
         self._at_chance: dict[tuple[str, str], str] = {}
         """Evidence that a trial's source term has taught nothing so far, by task and trial."""
+        self._told_of_chance: set[str] = set()
+        """Tasks of which that was said: at the published settings it is so in most trials, and once is enough."""
         self._began = time.monotonic()
         self._bars = Bars(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=self.console)
         self._live: Live | None = None
@@ -90,10 +92,11 @@ class SweepProgress:
         if not self._live or record.state == "failed" or record.purpose == "confirm":
             self._say(self._line(record))
         at_chance = self._at_chance.pop((record.task, record.trial), "")
-        if at_chance and record.state == "complete":
+        if at_chance and record.state == "complete" and record.task not in self._told_of_chance:
+            self._told_of_chance.add(record.task)
             told = f"its source term stayed at chance (loss {at_chance}) and taught nothing"
             remedy = "a higher mix_weight, a curriculum that stays high, or source_head.steps let it learn"
-            self._say(f"{record.task} {record.trial}: {told}: {remedy}")
+            self._say(f"{record.task} {record.trial}: {told}: {remedy}; loss_source tells of each trial")
 
     def _note(self, record: Record) -> None:
         """Remember the record if it is the best complete trial of its task."""

@@ -84,6 +84,8 @@ class Record:
     gpu_hours: float = 0.0
     searched: Mapping[str, Any] = field(default_factory=dict)
     """Searched hyperparameters (dotted names), a subset of `config`."""
+    continues: str = ""
+    """Trial of the race whose epochs are this one's first, because it goes on from that one's checkpoint."""
 
     @property
     def task(self) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pare import tasks
 from pare.data.task import Task
@@ -75,7 +76,7 @@ class Tables:
     """Writes the tables of a sweep below `out` while it runs, a row at a time; after `close` each is one file.
 
     Rows of earlier sessions stay. A trial that restarts replaces its row, and its curve from the first epoch that it
-    reports again.
+    reports again. A confirmation that goes on from its race's checkpoint has the race's epochs in its curve.
 
     Raises:
         DataError: a table of an earlier session is damaged; the message names the file.
@@ -91,6 +92,8 @@ class Tables:
     def begin(self, record: Record) -> None:
         if record.purpose == "search":
             self._table(record.target, TRIALS).append(_row(record))
+        elif record.continues:
+            self._take_over(record)
 
     def epoch(self, record: Record, figures: Mapping[str, Any]) -> None:
         self._table(record.target, CURVES).append(_point(record, figures))
@@ -103,6 +106,14 @@ class Tables:
         """Merge each table into one file."""
         for table in self._grown.values():
             table.close()
+
+    def _take_over(self, record: Record) -> None:
+        """Begin the curve of a run with the epochs of the one that it continues, unless it has begun already."""
+        known = self._table(record.target, CURVES)
+        rows = parts.read(self.out / record.task, CURVES, schema(CURVES))
+        if record.trial not in rows["trial"].to_pylist():
+            for row in rows.filter(pc.equal(rows["trial"], record.continues)).to_pylist():
+                known.append(row | {"trial": record.trial, "purpose": record.purpose})
 
     def _table(self, task: Task, table: str) -> GrowingTable:
         key = task.name, table

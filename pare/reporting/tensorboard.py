@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import math
 import operator
+import shutil
 import threading
 import time
 from collections import defaultdict, deque
@@ -95,6 +96,10 @@ class TensorBoard:
 
     def begin(self, record: Record) -> None:
         folder = self.root / record.task / record.trial
+        raced = self.root / record.task / record.continues
+        if record.continues and raced.is_dir() and not folder.exists():
+            self.flush()
+            shutil.copytree(raced, folder)
         # A trial that restarts has not ended, and of two end records TensorBoard would use the first.
         for old in folder.glob("*tfevents*"):
             event_files.reopen(old)

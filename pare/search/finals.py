@@ -38,6 +38,8 @@ class Final(NamedTuple):
     purpose: Purpose
     name: str
     run: Run
+    continues: str = ""
+    """Name of the race's run of the same configuration and seed, if there was one: it goes on where that one ended."""
 
 
 class Finals:
@@ -103,10 +105,12 @@ class Finals:
             winner = self.winner(method)
             assert winner is not None  # noqa: S101 - for the type checker: the race is over
             for seed in self._seeds:
-                confirmations.append(Final("confirm", f"confirm-{method}-{seed}", winner.on(seed)))
-                if self._published[method] != winner.run:
-                    run = self._published[method].replace({"seed": seed})
-                    published.append(Final("published", f"published-{method}-{seed}", run))
+                name, raced = f"confirm-{method}-{seed}", _raced(method, winner, seed)
+                confirmations.append(Final("confirm", name, winner.on(seed), raced))
+                if (run := self._published[method]) != winner.run:
+                    entrant = next((each for each in self._entrants[method] if each.run == run), None)
+                    name, raced = f"published-{method}-{seed}", _raced(method, entrant, seed) if entrant else ""
+                    published.append(Final("published", name, run.replace({"seed": seed}), raced))
         # Methods take turns, so that a budget that ends early leaves them on the same seeds.
         later = [sorted(finals, key=lambda final: final.run.seed) for finals in (confirmations, published)]
         finals = [*sorted(races, key=lambda final: final.run.seed), *later[0], *later[1]]
@@ -123,7 +127,7 @@ class Finals:
                 break
             waiting = [each for each in alive if not self._has_run(each.on(seed))]
             if waiting:
-                finals = [Final("race", f"race-{method}-{each.name}-{seed}", each.on(seed)) for each in waiting]
+                finals = [Final("race", _raced(method, each, seed), each.on(seed)) for each in waiting]
                 return finals, self._ranked(alive, ran)
             ran.append(seed)
             alive = self._ranked(alive, ran)[: (len(alive) + 1) // 2]
@@ -151,6 +155,10 @@ class Finals:
         entrants = self._entrants[method]
         raced = any(("race", each.on(seed)) in self._ended for each in entrants for seed in self._seeds)
         return not raced and all(("confirm", entrants[0].on(seed)) in self._ended for seed in self._seeds)
+
+
+def _raced(method: MethodName, entrant: Entrant, seed: int) -> str:
+    return f"race-{method}-{entrant.name}-{seed}"
 
 
 _TRAINED: Sequence[Purpose] = ("race", "confirm", "published")

@@ -25,11 +25,12 @@ from pare.search.budget import Budget
 from pare.search.cluster import connection
 from pare.search.executor import Executor
 from pare.search.output import directory
+from pare.search.output.directory import SweepManifest
 from pare.search.plans import TaskPlan
 from pare.search.request import METHODS, Preset, PresetName, Request
 from pare.search.space.apply import changes_of, shapes
 from pare.search.space.base import base_of, preset_of, resources, settings_of, with_changes
-from pare.search.space.changes import dump
+from pare.search.space.changes import Changes, dump
 from pare.search.study import ShareUnit
 from pare.search.study.journal import StudyJournal
 from pare.search.study.space import Space
@@ -99,16 +100,12 @@ def resolve(
                 _require_model(run, data)
     executor.require_data(provider, data)
 
-    sweep_id = ""
-    if not request.plan:
-        whole, total = {task: changes_of(space) for task, space in spaces.items()}, resources(executor.nodes())
-        sweep_id = directory.write_manifest(out, name, asked, preset_name, bases, whole, (methods, share), total)
+    whole, total = {task: changes_of(space) for task, space in spaces.items()}, resources(executor.nodes())
+    manifest = directory.manifest(out, name, asked, preset_name, bases, whole, (methods, share), total)
     plans = [
-        _plan(task, bases[task.name], spaces[task.name], data[task.name, ""], request, preset, out, sweep_id, remote)
+        _plan(task, bases[task.name], spaces[task.name], data[task.name, ""], request, preset, out, manifest.id, remote)
         for task in chosen
     ]
-    if not request.plan:
-        _measure_baselines(out, chosen, data, progress)
     slots = executor.slots
     gpus = slots.workers.gpus * slots.workers.count
     sweep = Sweep(plans, out, [], slots.concurrent, gpus, budget, request.warm_start)
@@ -116,7 +113,10 @@ def resolve(
         for base in bases.values():
             if base == earlier.get(base.task):  # an earlier session built it, perhaps on another machine
                 _require_model(base, data)
-    return ResolvedSweep(name, sweep_id, request, out, remote, provider, plans, budget, sweep)
+    if not request.plan:  # nothing can refuse it any more
+        _record(out, manifest, whole)
+        _measure_baselines(out, chosen, data, progress)
+    return ResolvedSweep(name, manifest.id, request, out, remote, provider, plans, budget, sweep)
 
 
 def _prepare(
@@ -162,6 +162,13 @@ def _with_few_labels(
     line += f"; {epochs} epochs instead of {run.epochs}, for as much computing" if epochs != run.epochs else ""
     progress.console.print(line, highlight=False, soft_wrap=True)
     return run.replace({"data": few.key, "epochs": epochs})
+
+
+def _record(out: Path, manifest: SweepManifest, spaces: Mapping[str, Changes]) -> None:
+    """Write the manifest of the session and the space of each task."""
+    manifest.write()
+    for task, space in spaces.items():
+        files.write_text(SweepDir(out).task(task).space, dump(space, f"The space of {task}, for --space-file."))
 
 
 def _measure_baselines(
@@ -220,8 +227,6 @@ def _plan(
         StudyJournal(folder.path / FOLDER) if remote is not None and not request.study_storage else None,
         request.share or "seconds",
     )
-    if not request.plan:
-        files.write_text(folder.space, dump(changes_of(space), f"The space of {task.name}, for --space-file."))
     seeds = request.seeds or preset.seeds
     after_search: tuple[Purpose, ...] = ("race", "confirm", "published")
     done = {

@@ -167,7 +167,7 @@ class Sweep:
         if final is None:
             return None
         self._finals(plan).give(final)
-        return self._job(plan, final.name, final.run, final.purpose, None, {})
+        return self._job(plan, final.name, final.run, final.purpose, None, {}, final.continues)
 
     def _searched(self, plan: TaskPlan) -> bool:
         """Whether the task's search is over and all its trials have ended."""
@@ -236,7 +236,14 @@ class Sweep:
         self._budget.tick(len(self._jobs) * self._gpus)
 
     def _job(
-        self, plan: TaskPlan, trial: str, run: Run, purpose: Purpose, number: int | None, searched: Mapping[str, Any]
+        self,
+        plan: TaskPlan,
+        trial: str,
+        run: Run,
+        purpose: Purpose,
+        number: int | None,
+        searched: Mapping[str, Any],
+        continues: str = "",
     ) -> Job:
         task = plan.task.name
         pretrained = METHODS[run.method].pretrained and is_pretrained(run.body)
@@ -251,6 +258,7 @@ class Sweep:
             config=run.flat(),
             started=datetime.now(UTC),
             searched=searched,
+            continues=continues,
         )
         folder = trial if purpose == "search" else folder_after_search(run.flat())
         return Job(f"{task}/{trial}", run, purpose, SweepDir(self._out).task(task).running / folder, record, number)

@@ -97,12 +97,13 @@ def test_nothing_but_printable_lines_away_from_a_terminal():
     assert all(character.isprintable() for line in text(console).split("\n") for character in line)
 
 
-def test_a_source_term_that_stayed_at_chance_is_told_at_the_end():
+def test_a_source_term_that_stayed_at_chance_is_told_at_the_end_of_the_first_such_trial():
     console = calm()
     with SweepProgress(console=console) as progress:
         progress.expect(3)
         for name, losses, state in (
             ("stayed", (4.5, 4.2), "complete"),
+            ("too", (4.5, 4.2), "complete"),
             ("learnt", (4.5, 3.0), "complete"),
             ("cut", (4.5,), "pruned"),
         ):
@@ -114,7 +115,7 @@ def test_a_source_term_that_stayed_at_chance_is_told_at_the_end():
             progress.end(ended)
     said = " ".join(text(console).split())
     assert said.count("taught nothing") == 1
-    assert "ecg stayed: its source term stayed at chance (loss 4.20, chance 4.16)" in said
+    assert "ecg stayed: its source term stayed at chance (loss 4.20, chance 4.16) and taught nothing" in said
 
 
 @pytest.mark.parametrize(("loss", "stayed"), [(4.5, True), (4.1, True), (3.5, False)])

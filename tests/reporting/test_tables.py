@@ -102,6 +102,27 @@ def test_a_trial_that_begins_again_replaces_its_row_and_goes_on_from_its_epoch(t
     assert study.curves.val_metric.tolist() == [0.5, 0.5, 0.25]
 
 
+def test_the_curve_of_a_confirmation_begins_with_the_epochs_of_its_race(tmp_path):
+    tables = Tables(tmp_path)
+    run(tables, record())
+    run(tables, record("race-pare-0000-1", purpose="race"), epochs=3, metric=0.5)
+    name = "confirm-pare-1"
+    one = record(name, purpose="confirm", continues="race-pare-0000-1")
+    tables.begin(one)
+    tables.epoch(one, figures(3, metric=0.5))  # its checkpoint repeats the last report
+    again = Tables(tmp_path)
+    again.begin(one)
+    again.epoch(one, figures(4, metric=0.25))
+    curves = read(tmp_path).curves
+    curve = curves[curves.trial == name]
+    assert (curve.epoch.tolist(), curve.val_metric.tolist()) == ([1, 2, 3, 4], [0.5, 0.5, 0.5, 0.25])
+    assert set(curve.purpose) == {"confirm"}
+    assert set(curves[curves.trial == "race-pare-0000-1"].purpose) == {"race"}
+    again.epoch(one, figures(1, metric=0.5))
+    begun_anew = read(tmp_path).curves
+    assert begun_anew[begun_anew.trial == name].epoch.tolist() == [1]
+
+
 def test_a_sweep_that_ended_leaves_a_file_a_table(tmp_path):
     finished(tmp_path)
     assert sorted(path.name for path in (tmp_path / "ecg").iterdir()) == ["curves.parquet", "trials.parquet"]

@@ -144,6 +144,22 @@ def test_going_on_keeps_curves_by_samples_and_the_pictures_of_a_repeated_report(
         assert [step for step, _ in answers.images("ecg/pare-0000", "pictures/gate")] == [1, 3]
 
 
+def test_a_confirmation_that_goes_on_from_its_race_begins_with_its_epochs(tmp_path):
+    writer, raced = TensorBoard(tmp_path, DOMAINS), record("race-pare-0000-1", purpose="race")
+    writer.begin(raced)
+    for epoch in (1, 2):
+        writer.epoch(raced, figures(epoch, 1 / epoch) | arrays("ecg"))
+    writer.end(raced)
+    one = record("confirm-pare-1", purpose="confirm", test=0.4, continues=raced.trial)
+    writer.begin(one)
+    writer.epoch(one, figures(2, 0.5))
+    writer.end(one)
+    with board(tmp_path / "tb") as answers:
+        assert answers.scalar("ecg/confirm-pare-1", "validation/metric") == [(1, 1.0), (2, 0.5)]
+        assert [step for step, _ in answers.images("ecg/confirm-pare-1", "pictures/gate")] == [1, 2]
+        assert answers.scalar("ecg/race-pare-0000-1", "validation/metric") == [(1, 1.0), (2, 0.5)]
+
+
 def test_a_trial_that_begins_again_goes_on_from_its_epoch_and_may_end_otherwise(tmp_path):
     run(TensorBoard(tmp_path, DOMAINS), record(), epochs=4, metric=0.5, state="failed")
     again, one = TensorBoard(tmp_path, DOMAINS), record()

@@ -62,6 +62,7 @@ def test_the_winner_of_a_race_is_confirmed_as_the_race_trained_it(sweep, monkeyp
     (chosen,) = tables.confirm[tables.confirm.method == "pare"].itertuples()
     best = min(tables.race.itertuples(), key=lambda row: row.validation)
     assert (chosen.validation, chosen[-1]) == (best.validation, best[-1])
+    assert tables.curves[tables.curves.trial == "confirm-pare-1"].epoch.tolist() == [1, 2]
     # The last epoch may be trained again: not every one is saved.
     assert trained["ecg/confirm-pare-1"] <= 1 < trained[f"ecg/{best.trial}"] == trained["ecg/confirm-nft-1"] == 2
 

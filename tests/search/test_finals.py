@@ -25,7 +25,7 @@ def run_out(race, scores, results=None):
             given.append(final)
             running.append(final)
             continue
-        purpose, _, run = running.pop(0)
+        purpose, _, run, _ = running.pop(0)
         value = scores(names[run.replace({"seed": 0})], run.seed)
         results[purpose, run] = value
         race.end(purpose, run, value)

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib import metadata
 from itertools import count
@@ -92,7 +92,20 @@ def archive_previous(out: Path) -> Path | None:
     return aside
 
 
-def write_manifest(
+@dataclass(frozen=True)
+class SweepManifest:
+    """What `sweep.json` will say of this session, once nothing can refuse its request any more."""
+
+    path: Path
+    id: str
+    """Identifier of the sweep, over all its sessions."""
+    content: Mapping[str, Any]
+
+    def write(self) -> None:
+        files.write_text(self.path, json.dumps(self.content, indent=2, ensure_ascii=False))
+
+
+def manifest(
     out: Path,
     script: str,
     request: Request,
@@ -101,8 +114,8 @@ def write_manifest(
     spaces: Mapping[str, Changes],
     shares: tuple[tuple[MethodName, ...], ShareUnit],
     resources: Mapping[str, float],
-) -> str:
-    """Write sweep.json, after a check that an earlier session's is of the same sweep; return the sweep's identifier.
+) -> SweepManifest:
+    """Return the manifest of a session, after a check that an earlier session's is of the same sweep.
 
     `spaces` are whole, as `pare.search.space.apply.changes_of` returns them;
     `shares` are the methods and the unit of their shares, defaults filled in; `resources` are totals over all machines.
@@ -136,7 +149,7 @@ def write_manifest(
         recorded = {**before, **recorded}
         bases = {task: Run.from_flat(flat) for task, flat in earlier["base"].items()} | dict(bases)
         definitions |= {path: text for path, text in earlier.get(_DEFINITIONS, {}).items() if path not in definitions}
-    text = {
+    content = {
         "id": name,
         **identity,
         "program": request.program or _program(script),
@@ -150,8 +163,7 @@ def write_manifest(
         "machine": {"system": platform.platform(), "resources": dict(resources)},
         _DEFINITIONS: definitions,
     }
-    files.write_text(path, json.dumps(text, indent=2, ensure_ascii=False))
-    return name
+    return SweepManifest(path, name, content)
 
 
 def existing(out: Path | str) -> SweepDir:

@@ -18,7 +18,7 @@ from pare.search.study.space import FALLS, GATED, Condition, Dimension, Needs, S
 _NEEDS: Mapping[str, Needs] = {
     "curriculum.": "mixes",
     "mix_": "mixes",
-    "source_head.": "mixes",
+    "source_head.": "borrows",
     "gate.": "gates",
     "init.gate": "gates",
     "optimizer.lr.gate": "gates",

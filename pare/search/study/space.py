@@ -39,8 +39,8 @@ w = 1, which gives the source term time and weight to learn (docs/method-study.m
 """
 
 
-Needs = Literal["mixes", "gates", "aligns", "adapts"]
-"""Property of a method: it mixes patches, learns a gate, aligns features, or adapts a pretrained body."""
+Needs = Literal["mixes", "borrows", "gates", "aligns", "adapts"]
+"""Property of a method: it mixes patches, borrows them from a source, learns a gate, aligns, or adapts a body."""
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,11 @@ RUN = Run(task="ecg", data="d", body="roberta-mini", source="signals", source_da
 def remember(out, run=RUN, searched=("optimizer.lr.body",), **request):
     spaces = {run.task: Changes({}, {name: Interval(0.0, 1.0) for name in searched})}
     shares = ("pare",), "seconds"
-    return directory.write_manifest(
+    made = directory.manifest(
         out, "nas360", Request(**request), "laptop", {run.task: run}, spaces, shares, {"CPU": 2.0}
     )
+    made.write()
+    return made.id
 
 
 def test_the_same_sweep_keeps_its_identifier(tmp_path):

@@ -64,11 +64,13 @@ def test_the_space_is_on_record_as_a_file_that_makes_it_again(run):
     ],
 )
 def test_what_cannot_be_mixed_is_told_in_one_line(run, words, said, capsys):
+    before = {path: path.read_bytes() for path in run.out.rglob("*") if path.suffix in (".json", ".toml")}
     assert run(4, *words) == 2
     error = capsys.readouterr().err
     assert said in error
     assert error.count("\n") == 1
     assert len(read(run.out).trials) == 3
+    assert {path: path.read_bytes() for path in before} == before, "nothing is written for a refused request"
 
 
 def test_a_wider_interval_a_new_dimension_and_a_fixed_one_go_on(run):
