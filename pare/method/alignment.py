@@ -8,6 +8,8 @@ Shapes: B and S samples, K and L classes, D features.
 
 from __future__ import annotations
 
+import os
+from types import ModuleType
 from typing import NamedTuple
 
 import torch
@@ -73,9 +75,7 @@ def transport(cost_BS: Tensor, regularisation: float) -> Tensor:
     """
     with torch.no_grad():
         rows, columns = (cost_BS.new_full((n,), 1 / n) for n in cost_BS.shape)
-        import ot  # slow to import, and most methods have no such stage
-
-        plan_BS = ot.bregman.sinkhorn_log(
+        plan_BS = _pot().bregman.sinkhorn_log(
             rows,
             columns,
             cost_BS,
@@ -86,6 +86,18 @@ def transport(cost_BS: Tensor, regularisation: float) -> Tensor:
         )
         divergence = torch.special.xlogy(plan_BS, plan_BS * cost_BS.numel()).sum()
     return (plan_BS * cost_BS).sum() + regularisation * divergence
+
+
+def _pot() -> ModuleType:
+    """Import POT, which most methods do without, and of its frameworks PyTorch alone.
+
+    It starts every framework that is installed, and JAX takes three quarters of a GPU's memory when it starts.
+    """
+    for other in ("JAX", "CUPY", "TENSORFLOW"):
+        os.environ.setdefault(f"POT_BACKEND_DISABLE_{other}", "1")
+    import ot
+
+    return ot
 
 
 class DatasetDistance:

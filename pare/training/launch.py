@@ -36,6 +36,9 @@ Program = Callable[["ReportCallback"], None]
 RESTARTS = 3
 """Number of times that a worker group restarts from the last checkpoint after a worker died."""
 
+_NO_MEMORY = ("out of memory", "ALLOC_FAILED")
+"""What the first line of an error says if a GPU had no memory left, for CUDA's context or its libraries."""
+
 _LARGE = 2**30
 """Resident bytes of a process above which it returns freed memory, which takes 40 ms."""
 
@@ -189,16 +192,18 @@ def _last_line(problem: Exception) -> str:
     cause = problem
     while (inner := getattr(cause, "cause", None) or cause.__cause__) is not None and isinstance(inner, Exception):
         cause = inner
-    if isinstance(cause, torch.OutOfMemoryError):
-        return _out_of_memory(cause)
+    said = str(cause).strip().splitlines() or ["no message"]
+    if any(sign in said[0] for sign in _NO_MEMORY):
+        return _out_of_memory(str(cause))
     frames = traceback.extract_tb(cause.__traceback__)
     where = f" ({frames[-1].filename.rsplit('/', 1)[-1]}:{frames[-1].lineno})" if frames else ""
-    return f"{type(cause).__name__}: {str(cause).strip().splitlines()[-1] if str(cause) else 'no message'}{where}"
+    # After what went wrong, PyTorch's errors of a device go on with general advice.
+    return f"{type(cause).__name__}: {said[0 if isinstance(cause, torch.AcceleratorError) else -1]}{where}"
 
 
-def _out_of_memory(error: torch.OutOfMemoryError) -> str:
-    """Say what a run that ran out of memory asked for, what the device has, and what to do."""
-    said, amount = str(error), r"[\d.]+ \w*iB|\d+ bytes"
+def _out_of_memory(said: str) -> str:
+    """Say what a run that ran out of memory asked for, what the device has, and what to do, from an error's message."""
+    amount = r"[\d.]+ \w*iB|\d+ bytes"
     asked = said.splitlines()[0]
     if found := re.search(
         rf"allocate ({amount}).*?capacity of ({amount}) of which ({amount}) is free", said, re.DOTALL

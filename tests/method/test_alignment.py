@@ -1,5 +1,7 @@
 """The dataset distance against closed forms and POT's own solvers."""
 
+import sys
+
 import numpy as np
 import ot
 import pytest
@@ -112,3 +114,14 @@ def test_gradient_reaches_the_embedder_only(case):
             assert parameter.grad.abs().sum() > 0, name
         else:
             assert parameter.grad is None, name
+
+
+def test_no_other_framework_is_started(tmp_path, monkeypatch):
+    """JAX takes three quarters of a GPU's memory as it starts."""
+    for name in ("jax", "cupy", "tensorflow"):
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} was started')")
+    monkeypatch.syspath_prepend(tmp_path)
+    for name in [name for name in sys.modules if name.partition(".")[0] == "ot"]:
+        monkeypatch.delitem(sys.modules, name)
+    points = cloud(size=6)
+    assert float(value(points, points)) == pytest.approx(0, abs=1e-4)

@@ -113,6 +113,28 @@ def test_a_run_out_of_memory_says_what_it_asked_for_and_what_there_was():
     assert "\n" not in str(error.value)
 
 
+ADVICE = "\nCUDA kernel errors might be asynchronously reported\nCompile with `TORCH_USE_CUDA_DSA` to enable assertions."
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (torch.AcceleratorError("CUDA error: out of memory" + ADVICE), "OutOfMemoryError: CUDA error: out of memory: give"),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), "OutOfMemoryError: CUDA"),
+        (torch.AcceleratorError("CUDA error: device-side assert" + ADVICE), "AcceleratorError: CUDA error: device-side"),
+        (ValueError("while reading:\nrow 7 is empty"), "ValueError: row 7 is empty"),
+    ],
+)
+def test_a_failed_run_says_what_went_wrong_and_not_the_general_advice(error, said):
+    def program(report):
+        raise error
+
+    with pytest.raises(TrainingError) as found:
+        drain(local(program))
+    assert str(found.value).startswith(said)
+    assert "TORCH_USE_CUDA_DSA" not in str(found.value)
+
+
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps it")
 def test_what_a_run_has_freed_goes_back_to_the_system(monkeypatch):
     monkeypatch.setattr(launch, "_LARGE", 0)
