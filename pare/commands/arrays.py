@@ -19,7 +19,7 @@ from pare.data.task import Kind
 from pare.errors import RequestError
 from pare.layout import SweepDir
 from pare.reporting import comparison, leaderboard, schema, tables
-from pare.reporting.leaderboard import Entry
+from pare.reporting.entries import Entry, build
 from pare.search import command
 from pare.search.output import directory
 from pare.search.request import PYTHON, Request, parse
@@ -58,7 +58,7 @@ class SweepResult:
     def leaderboard(self) -> list[Entry]:
         """The methods and baselines, best test metric first; methods that were not tested, for want of time, last."""
         directory.adopt_tasks(self.path)  # the next sweep of this process may have had another task of that name
-        return [row for row in leaderboard.build(self.path) if row.task == self.task]
+        return [row for row in build(self.path) if row.task == self.task]
 
     @cached_property
     def trials(self) -> list[tables.Row]:

@@ -10,7 +10,7 @@ from typing import NoReturn
 from pare import bucket
 from pare.errors import RequestError
 from pare.layout import TENSORBOARD
-from pare.reporting import board
+from pare.reporting.tensorboard import board
 from pare.search.output import directory
 
 _HELP = """Usage: pare tensorboard OUT [OPTIONS OF TENSORBOARD]

@@ -18,7 +18,7 @@ from pare import files, tasks
 from pare.data.task import Task
 from pare.layout import SweepDir
 from pare.reporting import charts, comparison, leaderboard, schema, tables
-from pare.reporting.leaderboard import Entry
+from pare.reporting.entries import Entry, build, labels_of
 from pare.reporting.records import PROVENANCE, describe
 
 NAME = "report.html"
@@ -61,7 +61,7 @@ def render(out: Path, context: Context) -> str:
     """Render the page of the sweep in `out`."""
     trials, confirm = (tables.load(out, name).to_pylist() for name in (schema.TRIALS, schema.CONFIRM))
     curves = tables.load(out, schema.CURVES).select(["task", "trial", "epoch", "val_metric"])
-    rows, said = leaderboard.build(out), comparison.conclusions(out)
+    rows, said = build(out), comparison.conclusions(out)
     drawn: dict[str, charts.Chart] = {}
     sections = []
     for name in dict.fromkeys(row["task"] for row in trials + confirm):
@@ -75,7 +75,7 @@ def render(out: Path, context: Context) -> str:
             "task": task,
             "metric": describe(task.metric),
             "provenance": {row["provenance"]: PROVENANCE[row["provenance"]] for row in own + runs},
-            "labels": next((leaderboard.labels_of(row) for row in own + runs), None),
+            "labels": next((labels_of(row) for row in own + runs), None),
             "conclusions": said[name],
             "leaderboard": [_columns(leaderboard.texts(row)) for row in rows if row.task == name],
             "published": [p for p in task.published if not p.metric],

@@ -25,7 +25,7 @@ def execute(
     written = tables.Tables(out)  # merges the parts that a killed driver left, even if no job is left
     if sweep.finished:
         return
-    from pare.reporting.tensorboard import TensorBoard
+    from pare.reporting.tensorboard.writer import TensorBoard
     from pare.search.page import PageWriter
 
     board = TensorBoard(out, {plan.task: plan.study.space.domains() for plan in plans})

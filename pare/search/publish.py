@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 
 from pare.layout import RUNNING, SweepDir
-from pare.reporting import best_model, board, comparison, leaderboard
+from pare.reporting import best_model, comparison, leaderboard
+from pare.reporting.tensorboard import board
 from pare.search.resolve import ResolvedSweep
 
 if TYPE_CHECKING:

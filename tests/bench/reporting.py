@@ -37,7 +37,7 @@ from pare.data import store
 from pare.reporting import images, report
 from pare.reporting.report import Context
 from pare.reporting.tables import Tables
-from pare.reporting.tensorboard import TensorBoard
+from pare.reporting.tensorboard.writer import TensorBoard
 from pare.search.output.bucket_sync import BucketSync
 from pare.training.loop import train
 from pare.training.snapshots import Inspector

@@ -30,7 +30,7 @@ from pare.config import Run
 from pare.reporting.records import Record
 from pare.reporting.scalars import FIGURES
 from pare.reporting.tables import Tables
-from pare.reporting.tensorboard import TensorBoard
+from pare.reporting.tensorboard.writer import TensorBoard
 from pare.search.budget import Budget
 from pare.search.page import PageWriter
 from pare.search.plans import TaskPlan

@@ -26,7 +26,7 @@ from pare.data import store
 from pare.data.provider import DataProvider
 from pare.errors import Stopped
 from pare.reporting.tables import Tables
-from pare.reporting.tensorboard import TensorBoard
+from pare.reporting.tensorboard.writer import TensorBoard
 from pare.search import tune
 from pare.search.budget import Budget
 from pare.search.cluster import connection

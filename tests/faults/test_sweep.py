@@ -11,7 +11,7 @@ from optuna.exceptions import StorageInternalError
 from ray.cluster_utils import Cluster
 
 from pare.reporting import read, tables
-from pare.reporting.tensorboard import TensorBoard
+from pare.reporting.tensorboard.writer import TensorBoard
 from pare.search import command
 from pare.search.study.study import Study
 from sweeps import nas360

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from pare.errors import RequestError
-from pare.reporting import board
-from pare.reporting.tensorboard import TensorBoard
+from pare.reporting.tensorboard import board
+from pare.reporting.tensorboard.writer import TensorBoard
 from tests.reporting.board import Board
 from tests.reporting.fakes import DOMAINS, record, run
 

@@ -15,7 +15,7 @@ from pare import tasks
 from pare.data.baselines import Score
 from pare.reporting import baselines, leaderboard, report, tables
 from pare.reporting.report import Context, Importance
-from pare.reporting.tensorboard import TensorBoard
+from pare.reporting.tensorboard.writer import TensorBoard
 from tests.reporting.board import board
 from tests.reporting.fakes import DOMAINS, many, sweep
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from pare import tasks
-from pare.reporting.images import draw
+from pare.reporting.tensorboard.images import draw
 from tests.reporting.fakes import arrays
 
 IMAGES = {"pictures/intermediate_modality", "pictures/gate", "pictures/predictions"}

@@ -8,7 +8,8 @@ from rich.console import Console
 from pare import tasks
 from pare.data.baselines import Score
 from pare.reporting import baselines, leaderboard, schema
-from pare.reporting.leaderboard import Entry, build, render, write
+from pare.reporting.entries import Entry, build
+from pare.reporting.leaderboard import render, write
 from pare.reporting.tables import Tables
 from tests.reporting.fakes import record, run
 

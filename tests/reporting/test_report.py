@@ -10,6 +10,7 @@ from pare import tasks
 from pare.data.baselines import Score
 from pare.errors import DataError
 from pare.reporting import baselines, comparison, leaderboard, report, tables
+from pare.reporting.entries import Entry
 from pare.reporting.report import Context, Importance, render, write
 from pare.reporting.tables import Tables, read
 from tests.reporting.fakes import figures, many, record, run, sweep
@@ -64,7 +65,7 @@ def test_charts_hold_the_figures_of_the_tables(page, task):
 def test_the_leaderboard_is_that_of_its_own_file(page):
     out, html = page
     for row in tables.read_rows(out / "leaderboard.parquet"):
-        texts = report._columns(leaderboard.texts(leaderboard.Entry(**row)))
+        texts = report._columns(leaderboard.texts(Entry(**row)))
         assert {"method", "test ± spread (n)", "validation", "published", "comparable"} <= set(texts)
         assert " ".join(texts.values()) in words(html)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pare.reporting.images import Picture
-from pare.reporting.tensorboard import TensorBoard
+from pare.reporting.tensorboard.images import Picture
+from pare.reporting.tensorboard.writer import TensorBoard
 from tests.reporting.board import Board, board
 from tests.reporting.fakes import DOMAINS, arrays, figures, record, run
 
@@ -217,8 +217,10 @@ def test_an_end_of_an_earlier_version_is_taken_back_too(tmp_path):
 
 
 def test_a_bounded_number_of_runs_has_pictures_the_best_among_them(tmp_path, monkeypatch):
-    monkeypatch.setattr("pare.reporting.images.draw", lambda *_: {"pictures/gate": Picture(b"PNG", 1, 1, "")})
-    monkeypatch.setattr("pare.reporting.tensorboard._LATER", 0.0)
+    monkeypatch.setattr(
+        "pare.reporting.tensorboard.images.draw", lambda *_: {"pictures/gate": Picture(b"PNG", 1, 1, "")}
+    )
+    monkeypatch.setattr("pare.reporting.tensorboard.writer._LATER", 0.0)
     writer, objective = TensorBoard(tmp_path, DOMAINS), {20: 0.4, 50: 0.45, 70: 0.3}
     for number in range(90):
         one = record(f"pare-{number:04d}")

@@ -17,10 +17,10 @@ from pare import files
 from pare.data.tabular import Columns, Encoder
 from pare.data.task import Kind
 from pare.errors import RequestError
-from pare.tasks.own import baselines, metrics, readers, summary, targets
+from pare.tasks.own import baselines, metrics, readers, settings, summary, targets
 from pare.tasks.own.samples import Samples
 from pare.tasks.own.splits import divide
-from pare.tasks.own.task import FILE, TOKENS, ArrayLayout, ChannelAxis, OwnTask, Specification, arranged, point_at
+from pare.tasks.own.task import FILE, ArrayLayout, ChannelAxis, OwnTask, Specification, arranged, point_at
 
 _MOST_FEATURES = 10_000
 """Largest number of columns of a table, including one-hot ones; more would make the file too large."""
@@ -89,7 +89,7 @@ def settle(
     x, columns = _inputs(path, given, training, what, layout, last, gaps)
     shape = x.shape[1:]
     if len(shape) == 2:
-        patch = -(-shape[1] // TOKENS)
+        patch = settings.patch(shape[1])
         shape = (shape[0], -(-shape[1] // patch) * patch)
     name_of_metric = metric or metrics.DEFAULT[what]
     if name_of_metric not in metrics.FITTING[what]:

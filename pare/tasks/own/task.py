@@ -24,7 +24,7 @@ from pare.data.task import SPLITS, Baseline, Kind, ProgressCallback, Raw, Recipe
 from pare.errors import DataError, RequestError
 from pare.losses import binary_cross_entropy, constants, cross_entropy, squared_error
 from pare.tasks import Definition
-from pare.tasks.own import baselines, metrics
+from pare.tasks.own import baselines, metrics, settings
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 ArrayLayout = Literal["sequence", "image"]
 ChannelAxis = Literal["first", "last"]
 FILE = "data.npz"
-TOKENS = 50
-"""Largest number of patches of a sequence."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,7 @@ class OwnTask(Task):
 
     def __init__(self, specification: Specification) -> None:
         own = self.specification = specification
-        settings = _settings(own)
+        presets = settings.short(own.train, own.shape, own.kind)
         vars(self).update(
             name=own.name,
             title=own.title or f"{own.name} (own data)",
@@ -98,8 +96,8 @@ class OwnTask(Task):
             files=(f"{own.data}/{FILE}" if own.data else FILE,),
             homepage="its script in sweeps/, which makes it",
             synthetic="simulated",
-            paper=settings["paper"],
-            laptop=settings["laptop"],
+            paper=presets["paper"],
+            laptop=presets["laptop"],
             recipes={},
         )
 
@@ -254,35 +252,3 @@ def _statistics(name: str, values: np.ndarray, by_feature: bool, scalar: bool = 
     deviation = values.std(axis=axes, dtype=np.float64, keepdims=True)
     mean, deviation = mean[0], np.where(deviation > 1e-6 * np.abs(mean), deviation, 1.0)[0]
     return {f"{name}_mean": mean.astype(np.float32), f"{name}_std": deviation.astype(np.float32)}
-
-
-def _settings(own: Specification) -> dict[str, dict[str, Any]]:
-    """Return short settings for AdamW; fewer samples get more epochs, so that the number of updates is similar."""
-    flat = len(own.shape) == 2
-    rates = ("embedder", "body", "gate", "heads")
-    common: dict[str, Any] = {
-        "epochs": int(np.clip(5000 // own.train, 4, 40)),
-        "curriculum.start": 0.5,
-        "curriculum.end": 0.0,
-        "optimizer.name": "adamw",
-        "optimizer.batch": 32,
-        "optimizer.weight_decay": 0.01,
-        "optimizer.warmup": 0.1,
-    }
-    if flat:
-        common["patch"] = -(-own.shape[1] // TOKENS)
-    image = "fractal-masks" if own.kind == "dense" else "fractals"
-    large, small = (
-        ("FacebookAI/roberta-base", "roberta-mini")
-        if flat
-        else (
-            "microsoft/swin-base-patch4-window7-224-in22k",
-            "swin-mini",
-        )
-    )
-    paper = common | {f"optimizer.lr.{of}": 1e-4 for of in rates}
-    laptop = {f"optimizer.lr.{of}": 1e-3 for of in rates}
-    return {
-        "paper": paper | {"body": large, "source": "text" if flat else image},
-        "laptop": laptop | {"body": small, "source": "signals" if flat else image},
-    }

@@ -9,9 +9,8 @@ nothing there.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,8 +18,8 @@ from pare.data import checks
 from pare.data.task import Baseline, ProgressCallback, Published, Raw, Recipe, Split, Task
 from pare.errors import DataError
 from pare.losses import cross_entropy
+from pare.tasks.own import settings
 from pare.tasks.own.metrics import METRICS
-from pare.tasks.own.task import TOKENS
 from pare.tasks.ucr import baselines, readers
 from pare.tasks.ucr.sets import HOMEPAGE, SeriesSet
 from pare.tasks.ucr.sets import named as set_named
@@ -34,14 +33,15 @@ class SeriesTask(Task):
 
     def __init__(self, of: SeriesSet) -> None:
         self.of = of
-        patch = -(-of.length // TOKENS)
-        settings = _settings(round((1 - _SHARE) * of.train), patch)
+        patch = settings.patch(of.length)
+        shape = (1, -(-of.length // patch) * patch)
+        presets = settings.short(round((1 - _SHARE) * of.train), shape, "classification")
         vars(self).update(
             name=of.name,
             title=f"{of.title} (UCR archive)",
             kind="classification",
             version=1,
-            shape=(1, -(-of.length // patch) * patch),
+            shape=shape,
             output_shape=(of.classes,),
             metric=checks.ERROR,
             extra_metrics=(METRICS["macro-f1"],),
@@ -52,8 +52,8 @@ class SeriesTask(Task):
             recipes={},
             # Ends of different lengths were filled with noise there, which cannot be had again.
             published=() if of.varies else (Published(baselines.OFFICIAL, of.error, _SOURCE, verified=True),),
-            paper=settings["paper"],
-            laptop=settings["laptop"],
+            paper=presets["paper"],
+            laptop=presets["laptop"],
         )
 
     def write_synthetic(self, folder: Path, recipe: Recipe, progress: ProgressCallback) -> None:  # noqa: ARG002
@@ -129,24 +129,3 @@ def named(name: str) -> SeriesTask:
         RequestError: the archive has no such set.
     """
     return SeriesTask(set_named(name))
-
-
-def _settings(train: int, patch: int) -> dict[str, Mapping[str, Any]]:
-    """Return short settings for AdamW; fewer series get more epochs, so that the number of updates is similar."""
-    rates = ("embedder", "body", "gate", "heads")
-    common: dict[str, Any] = {
-        "epochs": int(np.clip(5000 // train, 4, 40)),
-        "patch": patch,
-        "curriculum.start": 0.5,
-        "curriculum.end": 0.0,
-        "optimizer.name": "adamw",
-        "optimizer.batch": 32,
-        "optimizer.weight_decay": 0.01,
-        "optimizer.warmup": 0.1,
-    }
-    paper = common | {f"optimizer.lr.{of}": 1e-4 for of in rates}
-    laptop = {f"optimizer.lr.{of}": 1e-3 for of in rates}
-    return {
-        "paper": paper | {"body": "FacebookAI/roberta-base", "source": "text"},
-        "laptop": laptop | {"body": "roberta-mini", "source": "signals"},
-    }

@@ -7,7 +7,7 @@ from pare.bucket import Folder
 from pare.config import Run
 from pare.reporting import read
 from pare.reporting.tables import Tables
-from pare.reporting.tensorboard import TensorBoard
+from pare.reporting.tensorboard.writer import TensorBoard
 from pare.search.output import lease
 from pare.search.study import space
 from pare.search.study.journal import StudyJournal

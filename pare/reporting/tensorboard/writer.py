@@ -35,11 +35,11 @@ from tensorboard.util.tensor_util import make_tensor_proto
 from pare.config import MethodName
 from pare.data.task import Task
 from pare.layout import SweepDir
-from pare.reporting import event_files
-from pare.reporting import images as pictures
-from pare.reporting.images import Picture
 from pare.reporting.records import Domain, Record, describe
 from pare.reporting.scalars import FIGURES, PICTURES, TEST, Figure
+from pare.reporting.tensorboard import event_files
+from pare.reporting.tensorboard import images as pictures
+from pare.reporting.tensorboard.images import Picture
 
 SHOWN = ("objective", "epoch", "val_metric", "val_loss", "loss", "samples_per_second")
 """Figures that are metrics of the HParams tab."""
