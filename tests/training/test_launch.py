@@ -113,15 +113,23 @@ def test_a_run_out_of_memory_says_what_it_asked_for_and_what_there_was():
     assert "\n" not in str(error.value)
 
 
-ADVICE = "\nCUDA kernel errors might be asynchronously reported\nCompile with `TORCH_USE_CUDA_DSA` to enable assertions."
+ADVICE = (
+    "\nCUDA kernel errors might be asynchronously reported\nCompile with `TORCH_USE_CUDA_DSA` to enable assertions."
+)
 
 
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (torch.AcceleratorError("CUDA error: out of memory" + ADVICE), "OutOfMemoryError: CUDA error: out of memory: give"),
+        (
+            torch.AcceleratorError("CUDA error: out of memory" + ADVICE),
+            "OutOfMemoryError: CUDA error: out of memory: give",
+        ),
         (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"), "OutOfMemoryError: CUDA"),
-        (torch.AcceleratorError("CUDA error: device-side assert" + ADVICE), "AcceleratorError: CUDA error: device-side"),
+        (
+            torch.AcceleratorError("CUDA error: device-side assert" + ADVICE),
+            "AcceleratorError: CUDA error: device-side",
+        ),
         (ValueError("while reading:\nrow 7 is empty"), "ValueError: row 7 is empty"),
     ],
 )
