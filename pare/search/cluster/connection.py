@@ -31,6 +31,9 @@ ENVIRONMENT = {
 _LOOK = 10.0
 """Seconds between two polls of the cluster's nodes."""
 
+_SMALL = 0.25
+"""GPUs of a trial of the package's bodies, of which one leaves most of a card idle."""
+
 
 @dataclass(frozen=True)
 class Slots:
@@ -135,7 +138,7 @@ def slots(request: Request, nodes: Sequence[Mapping[str, float]]) -> Slots:
     """
     cpus, gpus = (sum(node.get(name, 0.0) for node in nodes) for name in ("CPU", "GPU"))
     count = request.workers_per_trial
-    wanted = request.gpus_per_trial if request.gpus_per_trial is not None else float(count if gpus else 0)
+    wanted = request.gpus_per_trial if request.gpus_per_trial is not None else _share(request) * bool(gpus)
     if wanted > gpus:
         raise RequestError(f"--gpus-per-trial is {wanted:g}: the cluster has {gpus:g} GPUs; give at most that")
     share = wanted / count
@@ -152,6 +155,12 @@ def slots(request: Request, nodes: Sequence[Mapping[str, float]]) -> Slots:
     most = int(cpus // (concurrent * count))
     each = next((each for each in range(most, 1, -1) if holds(nodes, each, share) >= concurrent * count), 1)
     return Slots(Workers(count, float(each), share), concurrent)
+
+
+def _share(request: Request) -> float:
+    """Return the GPUs that a trial gets if the request does not say."""
+    small = request.preset == "laptop" and request.body is None and request.workers_per_trial == 1
+    return _SMALL if small else float(request.workers_per_trial)
 
 
 def holds(nodes: Sequence[Mapping[str, float]], cpus: int, gpus: float) -> float:
