@@ -94,8 +94,8 @@ class Request:
     """Seeds of the final confirmation. [default: the preset's]"""
 
     gpus_per_trial: Annotated[float | None, Parameter(show_default=False)] = None
-    """GPUs of a trial; may be a fraction. [default: where Ray sees a GPU 1, a quarter with --preset laptop, whose bodies
-    are small; else 0]"""
+    """GPUs of a trial; may be a fraction. [default: where Ray sees a GPU 1, a quarter with --preset laptop, of small
+    bodies; else 0]"""
 
     workers_per_trial: int = 1
     """Workers of a trial; more than 1 use a Ray Train worker group."""
