@@ -9,9 +9,11 @@ from PIL import Image
 from pare.config import Run
 from pare.data.task import Split
 from tests.bench.study import __main__ as study
-from tests.bench.study import data, figures, table
+from tests.bench.study import figures, plan, samples, table
+from tests.bench.study import settings as study_settings
 from tests.bench.study.arms import ARMS, BASELINE, REFERENCE
-from tests.bench.study.data import SETTINGS, settings
+from tests.bench.study.settings import SETTINGS, settings
+from tests.bench.study.worker import run_of
 
 RUN = Run(task="ecg", data="d", body="b", source="s", source_data="sd")
 
@@ -35,7 +37,7 @@ def test_every_task_has_settings_of_a_run(name):
 
 
 def test_a_stage_is_seed_by_seed_and_leaves_out_what_changes_nothing():
-    jobs = study.parse_stage("ecg,digits/nft,nft+stem,nft+decay/100-101")
+    jobs = plan.parse_stage("ecg,digits/nft,nft+stem,nft+decay/100-101")
     assert [(job.task, job.arm, job.seed) for job in jobs[:4]] == [
         ("ecg", "nft", 100),
         ("ecg", "nft+decay", 100),
@@ -45,15 +47,54 @@ def test_a_stage_is_seed_by_seed_and_leaves_out_what_changes_nothing():
     assert len(jobs) == 8
     for wrong in ("ecg/nft", "ecg/nothing/1-2", "moon/nft/1"):
         with pytest.raises(SystemExit):
-            study.parse_stage(wrong)
+            plan.parse_stage(wrong)
 
 
-def test_equal_time_is_measured_on_the_cores():
+def test_equal_time_is_measured_on_the_kind_of_device_and_on_the_same_seeds():
     own = settings("ecg")["epochs"]
-    assert study.equal_time_epochs("ecg", []) == 2 * own
-    lines = [line("nft", 1, 0.1, seconds=10), line(REFERENCE, 1, 0.1, seconds=17)]
-    lines += [line("nft", 2, 0.1, seconds=1, device="cuda"), line(REFERENCE, 2, 0.1, seconds=5, device="cuda")]
-    assert study.equal_time_epochs("ecg", lines) == round(own * 1.7)
+    assert plan.equal_time_epochs("ecg", []) == 2 * own
+    lines = [line("nft", 1, 0.1, seconds=10), line(REFERENCE, 1, 0.1, seconds=17), line("nft", 3, 0.1, seconds=99)]
+    lines += [line("nft", 2, 0.1, seconds=2, device="cuda"), line(REFERENCE, 2, 0.1, seconds=5, device="cuda")]
+    assert plan.equal_time_epochs("ecg", lines) == round(own * 1.7)
+    assert plan.equal_time_epochs("ecg", lines, "cuda") == round(own * 2.5)
+
+
+def carry_out(searches, seconds):
+    """What a plan of searches does with one process after another, in which a trial's validation is its number."""
+    lines, jobs = [], []
+    while (job := searches.next(lines, [], "cpu")) is not None:
+        jobs.append(job)
+        lines.append({**vars(job), "wall": seconds[job.arm], "val": abs(job.trial - 1), "val_curve": [0.0]})
+    return lines, jobs
+
+
+def test_every_method_searches_for_as_many_seconds_and_its_best_meets_the_fresh_seeds():
+    seconds = {"nft": 10.0, "pare": 19.0, "fpt": 5.0, "orca": 70.0}
+    searches = plan.Searches(["digits@60", "ecg@60"], [*seconds], runs=4, search_seed=300, seeds=range(400, 402))
+    lines, jobs = carry_out(searches, seconds)
+    trials = {arm: sum(job.arm == arm and not job.final for job in jobs if job.task == "ecg@60") for arm in seconds}
+    assert trials == {"nft": 4, "pare": 2, "fpt": 8, "orca": 1}
+    final = [(job.arm, job.seed, job.trial) for job in jobs if job.final and job.task == "ecg@60"]
+    assert sorted(final) == sorted((arm, seed, 0 if arm == "orca" else 1) for arm in seconds for seed in (400, 401))
+    assert [job.task for job in jobs] == sorted((job.task for job in jobs), key=["digits@60", "ecg@60"].index)
+    assert {job.seed for job in jobs if not job.final} == {300}
+    assert searches.next(lines[:-1], [], "cpu") == jobs[-1]
+    assert searches.next(lines[:-1], jobs[-1:], "cpu") is None
+    failing = [{**lines[0], "error": "TrainingError: the loss became nan", "refused": True}]
+    assert searches.next(failing, [], "cpu").arm != lines[0]["arm"]
+    searches.again(jobs[-1])
+    assert searches.next(lines[:-1], [], "cpu") == jobs[-1]
+    searches.again(jobs[-1])
+    assert searches.next(lines[:-1], [], "cpu") is None
+
+
+def test_a_search_begins_with_the_priors_of_the_package():
+    first, second, third = (run_of(plan.Job("ecg@60", "pare", 300, trial=trial, final=False)) for trial in range(3))
+    assert first.curriculum.start == pytest.approx(settings("ecg")["curriculum.start"])
+    assert (second.curriculum.family, second.mix_weight) == ("constant", 1.0)
+    assert (third.optimizer.lr.body, third.curriculum.start) != (first.optimizer.lr.body, first.curriculum.start)
+    assert first.epochs == third.epochs == settings("ecg@60")["epochs"]
+    assert third == run_of(plan.Job("ecg@60", "pare", 300, trial=2, final=False))
 
 
 def test_a_paired_difference_has_students_interval():
@@ -100,11 +141,11 @@ def test_the_map_has_a_line_a_task_over_its_budgets(tmp_path):
 
 def test_a_budget_of_labels_keeps_every_class_and_the_number_of_updates():
     x, y = np.zeros((300, 1, 8), np.float32), np.array([0] * 280 + [1] * 19 + [2])
-    rows = data._draw(Split(x, y, np.zeros(300)), 40, np.random.default_rng(3), dense=False)
+    rows = samples.draw(Split(x, y, np.zeros(300)), 40, np.random.default_rng(3), dense=False)
     assert len(rows) == 40
     assert list(rows) == sorted(set(rows))
     assert set(y[rows]) == {0, 1, 2}
     for labels in (60, 240, 960):
         own = settings(f"crop@{labels}")
         updates = own["epochs"] * -(-labels // own["optimizer.batch"])
-        assert 0.75 * data.UPDATES <= updates <= 1.25 * data.UPDATES
+        assert 0.75 * study_settings.UPDATES <= updates <= 1.25 * study_settings.UPDATES

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pare.config import MethodName
+from pare.method.catalogue import METHODS
 
 
 @dataclass(frozen=True)
@@ -19,11 +20,13 @@ class Arm:
     """Whether it trains as long as the reference arm takes, in more epochs, instead of as many epochs."""
     shuffled_source: bool = False
     """Whether the source's labels are dealt out anew, so that they teach nothing."""
+    baseline: str = ""
+    """The task's baseline of this name, fitted on the same samples, instead of a run."""
 
     @property
     def mixes(self) -> bool:
         """Whether its steps have a mixed pass, which takes about as long as the target's own."""
-        return self.method != "nft"
+        return METHODS[self.method].mixes and not self.baseline
 
 
 _HALF = {"curriculum.family": "constant", "curriculum.start": 0.5, "curriculum.end": 0.5, "mix_weight": 1.0}
@@ -62,6 +65,12 @@ ARMS: Mapping[str, Arm] = {
     "pare+gate": Arm("pare", _NOISY_ZERO),
     "half-random+heads": Arm("pare-random", {**_HALF, "init.heads": 0.0}),
     "half-random+source-head": Arm("pare-random", {**_HALF, "source_head.steps": 200}),
+    "scratch": Arm("scratch"),
+    "fpt": Arm("fpt"),
+    "orca": Arm("orca"),
+    "1-nn": Arm("nft", baseline="1-NN"),
+    "minirocket": Arm("nft", baseline="MiniRocket + ridge"),
+    "logistic": Arm("nft", baseline="logistic regression"),
 }
 
 BASELINE: Mapping[str, str] = {

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from tests.bench.study.arms import ARMS, REFERENCE
-from tests.bench.study.data import SETTINGS, budget, provenance
+from tests.bench.study.settings import SETTINGS, budget, provenance
 from tests.bench.study.table import Difference, Line, finished, paired
 
 RIVALS = {"nft-equal-time": "nft for as many seconds", "half-cutmix": "cutmix"}

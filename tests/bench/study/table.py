@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from tests.bench.study.arms import ARMS, BASELINE, EQUAL_TIME
-from tests.bench.study.data import provenance
+from tests.bench.study.settings import provenance
 
 Line = Mapping[str, Any]
 
@@ -52,8 +52,9 @@ def paired(lines: Sequence[Line], task: str, arm: str, other: str, figure: str =
 
 
 def finished(lines: Sequence[Line]) -> list[Line]:
-    """The last line of every run that ended, by task, arm and seed."""
-    return list({(line["task"], line["arm"], line["seed"]): line for line in lines if "error" not in line}.values())
+    """The last line of every scored run that ended, by task, arm and seed."""
+    ended = [line for line in lines if "error" not in line and line.get("final", True)]
+    return list({(line["task"], line["arm"], line["seed"]): line for line in ended}.values())
 
 
 def markdown(lines: Sequence[Line]) -> str:
