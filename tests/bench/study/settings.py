@@ -15,7 +15,7 @@ import numpy as np
 from pare import tasks
 from tests.bench.study.samples import Limit, as_prepared, labels_per_class, quarter_of_records
 
-UPDATES = 300
+UPDATES = 240
 """Updates of a run with a budget of labels, as far as whole epochs allow."""
 
 MOST_EPOCHS, LEAST_EPOCHS = 75, 5
