@@ -9,7 +9,7 @@ from PIL import Image
 from pare.config import Run
 from pare.data.task import Split
 from tests.bench.study import __main__ as study
-from tests.bench.study import figures, plan, samples, table
+from tests.bench.study import figures, plan, reality, samples, table
 from tests.bench.study import settings as study_settings
 from tests.bench.study.arms import ARMS, BASELINE, REFERENCE
 from tests.bench.study.settings import SETTINGS, settings
@@ -149,3 +149,16 @@ def test_a_budget_of_labels_keeps_every_class_and_the_number_of_updates():
         own = settings(f"crop@{labels}")
         updates = own["epochs"] * -(-labels // own["optimizer.batch"])
         assert 0.75 * study_settings.UPDATES <= updates <= 1.25 * study_settings.UPDATES
+
+
+def test_reality_shows_each_method_beside_nft_and_the_baselines():
+    lines = [
+        line(arm, seed, value + seed / 1000, task="elpv-dinov2@140", trial=1, final=True, labels=140)
+        for arm, value in (("nft", 0.4), ("pare", 0.3), ("logistic", 0.2))
+        for seed in (400, 401, 402)
+    ]
+    lines += [line("pare", 300, 0.1, task="elpv-dinov2@140", trial=k, final=False, wall=4.0) for k in range(3)]
+    shown = reality.markdown(lines)
+    assert "| elpv-dinov2, 140 labels (real, 1 - macro-F1, 99 scored) | 0.801 (3 seeds) | 0.701 (-0.1 ± " in shown
+    assert shown.count("**↓**") == 2
+    assert "| 3, no. 2, 12 s |" in shown
