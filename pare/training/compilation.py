@@ -1,14 +1,16 @@
 """Whether a run compiles the blocks of its body: where it is asked to, or is long enough to earn the wait back.
 
-Measured on one H200: Swin-B (87 million parameters), `nft`, bf16, batch 32. With compiled blocks the first step was
-done after 13.9 s, and a step took 21.9 ms instead of 24.3. So such a run must have 5,800 steps. Other batches and sizes
-of the body are assumed to gain in proportion, and to wait as long. Other kinds of bodies were not measured, nor were
-several workers, so only `Run.compile` compiles those.
+Measured on one H100: Swin-B (87 million parameters), `nft`, bf16, batch 128. With its deep stage compiled a step took
+72.7 ms instead of 82.0, and the first was done after 15.5 s; with every stage compiled 63.5 ms instead of 79.2, after
+48.2 s (6.4 s once the compiler's cache on the disk had them). So such a run must have 1,700 and 5,000 steps. Other
+batches and sizes of the body are assumed to gain in proportion, and to wait as long. Other kinds of bodies were not
+measured, nor were several workers, so only `Run.compile` compiles those.
 """
 
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 from pare.config import Run
 from pare.method.bodies.base import Body
@@ -17,24 +19,37 @@ from pare.training.distributed import DistributedContext
 
 _log = logging.getLogger(__name__)
 
-WAIT = 13.9
-"""Seconds until the first step with compiled blocks is done."""
 
-GAIN = (24.3e-3 - 21.9e-3) / (32 * 87e6)
-"""Seconds that a step gains, per sample and parameter of the body."""
+class Choice(NamedTuple):
+    """What is compiled, and what that was measured to bring."""
+
+    every: bool
+    """Whether every stage is, or the deep ones."""
+    wait: float
+    """Seconds until the first step is done."""
+    gain: float
+    """Seconds that a step gains, per sample and parameter of the body."""
+
+    def saved(self, work: float) -> float:
+        """Return the seconds that a run saves, of so many steps x samples x parameters."""
+        return work * self.gain - self.wait
 
 
-def pays(steps: int, batch: int, parameters: int) -> bool:
-    """Whether so many steps of `batch` samples through a body of so many parameters gain more than the wait."""
-    return steps * batch * parameters * GAIN > WAIT
+_SAMPLES = 128 * 87e6
+CHOICES = (
+    Choice(every=False, wait=15.5, gain=(81.95e-3 - 72.74e-3) / _SAMPLES),
+    Choice(every=True, wait=48.2, gain=(79.24e-3 - 63.48e-3) / _SAMPLES),
+)
 
 
 def compile_blocks(body: Body, run: Run, steps: int, world: DistributedContext) -> bool:
     """Compile the blocks of a body for a run of `steps` steps, if it is asked for or pays; return whether it did."""
     alone = world.device.type == "cuda" and world.size == 1 and isinstance(body, SwinBody)
     size = sum(parameter.numel() for parameter in body.parameters())
-    wanted = run.compile or (run.compile_long and alone and pays(steps, run.optimizer.batch, size))
-    done = wanted and body.compile_blocks()
+    work = steps * run.optimizer.batch * size
+    best = max(CHOICES, key=lambda choice: choice.saved(work))
+    wanted = run.compile or (run.compile_long and alone and best.saved(work) > 0)
+    done = wanted and body.compile_blocks(best.every)
     if run.compile and not done:
         _log.warning(
             "the blocks of this body are not compiled: it cannot be (docs/bodies.md), or not with tuning.drop_path"

@@ -15,7 +15,6 @@ import torch.multiprocessing as mp
 from pare.config import MethodName, Run
 from pare.method import blocks
 from pare.method import body as bodies
-from pare.method.bodies import windows
 from pare.method.predictor import ClassPredictor
 from pare.search.cluster import connection
 from pare.training import graphs, passes
@@ -107,8 +106,7 @@ def test_a_step_that_waits_for_the_device_goes_on_without_graphs(make_run, root,
 
 @gpu
 @pytest.mark.parametrize("body", ["roberta-mini", "swin-mini"])
-def test_compiled_blocks_compute_what_the_blocks_do(body, monkeypatch, caplog):
-    monkeypatch.setattr(windows, "_SHALLOW", 0)
+def test_compiled_blocks_compute_what_the_blocks_do(body, caplog):
     plain = bodies.load(body).cuda().train()
     compiled = copy.deepcopy(plain)
     assert compiled.compile_blocks()

@@ -84,8 +84,11 @@ class Body(nn.Module, ABC):
         """Return norms that run in half precision under autocast, weights included."""
         return []
 
-    def compile_blocks(self) -> bool:
-        """Train with compiled blocks from now on; returns whether that is possible."""
+    def compile_blocks(self, every: bool = True) -> bool:  # noqa: ARG002
+        """Train with compiled blocks from now on, every one or those of which there are many of a kind.
+
+        Returns whether that is possible.
+        """
         return False
 
     def cut(self, layers: int) -> None:

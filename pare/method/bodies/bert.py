@@ -49,7 +49,7 @@ class BertBody(SequenceBody):
         """Row of the table of positions that the first token has."""
         return 0
 
-    def compile_blocks(self) -> bool:
+    def compile_blocks(self, every: bool = True) -> bool:  # noqa: ARG002 - they are all of one kind
         self.block = compiled(block)
         return True
 

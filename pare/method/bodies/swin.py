@@ -44,16 +44,15 @@ class SwinBody(ImageBody):
         return [part for stage in self.encoder.layers for part in (*stage.blocks, stage.downsample) if part is not None]
 
     def half_norms(self) -> list[nn.Module]:
-        """Return all norms after the first stage."""
+        """Return all norms of the stages."""
         if self.windowed is None:
             return []
-        _, *later = self.encoder.layers
-        return [part for stage in later for part in stage.modules() if isinstance(part, nn.LayerNorm)]
+        return [part for part in self.encoder.layers.modules() if isinstance(part, nn.LayerNorm)]
 
-    def compile_blocks(self) -> bool:
+    def compile_blocks(self, every: bool = True) -> bool:
         if self.windowed is None or self.config.drop_path_rate:
             return False
-        self.windowed.block = compiled(windows.block)
+        self.windowed.block, self.windowed.every = compiled(windows.block), every
         return True
 
     def cut(self, layers: int) -> None:

@@ -21,7 +21,7 @@ _ALIGNED = 8
 """Multiple to which rows of a bias are padded: a GPU's fused attention would copy unaligned ones."""
 
 _SHALLOW = 2
-"""Largest number of blocks of a stage that is not compiled."""
+"""Largest number of blocks of a stage that is compiled only where every stage is."""
 
 _FORBIDDEN = -100.0
 """Mask value added to the attention score of tokens that only the shift made neighbours, as released."""
@@ -93,7 +93,7 @@ class SwinEncoder(nn.Module):
         self.enter, self.leave = (Permutation(_window_order(grid, window)) for grid in (grids[0], grids[-1]))
         self.merges = nn.ModuleList(Permutation(_merge_order(grid, window)) for grid in grids[:-1])
         self.window = window
-        self.block = block
+        self.block, self.every = block, False
         self.register_buffer("pairs", _pairs(window), persistent=False)
 
     @classmethod
@@ -107,13 +107,13 @@ class SwinEncoder(nn.Module):
 
     def forward(self, encoder: Any, tokens_BND: Tensor) -> Tensor:
         """Turn tokens of the patch grid into features of the last stage, before the final norm."""
-        biases = iter(self._biases(encoder, working_type(tokens_BND)))
-        merges = iter(self.merges)
+        dtype = working_type(tokens_BND)
+        biases, merges = iter(self._biases(encoder, dtype)), iter(self.merges)
         shift: Any
-        tokens_BND = self.enter(tokens_BND)
+        tokens_BND = self.enter(tokens_BND.to(dtype))
         for stage, shift in zip(encoder.layers, self.shifts, strict=True):
-            # Every stage has other shapes and compiles anew, which pays off only for deep stages.
-            run = self.block if self.training and len(stage.blocks) > _SHALLOW else block
+            # Every stage has other shapes and compiles anew, which pays off soonest for deep stages.
+            run = self.block if self.training and (self.every or len(stage.blocks) > _SHALLOW) else block
             for layer in stage.blocks:
                 tokens_BND = run(layer, tokens_BND, shift if layer.shift_size else None, next(biases))
             if stage.downsample is not None:
