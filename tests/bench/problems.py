@@ -204,8 +204,11 @@ class Ready:
     def at_hand(self) -> Iterator[None]:
         """While it is open, runs copy the body from memory, and nobody takes pictures of them or saves them."""
 
-        def load(*_: Any, **__: Any) -> bodies.Body:
-            return copy.deepcopy(self.body)
+        def load(*_: Any, layers: int = 0, **__: Any) -> bodies.Body:
+            body = copy.deepcopy(self.body)
+            if layers:
+                body.cut(layers)
+            return body
 
         never = mock.patch.object(loop, "due", return_value=False)
         with mock.patch.object(bodies, "load", load), mock.patch.object(loop, "Saver"), never:
