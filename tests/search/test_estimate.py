@@ -17,8 +17,8 @@ from pare.training.workers import Workers
     [
         (9, 9, "none", 81),
         (9, 9, "median", 40.5),
-        (9, 9, "asha", 9 + 3 * 2 + 1 * 3 + 1 * 3),
-        (27, 9, "asha", 27 + 9 * 2 + 3 * 3 + 1 * 3),
+        (9, 9, "asha", 9 + 3 * 2 + 1 * 6),
+        (27, 9, "asha", 27 + 9 * 2 + 3 * 6),
         (27, 9, "hyperband", 27 + 9 * 2 + 3 * 6),
         (1, 10, "asha", 10),
         (9, 1, "hyperband", 9),

@@ -9,10 +9,11 @@ then from what the study sees.
 from __future__ import annotations
 
 import math
-from bisect import insort
+from bisect import bisect, insort
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import count
+from statistics import NormalDist
 
 import numpy as np
 import optuna
@@ -27,27 +28,24 @@ METHOD = "method"
 REDUCTION = 3
 """Reduction factor of successive halving: one trial in `REDUCTION` goes on to the next rung."""
 
-PROGRESS = (1 / 9, 1 / 3, 2 / 3)
+PROGRESS = (1 / 9, 1 / 3)
 """Progress of training at the rungs."""
 
-RECORDED: Sequence[float] = (0.4, 0.65, 0.7)
+RECORDED: Sequence[float] = (0.47, 0.69)
 """Rank correlation of the best validation metric at each rung with the test metric at the end, in the mean over the
-problems of `tests/bench/search.py` that settings were chosen on, after their first 33 configurations."""
+problems of `tests/bench/search.py` that settings were chosen on; 160 configurations of each."""
 
-WEIGHT = 10
+WEIGHT = 5
 """Number of trials that the recorded correlation weighs as much as."""
 
-BOUND = 0.6
+BOUND = 0.4
 """Least rank correlation at which a rung cuts."""
-
-WHOLE = 5
-"""About one trial in so many runs to its end whatever the rungs say, so that the study goes on measuring them."""
 
 _LATEST = 100
 """Number of whole trials, the latest, that the correlation is measured on."""
 
-_SCATTER = 2_654_435_761
-"""Knuth's multiplicative hash: 2³² divided by the golden ratio."""
+_MOST = 0.95
+"""Greatest correlation that a few trials can show."""
 
 
 class Halving(BasePruner):
@@ -82,14 +80,14 @@ class Halving(BasePruner):
             # One trial in three goes on; with fewer than three, only the best.
             among = max(len(values) // REDUCTION, 1)
             worse = value > values[among - 1] if minimize else value < values[-among]
-            if worse and self._may_cut(trial, rung, len(values)):
+            if worse and self._may_cut(trial, rung):
                 return True
         return False
 
     def ended(self, trial: FrozenTrial) -> None:
         """Note the end of a trial."""
 
-    def _may_cut(self, trial: FrozenTrial, rung: int, values: int) -> bool:  # noqa: ARG002
+    def _may_cut(self, trial: FrozenTrial, rung: int) -> bool:  # noqa: ARG002
         return True
 
     def _remembered(self, study: optuna.Study) -> dict[tuple[str, int, int], list[float]]:
@@ -102,11 +100,7 @@ class Halving(BasePruner):
 
 
 class MeasuredHalving(Halving):
-    """Successive halving at the rungs whose ranking carries to the end of training.
-
-    The first three trials at a rung, and about one in five of the others, go on whatever their values. The correlation
-    is measured on the latter alone: among those that were not cut it would look smaller than it is.
-    """
+    """Successive halving at the rungs whose ranking carries to the end of training."""
 
     def __init__(self, epochs: int) -> None:
         self._recorded = list(rungs(epochs).values())
@@ -115,36 +109,40 @@ class MeasuredHalving(Halving):
         """Number, value at a rung, and value at the end of whole trials, by method and rung."""
 
     def ended(self, trial: FrozenTrial) -> None:
-        if trial.state == TrialState.COMPLETE and trial.value is not None and is_exempt(trial):
-            for rung, value in enumerate(completed(trial)):
+        if trial.state == TrialState.COMPLETE and trial.value is not None:
+            for rung, value in enumerate(completed(trial)[: len(self._recorded)]):
                 ends = self._ends[trial.user_attrs[METHOD], rung]
                 insort(ends, (trial.number, value, trial.value))
                 del ends[:-_LATEST]
 
     def correlation(self, method: str, rung: int) -> float:
-        """Return the estimated rank correlation of a method's values at a rung with those at the end of training."""
+        """Return the estimated rank correlation of a method's values at a rung with those at the end of training.
+
+        Whole trials are those that the rungs let pass, among which the correlation looks smaller than it is.
+        Thorndike's formula (1949, case 2) corrects it by how much narrower their values at the rung are than those of
+        all trials, as normal scores; and the narrower they are, the less they weigh.
+        """
         known, ends = self._recorded[rung], self._ends[method, rung]
-        seen = max(len(ends) - 3, 0)  # degrees of freedom of Fisher's transformation
-        if not seen:
+        every = (self._values or {}).get((method, 0, rung), [])
+        if len(ends) <= 3 or not every:
             return known
         _, values, last = zip(*ends, strict=True)
-        measured = float(np.clip(np.nan_to_num(spearmanr(values, last).statistic), -0.95, 0.95))
+        scores = [NormalDist().inv_cdf((bisect(every, value) - 0.5) / len(every)) for value in values]
+        among = float(np.clip(np.nan_to_num(spearmanr(values, last).statistic), -_MOST, _MOST))
+        wider = max(1 / max(float(np.std(scores)), 0.01), 1.0)
+        measured = among * wider / math.hypot(1, among * math.sqrt(wider**2 - 1))
+        seen = (len(ends) - 3) / wider**2  # degrees of freedom of Fisher's transformation
+        measured = float(np.clip(measured, -_MOST, _MOST))
         return math.tanh((WEIGHT * math.atanh(known) + seen * math.atanh(measured)) / (WEIGHT + seen))
 
-    def _may_cut(self, trial: FrozenTrial, rung: int, values: int) -> bool:
-        few = values <= REDUCTION
-        return not few and not is_exempt(trial) and self.correlation(trial.user_attrs[METHOD], rung) >= BOUND
+    def _may_cut(self, trial: FrozenTrial, rung: int) -> bool:
+        return self.correlation(trial.user_attrs[METHOD], rung) >= BOUND
 
 
 def rungs(epochs: int) -> dict[int, float]:
     """Return the epochs of the rungs of trials that last `epochs`, each with its recorded correlation."""
     found = {math.ceil(progress * epochs): known for progress, known in zip(PROGRESS, RECORDED, strict=True)}
     return {epoch: known for epoch, known in found.items() if epoch < epochs}
-
-
-def is_exempt(trial: FrozenTrial) -> bool:
-    """Whether a trial runs to its end whatever its rungs say: the first, and about one in `WHOLE` of the others."""
-    return trial.number * _SCATTER % 2**32 < 2**32 // WHOLE
 
 
 def completed(trial: FrozenTrial) -> list[float]:

@@ -200,8 +200,7 @@ def test_a_verdict_is_not_asked_for_twice(make):
     run_out(study, value=lambda asked, epoch: 0.1 * asked.number + 1 / epoch)
     study = make(trials=13)
     trial = study.ask()
-    *before, rung = range(1, list(rungs(RUN.epochs))[1] + 1)
-    assert all(study.report(trial.number, epoch, 9.0) for epoch in before)
+    rung = next(iter(rungs(RUN.epochs)))
     assert study.report(trial.number, rung, 9.0) is False
     again = make(trials=13)
     assert again.ask().number == trial.number
