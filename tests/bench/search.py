@@ -29,10 +29,10 @@ from pare.errors import DataError
 from pare.search.finals import ENTRANTS, Entrant, Finals
 from pare.search.study.space import to_run
 from tests.bench import record
-from tests.bench.contestants import Ours, makers
 from tests.bench.problems import PROBLEMS
 from tests.bench.record import METHOD
-from tests.bench.surrogate import BOUND, Surrogate
+from tests.bench.replay.contestants import Ours, makers
+from tests.bench.replay.surrogate import BOUND, Surrogate
 
 BUDGET = 20
 """Whole trials that a search may cost, in epochs."""

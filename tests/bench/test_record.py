@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from pare.errors import DataError
+from pare.method import body
 from pare.search.study import space
-from tests.bench import fakes, problems, record
+from tests.bench import problems, record
+from tests.bench.replay import fakes
 
 
 def test_draws_are_the_priors_then_uniform_and_near_them_in_turn():
@@ -46,3 +48,11 @@ def test_damaged_recording_is_told_in_one_line(tmp_path):
     with pytest.raises(DataError, match=r"ecg\.parquet") as caught:
         record.load(tmp_path / "ecg.parquet")
     assert "\n" not in str(caught.value)
+
+
+def test_a_body_at_hand_keeps_its_first_layers_where_a_run_says_so():
+    ready = problems.Ready.__new__(problems.Ready)
+    ready.body = body.load("roberta-mini", pretrained=False)
+    with ready.at_hand():
+        assert len(body.load("roberta-mini", layers=1).layers) == 1
+    assert len(ready.body.layers) == 2

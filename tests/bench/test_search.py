@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from tests.bench import fakes, search
-from tests.bench.contestants import Ours, makers
+from tests.bench import search
+from tests.bench.replay import fakes
+from tests.bench.replay.contestants import Ours, makers
 from tests.bench.search import Course, Mark, replay
 
 EPOCHS = fakes.BASE.epochs

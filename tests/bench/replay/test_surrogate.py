@@ -5,10 +5,10 @@ import pytest
 from sklearn.ensemble import ExtraTreesRegressor
 
 from pare.errors import DataError
-from tests.bench import fakes
-from tests.bench import surrogate as module
 from tests.bench.record import METHOD
-from tests.bench.surrogate import Surrogate
+from tests.bench.replay import fakes
+from tests.bench.replay import surrogate as module
+from tests.bench.replay.surrogate import Surrogate
 
 
 @pytest.fixture(scope="module")

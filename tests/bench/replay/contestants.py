@@ -23,7 +23,7 @@ from optuna.samplers import GPSampler, RandomSampler, TPESampler
 
 from pare.search.study.study import Study
 from tests.bench.record import METHOD
-from tests.bench.surrogate import Surrogate
+from tests.bench.replay.surrogate import Surrogate
 
 Values = Mapping[str, Any]
 
