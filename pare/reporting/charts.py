@@ -17,9 +17,13 @@ Chart = dict[str, Any]
 COLOURS: Mapping[str, str] = {
     "pare": "#e8590c",
     "nft": "#228be6",
-    "orca": "#2f9e44",
-    "fpt": "#ae3ec9",
+    "cutmix": "#0ca678",
+    "orca": "#9c36b5",
+    "fpt": "#e64980",
     "scratch": "#868e96",
+    "pare-random": "#f59f00",
+    "mona": "#5f3dc4",
+    "nft-random-embedder": "#66d9e8",
 }
 _SYMBOLS = {"complete": "circle", "pruned": "x-thin-open", "failed": "triangle-down-open", "running": "circle-open"}
 _PER_METHOD = 3
@@ -55,10 +59,10 @@ def history(task: Task, trials: Sequence[Row]) -> Chart:
                 "text": [f"{row['trial']}: {row['state']}, {row['epochs']} epochs" for _, row in own],
                 "hovertemplate": "%{text}<br>%{y:.4g}<extra></extra>",
                 "marker": {
-                    "color": COLOURS.get(method),
+                    "color": COLOURS[method],
                     "size": 9,
                     "symbol": [_SYMBOLS[row["state"]] for _, row in own],
-                    "line": {"width": 2, "color": COLOURS.get(method)},
+                    "line": {"width": 2, "color": COLOURS[method]},
                 },
             }
         )
@@ -90,7 +94,7 @@ def curves(task: Task, trials: Sequence[Row], points: Sequence[Row]) -> Chart:
                     "name": row["trial"],
                     "x": [point["epoch"] for point in own],
                     "y": [point["val_metric"] for point in own],
-                    "line": {"color": COLOURS.get(method), "width": 2.5 - 0.6 * rank},
+                    "line": {"color": COLOURS[method], "width": 2.5 - 0.6 * rank},
                     "opacity": 1 - 0.25 * rank,
                     "hovertemplate": row["trial"] + "<br>epoch %{x}: %{y:.4g}<extra></extra>",
                 }
@@ -127,7 +131,7 @@ def confirmation(task: Task, runs: Sequence[Row]) -> Chart:
                 "hovertemplate": "%{text}: %{x:.4g}<extra></extra>",
             }
             values = [row["test"] for row in own]
-            colour = COLOURS.get(method)
+            colour = COLOURS[method]
             traces += [
                 {
                     "type": "scatter",

@@ -17,6 +17,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from pare import files, tasks
 from pare.data.task import Task
 from pare.layout import SweepDir
+from pare.method.catalogue import METHODS
 from pare.reporting import charts, comparison, leaderboard, schema, tables
 from pare.reporting.entries import Entry, build, labels_of
 from pare.reporting.records import PROVENANCE, describe
@@ -77,6 +78,7 @@ def render(out: Path, context: Context) -> str:
             "provenance": {row["provenance"]: PROVENANCE[row["provenance"]] for row in own + runs},
             "labels": next((labels_of(row) for row in own + runs), None),
             "conclusions": said[name],
+            "methods": {row["method"]: METHODS[row["method"]].title for row in own + runs},
             "leaderboard": [_columns(leaderboard.texts(row)) for row in rows if row.task == name],
             "published": [p for p in task.published if not p.metric],
             "differences": [(row, _verdict(row)) for row in rows if row.task == name and row.difference is not None],

@@ -1,15 +1,12 @@
 """TensorBoard's tabs over a finished sweep, and the report from disk, in a real browser."""
 
-import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from selenium.common.exceptions import WebDriverException
-from selenium.webdriver import Chrome, ChromeOptions
-from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.support.ui import WebDriverWait
+from selenium.webdriver import Chrome
 
 from pare import tasks
 from pare.data.baselines import Score
@@ -17,9 +14,9 @@ from pare.reporting import baselines, leaderboard, report, tables
 from pare.reporting.report import Context, Importance
 from pare.reporting.tensorboard.writer import TensorBoard
 from tests.reporting.board import board
+from tests.reporting.browser import BROWSER, DRIVER, PARALLEL, chrome, images, seen, wait
 from tests.reporting.fakes import DOMAINS, many, sweep
 
-BROWSER, DRIVER = (shutil.which(name) for name in ("chromium", "chromedriver"))
 TRIALS = ("pare-0000", "nft-0001", "pare-0002", "pare-0003")
 
 pytestmark = [
@@ -43,70 +40,18 @@ def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Chrome]:
-    options = ChromeOptions()
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-dev-shm-usage",
-        "--window-size=1400,1000",
-        "--enable-unsafe-swiftshader",  # TensorBoard draws its curves with WebGL
-    ):
-        options.add_argument(argument)
-    options.binary_location = str(BROWSER)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     try:
-        chrome = Chrome(options=options, service=Service(DRIVER))
+        page = chrome()
     except WebDriverException as error:
         pytest.skip(f"chromium does not start here: {str(error).strip().splitlines()[0]}")
-    with chrome:
-        yield chrome
+    with page:
+        yield page
 
 
 @pytest.fixture(scope="module")
 def address(out: Path) -> Iterator[str]:
     with board(out / "tb", pages=True) as answers:
         yield answers.address.removesuffix("/data/plugin")
-
-
-def seen(browser: Chrome) -> str:
-    """All text on the page, that inside shadow roots and frames of its own included."""
-    return browser.execute_script(
-        """
-        const texts = [];
-        (function walk(root) {
-          for (const node of root.childNodes) {
-            if (node.nodeType === Node.TEXT_NODE) texts.push(node.textContent.trim());
-            else if (!["SCRIPT", "STYLE", "TEMPLATE"].includes(node.nodeName)) {
-              if (node.shadowRoot) walk(node.shadowRoot);
-              if (node.nodeName === "IFRAME" && node.contentDocument) walk(node.contentDocument.body);
-              walk(node);
-            }
-          }
-        })(document.body);
-        return texts.filter(text => text).join(" ");
-        """
-    )
-
-
-def images(browser: Chrome) -> list[list[int]]:
-    """Sizes of the loaded images on the page, wherever they are."""
-    return browser.execute_script(
-        """
-        const sizes = [];
-        (function walk(root) {
-          for (const node of root.querySelectorAll("*")) {
-            if (node.nodeName === "IMG" && node.naturalWidth > 100) sizes.push([node.naturalWidth, node.naturalHeight]);
-            if (node.shadowRoot) walk(node.shadowRoot);
-            if (node.nodeName === "IFRAME" && node.contentDocument) walk(node.contentDocument);
-          }
-        })(document);
-        return sizes;
-        """
-    )
-
-
-def wait(browser: Chrome, condition: Callable[[Chrome], object]) -> None:
-    WebDriverWait(browser, 90, poll_frequency=0.5).until(condition)
 
 
 def test_hparams_lists_every_trial(browser, address):
@@ -122,19 +67,8 @@ def test_parallel_coordinates_draw_a_line_a_trial(browser, address):
     browser.get("about:blank")
     browser.get(f"{address}/#hparams")
     wait(browser, lambda page: "ecg/pare-0003" in seen(page))
-    found = """
-        let plot = null, tab = null;
-        (function walk(root) {
-          for (const node of root.querySelectorAll("*")) {
-            if (node.nodeName === "PAPER-TAB" && node.textContent.includes("PARALLEL")) tab = node;
-            if (node.nodeName === "TF-HPARAMS-PARALLEL-COORDS-PLOT") plot = node;
-            if (node.shadowRoot) walk(node.shadowRoot);
-            if (node.nodeName === "IFRAME" && node.contentDocument) walk(node.contentDocument);
-          }
-        })(document);
-    """
-    browser.execute_script(found + "tab.click();")
-    lines = found + 'return plot.shadowRoot.querySelectorAll("svg .foreground path").length'
+    browser.execute_script(PARALLEL + "tab.click();")
+    lines = PARALLEL + 'return plot.shadowRoot.querySelectorAll("svg .foreground path").length'
     wait(browser, lambda page: page.execute_script(lines) == 2 * len(TRIALS))
 
 

@@ -9,7 +9,9 @@ import pytest
 from pare import tasks
 from pare.data.baselines import Score
 from pare.errors import DataError
+from pare.method.catalogue import METHODS
 from pare.reporting import baselines, comparison, leaderboard, report, tables
+from pare.reporting.charts import COLOURS
 from pare.reporting.entries import Entry
 from pare.reporting.report import Context, Importance, render, write
 from pare.reporting.tables import Tables, read
@@ -68,6 +70,13 @@ def test_the_leaderboard_is_that_of_its_own_file(page):
         texts = report._columns(leaderboard.texts(Entry(**row)))
         assert {"method", "test ± spread (n)", "validation", "published", "comparable"} <= set(texts)
         assert " ".join(texts.values()) in words(html)
+
+
+def test_every_method_has_a_colour_of_its_own_and_is_explained(page):
+    _, html = page
+    assert set(COLOURS) == set(METHODS)
+    assert len(set(COLOURS.values())) == len(METHODS)
+    assert all(METHODS[name].title in html for name in ("pare", "nft"))
 
 
 def test_the_best_so_far_never_worsens_and_counts_complete_trials_only(page):

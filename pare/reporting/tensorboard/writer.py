@@ -44,8 +44,11 @@ from pare.reporting.tensorboard.images import Picture
 SHOWN = ("objective", "epoch", "val_metric", "val_loss", "loss", "samples_per_second")
 """Figures that are metrics of the HParams tab."""
 
-_FIRST = ("method", "curriculum.start", "gate.threshold", "mix_weight", "optimizer.lr.body")
-"""Hyperparameters that the tab shows by default: at most five."""
+_FIRST = ("method", "optimizer.lr.embedder", "optimizer.lr.body", "optimizer.lr.heads", "optimizer.weight_decay")
+"""Hyperparameters that the tab shows by default, at most five: those of all methods.
+
+Parallel coordinates leave out a trial that lacks one of those shown.
+"""
 
 _BY_SAMPLES = {"val_metric": "validation/metric_by_samples", "loss": "loss/train_by_samples"}
 """Tags of the curves whose step is the number of training samples; the step of all others is the epoch."""
