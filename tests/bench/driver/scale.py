@@ -1,9 +1,9 @@
-"""What a trial costs the driver after 100, 1,000 and 10,000 others: `python -m tests.bench.scale [--ray]`.
+"""What a trial costs the driver after 100, 1,000 and 10,000 others: `python -m tests.bench.driver.scale [--ray]`.
 
 The sweep, its study and its observers without Ray, and nothing is trained: a history of N trials is written, a session
 resumes it and runs some more. Processor seconds of this process, and ratios to the smallest N: a busy machine moves
 both ends of them. The pause is the wall time from a trial's end to the slot's next job. `--ray` measures how soon the
-slots of a real Ray are at work, and how much of their time (`tests.bench.slots`).
+slots of a real Ray are at work, and how much of their time (`tests.bench.driver.slots`).
 """
 
 import argparse
@@ -190,7 +190,9 @@ def measure(count, page=True, live=LIVE, apart=True, **options):
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder)
         if apart:  # what this process frees would be taken again, and counted for nothing
-            subprocess.run([sys.executable, "-m", "tests.bench.scale", "--populate", out, str(count)], check=True)
+            subprocess.run(
+                [sys.executable, "-m", "tests.bench.driver.scale", "--populate", out, str(count)], check=True
+            )
         else:
             populate(out, count)
         manifest(out)
@@ -254,7 +256,7 @@ def main():
         populate(Path(arguments.populate[0]), int(arguments.populate[1]))
         return
     if arguments.ray:
-        from tests.bench import slots  # Ray takes its time to import
+        from tests.bench.driver import slots  # Ray takes its time to import
 
         with tempfile.TemporaryDirectory() as folder:
             Console().print(slots.measure(folder, arguments.slots, arguments.seconds, arguments.start))

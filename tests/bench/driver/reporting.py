@@ -1,14 +1,16 @@
-"""What telling of a trial costs, as a share of its time: `python -m tests.bench.reporting [DATA_ROOT | --pauses N …]`.
+"""What telling of a trial costs, as a share of its time.
+
+    python -m tests.bench.driver.reporting [DATA_ROOT | --pauses N …]
 
 A whole trial of the laptop preset, ECG and Darcy, in this process and without Ray: the time spent in looking at the
 model (arrays for pictures), in handing a report to the tables and to TensorBoard, drawing included, and in writing
 `report.html`, in processor seconds so that other work on the machine does not count. Last, what the event files take.
 
-With `--pauses` it measures what keeps a slot waiting: the sweep of `tests.bench.scale` after N trials, with pictures, a
-page and a bucket on this machine (moto's, a process of its own) beside tables and TensorBoard. Trials of a sixth of a
-second come one after another; the pause is the time from a trial's end to the slot's next job. Of the wall time,
-`asleep` is what the driver neither computed nor waited for a core (by Linux's schedstat): it waited for the disk, or
-for the interpreter lock that its threads held.
+With `--pauses` it measures what keeps a slot waiting: the sweep of `tests.bench.driver.scale` after N trials, with
+pictures, a page and a bucket on this machine (moto's, a process of its own) beside tables and TensorBoard. Trials of
+a sixth of a second come one after another; the pause is the time from a trial's end to the slot's next job. Of the
+wall time, `asleep` is what the driver neither computed nor waited for a core (by Linux's schedstat): it waited for
+the disk, or for the interpreter lock that its threads held.
 """
 
 import argparse
@@ -41,7 +43,7 @@ from pare.reporting.tensorboard.writer import TensorBoard
 from pare.search.output.bucket_sync import BucketSync
 from pare.training.loop import train
 from pare.training.snapshots import Inspector
-from tests.bench import scale
+from tests.bench.driver import scale
 from tests.conftest import quietly
 from tests.reporting.fakes import arrays, record
 
@@ -153,7 +155,7 @@ def pauses(count, pictures, bucket):
     with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
         out = Path(folder)
         mirror = stack.enter_context(BucketSync(Folder(bucket), out, False, print)) if bucket else None
-        subprocess.run([sys.executable, "-m", "tests.bench.scale", "--populate", out, str(count)], check=True)
+        subprocess.run([sys.executable, "-m", "tests.bench.driver.scale", "--populate", out, str(count)], check=True)
         scale.manifest(out)
         sweep, observers = scale.session(out, count + 10 * PAUSES, scale.Clock())
         if mirror:

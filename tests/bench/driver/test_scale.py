@@ -2,7 +2,7 @@
 
 import optuna
 
-from tests.bench.scale import measure
+from tests.bench.driver.scale import measure
 
 SAME = 1.5
 """Growth that is none, of processor time on a busy machine."""

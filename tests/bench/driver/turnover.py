@@ -1,4 +1,4 @@
-"""What Ray, the study and the tables cost between short trials: `python -m tests.bench.turnover [--slots N]`.
+"""What Ray, the study and the tables cost between short trials: `python -m tests.bench.driver.turnover [--slots N]`.
 
 A sweep of short trials on a real Ray, local mode, reused actors; then the same runs, each to the epoch at which the
 sweep let it end, by plain processes that know only `pare.training.loop`, one per slot: the floor. Busy is a slot that
@@ -107,7 +107,7 @@ def plain(root, jobs):
 
 def processes(root, jobs, slots):
     """The same by a process per slot; their clocks."""
-    command = [sys.executable, "-m", "tests.bench.turnover", "--plain", str(root)]
+    command = [sys.executable, "-m", "tests.bench.driver.turnover", "--plain", str(root)]
     # As an actor of one CPU has it.
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     children = [

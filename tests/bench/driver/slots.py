@@ -1,4 +1,4 @@
-"""How soon and how long the slots of a cluster are at work: `python -m tests.bench.scale --ray`.
+"""How soon and how long the slots of a cluster are at work: `python -m tests.bench.driver.scale --ray`.
 
 A real Ray on this machine that pretends to have a CPU for each slot, the real sweep, study, tables and TensorBoard, and
 actors that sleep instead of importing and training: nothing here depends on the machine but Ray's own processes, whose
@@ -17,7 +17,7 @@ from pare.data.provider import DataProvider
 from pare.search import tune
 from pare.search.cluster import connection
 from pare.training.workers import Workers
-from tests.bench import scale
+from tests.bench.driver import scale
 
 
 class Bare:
