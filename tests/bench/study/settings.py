@@ -90,6 +90,7 @@ SETTINGS: Mapping[str, Setting] = {
     "fordb": _series("fordb", patch=10),
     "ecg5000": _series("ucr-ecg5000", patch=tasks.get("ucr-ecg5000").paper["patch"]),
     "cricketx": _series("ucr-cricketx", patch=tasks.get("ucr-cricketx").paper["patch"]),
+    "eog": _series("ucr-eogverticalsignal", patch=tasks.get("ucr-eogverticalsignal").paper["patch"]),
     "darcy": Setting(
         "darcy",
         "fractal-masks",
