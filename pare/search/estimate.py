@@ -23,7 +23,7 @@ from pare.search.finals import most_runs
 from pare.search.plans import TaskPlan
 from pare.search.resolve import ResolvedSweep
 from pare.search.study import SchedulerName
-from pare.search.study.halving import REDUCTION, rungs
+from pare.search.study.halving import Halving, MeasuredHalving, rungs
 from pare.training.estimate_cost import MeasuredCost, estimate_cost
 
 
@@ -118,11 +118,15 @@ def fewest_epochs(trials: int, epochs: int, scheduler: SchedulerName) -> float:
         return trials * epochs
     if scheduler == "median":
         return trials * epochs / 2
-    ends = [REDUCTION**rung for rung in range(epochs) if REDUCTION**rung < epochs] if scheduler == "hyperband" else []
+    if scheduler == "hyperband":
+        reduction = Halving.reduction
+        ends = [reduction**rung for rung in range(epochs) if reduction**rung < epochs]
+    else:
+        reduction, ends = MeasuredHalving.reduction, list(rungs(epochs))
     total, before, left = 0.0, 0, float(trials)
-    for rung in [*(ends or rungs(epochs)), epochs]:
+    for rung in [*ends, epochs]:
         total += max(left, 1.0) * (rung - before)
-        before, left = rung, left / REDUCTION
+        before, left = rung, left / reduction
     return total
 
 

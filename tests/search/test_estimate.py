@@ -17,12 +17,12 @@ from pare.training.workers import Workers
     [
         (9, 9, "none", 81),
         (9, 9, "median", 40.5),
-        (9, 9, "asha", 9 + 3 * 2 + 1 * 6),
-        (27, 9, "asha", 27 + 9 * 2 + 3 * 6),
+        (16, 9, "asha", 16 + 4 * 3 + 1 * 5),
+        (64, 9, "asha", 64 + 16 * 3 + 4 * 5),
         (27, 9, "hyperband", 27 + 9 * 2 + 3 * 6),
         (1, 10, "asha", 10),
         (9, 1, "hyperband", 9),
-        (9, 2, "asha", 9 + 3),
+        (8, 2, "asha", 8 + 2),
     ],
 )
 def test_fewest_epochs_of_a_search(trials, epochs, scheduler, fewest):

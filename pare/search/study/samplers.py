@@ -21,7 +21,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from pare.search.study import SamplerName, SchedulerName
-from pare.search.study.halving import METHOD, REDUCTION, Halving, MeasuredHalving
+from pare.search.study.halving import METHOD, Halving, MeasuredHalving
 
 STARTUP = 5
 """Trials of a method before its sampler fits a model to them."""
@@ -106,7 +106,8 @@ def pruner(name: SchedulerName, epochs: int) -> BasePruner:
     """Return the pruner of a study whose trials last `epochs`; it keeps its state in the study."""
     if name == "hyperband":
         # Successive halving in brackets whose first rung is epoch 1, 3, 9…
-        rungs = [REDUCTION**rung for rung in range(int(math.log(epochs, REDUCTION)) + 1)]
+        by = Halving.reduction
+        rungs = [by**rung for rung in range(int(math.log(epochs, by)) + 1)]
         return Halving([rungs[bracket:] for bracket in range(len(rungs))])
     if name == "asha":
         return MeasuredHalving(epochs)
