@@ -1,7 +1,7 @@
 """Sweep PaRe over data of your own: a .npz with x and y, x.npy and y.npy, a table, or a folder of images per class.
 
 pare own --data digits.npz
-    laptop: small bodies; these 1797 digits take 4 minutes on 2 cores.
+    laptop: small bodies; minutes on 2 cores for these 1797 digits, --plan estimates how many for yours.
 pare own --data patients.csv --label diagnosis --group patient --metric macro-f1
     a table: texts are one-hot, or numbers and dates where they are such; no patient is in two splits. A column or array
     `split` gives splits of your own. The first lines say what was read, and how.

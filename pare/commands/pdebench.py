@@ -1,9 +1,9 @@
 """Sweep PaRe over the eight tasks of PDEBench, posed as ORCA and PaRe pose them: the first frame in, a late one out.
 
 pare pdebench
-    laptop: small bodies, all eight tasks, their equations solved here; 2 cores, about 18 minutes: an epoch takes 1 s of
-    CPU time on a line and 3 to 7 s in the plane, solving all equations 200 s. No task's model reaches its trivial
-    predictor at this size.
+    laptop: small bodies, all eight tasks, their equations solved here; --plan estimates how long that takes: an epoch
+    1 s of CPU time on a line and 3 to 7 s in the plane, solving all equations 200 s. No task's model reaches its
+    trivial predictor at this size.
 pare pdebench --preset paper --tasks pde-advection
     paper: Swin-B and RoBERTa-B, official files below --data-root; without them the equations are solved at full size.
 

@@ -3,7 +3,8 @@
 pare ucr --download
     laptop: small bodies; six sets of different kinds (ucr-crop, ucr-ecg5000, ucr-eogverticalsignal, ucr-cricketx,
     ucr-electricdevices, ucr-earthquakes). Their files lie in the data root in the archive's own layout, as
-    DATA_ROOT/ucr/Crop/Crop_TRAIN.tsv or .ts, unpacked or zipped; --download gets those that are missing.
+    DATA_ROOT/ucr/Crop/Crop_TRAIN.tsv or .ts, unpacked or zipped; --download gets those that are missing. --plan
+    estimates how long it takes.
 pare ucr --tasks ECG200 Coffee --body sentence-transformers/all-MiniLM-L6-v2
     sets by the archive's name, or all; a real language model.
 
