@@ -119,7 +119,7 @@ def every_trial_ended_once(lab, run):
     swept = read(out)
     assert len(swept.trials) == 3
     assert set(swept.trials.state) <= {"complete", "pruned"}
-    assert sorted(swept.confirm.method) == ["nft", "pare"]
+    assert sorted(swept.confirm.method) == ["cutmix", "nft", "pare"]
     assert set(swept.confirm.state) == {"complete"}
     states = [t.state.name for t in optuna.load_study(study_name="ecg", storage=f"sqlite:///{out}/ecg/study.db").trials]
     assert len(states) == 3
@@ -135,7 +135,7 @@ def nodes(lab, host):
     """Count the cluster's living nodes besides its head."""
     count = "import ray; ray.init(address='auto', log_to_driver=False); print(sum(n['Alive'] for n in ray.nodes()) - 1)"
     said = lab.host(host, f'python -c "{count}"', 120, check=False).stdout.split()
-    return int(said[-1]) if said else 0
+    return int(next((word for word in reversed(said) if word.isdigit()), 0))  # Ray may warn after it
 
 
 def submit_job(lab, run):
