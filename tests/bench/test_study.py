@@ -137,6 +137,8 @@ def test_the_map_has_a_line_a_task_over_its_budgets(tmp_path):
     drawn = (tmp_path / "map.svg").read_text(encoding="utf-8")
     assert drawn.count("<!-- crop (real) -->") == drawn.count("<!-- ecg (simulated) -->") == 1
     assert "<!-- digits" not in drawn
+    shown = table.label_map([{**one, "arm": "nft"} for one in lines if one["arm"] == "half-cutmix"] + lines)
+    assert "| crop, 60 (real, 1 - macro-F1) | 3 | 0.46 | -0.05 ± 0 (3/3) | -0.1 ± " in shown
 
 
 def test_a_budget_of_labels_keeps_every_class_and_the_number_of_updates():

@@ -125,7 +125,7 @@ def _parser() -> argparse.ArgumentParser:
     showing = commands.add_parser("table", help="paired differences of every arm, with 95 %% intervals")
     showing.add_argument("results", type=Path)
     showing.add_argument("--figure", type=Path, help="PNG or SVG of the differences to nft")
-    showing.add_argument("--map", type=Path, help="PNG or SVG of differences against the number of labels")
+    showing.add_argument("--map", type=Path, help="PNG or SVG of differences against labels; prints them")
     real = commands.add_parser("reality", help="what each method's search found, on fresh seeds")
     real.add_argument("results", type=Path)
     packing = commands.add_parser("pack", help="a UCR set as a small .npz")
@@ -147,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         from tests.bench.study import figures  # needs matplotlib, which a machine that only runs may lack
 
-        print(table.markdown(read(options.results)))
+        print((table.label_map if options.map else table.markdown)(read(options.results)))
         if options.figure:
             figures.arms(read(options.results), options.figure)
         if options.map:

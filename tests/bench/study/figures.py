@@ -56,9 +56,12 @@ def label_map(lines: Sequence[Line], path: Path) -> None:
     figure, axes = plt.subplots(1, len(RIVALS), figsize=(10, 4), sharey=True, layout="constrained")
     for (rival, title), axis in zip(RIVALS.items(), axes, strict=True):
         axis.axhline(0, color="#bbbbbb", lw=1)
-        for task in tasks:
-            _line(axis, lines, task, rival)
+        for place, task in enumerate(tasks):
+            _line(axis, lines, task, rival, aside=1.025 ** (place - len(tasks) / 2))
         axis.set_xscale("log")
+        budgets = sorted({budget(line["task"])[1] for line in lines} - {0})
+        axis.set_xticks(budgets, [str(labels) for labels in budgets])
+        axis.minorticks_off()
         axis.set_xlabel("labelled training samples")
         axis.set_title(f"{REFERENCE} against {title}", fontsize=10)
     axes[0].set_ylabel("difference of test error, %\nbelow 0: patches of the source helped")
@@ -66,14 +69,15 @@ def label_map(lines: Sequence[Line], path: Path) -> None:
     _save(figure, path)
 
 
-def _line(axis: Axes, lines: Sequence[Line], task: str, rival: str) -> None:
+def _line(axis: Axes, lines: Sequence[Line], task: str, rival: str, aside: float) -> None:
+    """Draw a task's differences, each a little aside of its budget, so that no interval hides another."""
     points = []
     for labels in sorted({line["labels"] for line in lines if budget(line["task"]) == (task, line["labels"])}):
         name = f"{task}@{labels}"
         difference = paired(lines, name, REFERENCE, rival)
         if difference:
             mean = float(np.mean([line["test"] for line in lines if (line["task"], line["arm"]) == (name, rival)]))
-            points.append((labels, 100 * difference.mean / mean, 100 * difference.half / mean))
+            points.append((labels * aside, 100 * difference.mean / mean, 100 * difference.half / mean))
     if points:
         x, y, half = zip(*points, strict=True)
         axis.errorbar(x, y, yerr=half, marker="o", ms=4, capsize=2, lw=1.2, label=f"{task} ({provenance(task)})")

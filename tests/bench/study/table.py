@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from tests.bench.study.arms import ARMS, BASELINE, EQUAL_TIME
-from tests.bench.study.settings import provenance
+from tests.bench.study.arms import ARMS, BASELINE, EQUAL_TIME, REFERENCE
+from tests.bench.study.settings import budget, provenance
 
 Line = Mapping[str, Any]
 
@@ -69,6 +69,27 @@ def markdown(lines: Sequence[Line]) -> str:
         blocks += [_row(own, task, arm) for arm in ARMS if any(line["arm"] == arm for line in own)]
         blocks.append("")
     return "\n".join(blocks)
+
+
+def label_map(lines: Sequence[Line]) -> str:
+    """A row per task and budget: the reference arm's differences to `nft`, at as many seconds too, and to `cutmix`."""
+    lines = finished(lines)
+    rivals = ("nft", EQUAL_TIME, "half-cutmix")
+    rows = [
+        "| task, labels (data, metric) | seeds | nft | "
+        + " | ".join(f"{REFERENCE} − {rival}" for rival in rivals)
+        + " |",
+        f"|---|{'--:|' * (2 + len(rivals))}",
+    ]
+    for task in (name for name in dict.fromkeys(line["task"] for line in lines) if budget(name)[1]):
+        own = [line for line in lines if (line["task"], line["arm"]) == (task, "nft")]
+        found = [paired(lines, task, REFERENCE, rival) for rival in rivals]
+        if not own or not all(found):
+            continue
+        name = f"{budget(task)[0]}, {own[0]['labels']} ({provenance(task)}, {own[0]['metric']})"
+        cells = [name, str(len(own)), f"{np.mean([line['test'] for line in own]):.4g}", *map(str, found)]
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
 
 
 def _row(own: Sequence[Line], task: str, arm: str) -> str:
