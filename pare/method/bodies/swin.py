@@ -44,10 +44,11 @@ class SwinBody(ImageBody):
         return [part for stage in self.encoder.layers for part in (*stage.blocks, stage.downsample) if part is not None]
 
     def half_norms(self) -> list[nn.Module]:
-        """Return all norms of the stages."""
+        """Return all norms after the first stage, whose tokens are fp32."""
         if self.windowed is None:
             return []
-        return [part for part in self.encoder.layers.modules() if isinstance(part, nn.LayerNorm)]
+        _, *later = self.encoder.layers
+        return [part for stage in later for part in stage.modules() if isinstance(part, nn.LayerNorm)]
 
     def compile_blocks(self, every: bool = True) -> bool:
         if self.windowed is None or self.config.drop_path_rate:

@@ -107,10 +107,10 @@ class SwinEncoder(nn.Module):
 
     def forward(self, encoder: Any, tokens_BND: Tensor) -> Tensor:
         """Turn tokens of the patch grid into features of the last stage, before the final norm."""
-        dtype = working_type(tokens_BND)
-        biases, merges = iter(self._biases(encoder, dtype)), iter(self.merges)
+        biases = iter(self._biases(encoder, working_type(tokens_BND)))
+        merges = iter(self.merges)
         shift: Any
-        tokens_BND = self.enter(tokens_BND.to(dtype))
+        tokens_BND = self.enter(tokens_BND)
         for stage, shift in zip(encoder.layers, self.shifts, strict=True):
             # Every stage has other shapes and compiles anew, which pays off soonest for deep stages.
             run = self.block if self.training and (self.every or len(stage.blocks) > _SHALLOW) else block
