@@ -65,7 +65,11 @@ def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     _current.watchdog = threading.Timer(_GRACE, _end)
     _current.watchdog.daemon = True
     _current.watchdog.start()
-    signal.raise_signal(signal.SIGINT)
+    if callable(signal.getsignal(signal.SIGINT)):
+        signal.raise_signal(signal.SIGINT)
+    else:
+        # What a script starts in the background ignores Ctrl-C.
+        raise KeyboardInterrupt
 
 
 def _end() -> None:

@@ -41,6 +41,15 @@ def test_it_ends_like_ctrl_c_with_a_code_of_its_own(kind, capsys):
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+def test_it_ends_too_where_a_script_started_it_in_the_background():
+    """A shell without job control lets such processes ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert command.main("sweep", "", {}, [], kind=_Slow) == 143
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def test_one_that_ended_in_time_is_not_ended_again(monkeypatch):
     ended = threading.Event()
     monkeypatch.setattr(interruption, "_GRACE", 0.3)
