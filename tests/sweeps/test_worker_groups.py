@@ -1,4 +1,4 @@
-"""A sweep whose trials are worker groups of Ray Train; in a file of its own, to run beside the other sweeps."""
+"""A sweep whose trials are worker groups of Ray Train: over a minute, so by request, beside those of test_launch.py."""
 
 import pytest
 import ray
@@ -7,6 +7,7 @@ from pare.reporting import best_model, read
 from tests.sweeps.script import sweep
 
 
+@pytest.mark.faults
 @pytest.mark.ray
 def test_worker_groups_leave_the_cluster_free(root, tmp_path, monkeypatch):
     """A trial and its confirmation on two workers each leave no placement group, seen while Ray still runs."""
