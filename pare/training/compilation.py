@@ -2,9 +2,9 @@
 
 Measured on one H100: Swin-B (87 million parameters), `nft`, bf16, batch 128. With its deep stage compiled a step took
 72.7 ms instead of 82.0, and the first was done after 15.5 s; with every stage compiled 63.5 ms instead of 79.2, after
-48.2 s (6.4 s once the compiler's cache on the disk had them). So such a run must have 1,700 and 5,000 steps. Other
-batches and sizes of the body are assumed to gain in proportion, and to wait as long. Other kinds of bodies were not
-measured, nor were several workers, so only `Run.compile` compiles those.
+48.2 s (6.4 s once the compiler's cache on the disk had them). So the deep stage pays from 1,700 such
+steps on, every stage from 5,000. Other batches and sizes of the body are assumed to gain in proportion, and to wait as
+long. Other kinds of bodies were not measured, nor were several workers, so only `Run.compile` compiles those.
 """
 
 from __future__ import annotations
@@ -35,10 +35,12 @@ class Choice(NamedTuple):
         return work * self.gain - self.wait
 
 
-_SAMPLES = 128 * 87e6
+_MEASURED = 128 * 87e6
+"""Samples x parameters of the step that was measured."""
+
 CHOICES = (
-    Choice(every=False, wait=15.5, gain=(81.95e-3 - 72.74e-3) / _SAMPLES),
-    Choice(every=True, wait=48.2, gain=(79.24e-3 - 63.48e-3) / _SAMPLES),
+    Choice(every=False, wait=15.5, gain=(81.95e-3 - 72.74e-3) / _MEASURED),
+    Choice(every=True, wait=48.2, gain=(79.24e-3 - 63.48e-3) / _MEASURED),
 )
 
 

@@ -184,10 +184,10 @@ def _clear_frames(error: BaseException | None) -> None:
 def as_data_error(problem: Exception) -> TrainingError:
     if isinstance(problem, TrainingError):
         return problem
-    return (DiskFull if is_disk_full(problem) else TrainingError)(_last_line(problem))
+    return (DiskFull if is_disk_full(problem) else TrainingError)(_in_one_line(problem))
 
 
-def _last_line(problem: Exception) -> str:
+def _in_one_line(problem: Exception) -> str:
     """Describe the cause of a failure in one line: its message, if any, and where it was raised."""
     cause = problem
     while (inner := getattr(cause, "cause", None) or cause.__cause__) is not None and isinstance(inner, Exception):
