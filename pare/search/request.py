@@ -140,7 +140,7 @@ class Request:
     """What cuts trials short: asynchronous successive halving, the median rule, Hyperband, or nothing."""
 
     warm_start: bool = True
-    """Whether a task's search begins with what the finished ones found."""
+    """Whether a task's search begins with what finished tasks found, and with what recorded ones taught."""
 
     address: Annotated[str | None, Parameter(show_default=False)] = None
     """Ray cluster to use, such as auto. [default: Ray on this machine, started for the sweep]"""

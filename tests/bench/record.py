@@ -4,7 +4,8 @@ Trains configurations of each problem's search space (`tests.bench.problems`) to
 each under two seeds: first the priors of a sweep, then in turn one drawn uniformly from the space and one drawn near a
 prior. Every draw has a seed of its own, so that the same command goes on where the last one ended; problems take
 turns, so that all have equally many whenever it ends. A problem's table lies in `tests/bench/curves/<problem>.parquet`,
-a row per run; where it came from is in the file's metadata. `--files` has the real data and the real body:
+a row per run; where it came from is in the file's metadata. Those of `--method nft` lie in `curves/nft`. `--files`
+has the real data and the real body:
 `ucr/<Name>/<Name>_TRAIN.tsv` and `_TEST.tsv`, `bodies/all-MiniLM-L6-v2`.
 """
 
@@ -20,7 +21,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from unittest import mock
 
-import numpy as np
 import optuna
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,10 +28,12 @@ import torch
 
 from pare.config import Run
 from pare.errors import DataError, TrainingError
+from pare.method.catalogue import METHODS
 from pare.reporting.tables import write
 from pare.search.study import space
 from pare.training import loop
 from pare.training.evaluate import evaluate, predict
+from tests.bench import draws
 from tests.bench.problems import PROBLEMS, Ready
 
 CURVES = Path(__file__).parent / "curves"
@@ -61,8 +63,8 @@ class Recording(NamedTuple):
     facts: dict[str, Any]
 
 
-def path_of(problem):
-    return CURVES / f"{problem}.parquet"
+def path_of(problem, method=METHOD):
+    return (CURVES if method == METHOD else CURVES / method) / f"{problem}.parquet"
 
 
 def load(path):
@@ -85,19 +87,6 @@ def save(path, recording):
     write(rows, COLUMNS.with_metadata({"facts": json.dumps(recording.facts)}), path)
 
 
-def draw(of, base, number):
-    """How configuration `number` is drawn from a space around `base`, and its searched values."""
-    priors = of.priors(base, METHOD)
-    if number < len(priors):
-        return "prior", priors[number]
-    if number % 2:
-        study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=number))
-        trial = study.ask()
-        of.suggest(trial, METHOD)
-        return "uniform", dict(trial.params)
-    return "near", of.near(priors[number // 2 % len(priors)], METHOD, np.random.default_rng(number))
-
-
 class Watch:
     """Stands in for the loop's `predict` and `evaluate`, and tests the model whenever it is the best by validation."""
 
@@ -118,10 +107,10 @@ class Watch:
         return loss, metric
 
 
-def row_of(ready, of, number, seed):
+def row_of(ready, of, number, seed, method=METHOD):
     """Train a configuration to its end."""
-    drawn, searched = draw(of, ready.base, number)
-    run = ready.base.replace({**space.to_run(searched), "method": METHOD, "seed": seed})
+    drawn, searched = draws.draw(of, ready.base, number, method)
+    run = ready.base.replace({**space.to_run(searched), "method": method, "seed": seed})
     watch, why, began = Watch(ready), "", time.process_time()
     curves: dict[str, list[float]] = {"val_metric": [], "val_loss": [], "seconds": []}
 
@@ -178,6 +167,7 @@ def main():
 def _main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--problems", nargs="+", default=list(PROBLEMS), choices=list(PROBLEMS))
+    parser.add_argument("--method", default=METHOD, choices=list(METHODS))
     parser.add_argument("--configurations", type=int, default=160, help="of each problem, in all")
     parser.add_argument("--files", type=Path, help="real data and bodies")
     arguments = parser.parse_args()
@@ -185,7 +175,8 @@ def _main():
     torch.set_num_threads(1)
     readies, rows = [Ready(name, arguments.files) for name in arguments.problems], {}
     for ready in readies:
-        path = path_of(ready.name)
+        path = path_of(ready.name, arguments.method)
+        path.parent.mkdir(exist_ok=True)
         earlier = load(path) if path.exists() else Recording(ready.base, [], {})
         if earlier.base != ready.base:
             raise DataError(f"{path} was recorded around another configuration: remove it")
@@ -197,9 +188,9 @@ def _main():
             for seed in SEEDS:
                 if (number, seed) in known:
                     continue
-                row = row_of(ready, of, number, seed)
+                row = row_of(ready, of, number, seed, arguments.method)
                 rows[ready.name].append(row)
-                save(path_of(ready.name), Recording(ready.base, rows[ready.name], facts_of(ready)))
+                save(path_of(ready.name, arguments.method), Recording(ready.base, rows[ready.name], facts_of(ready)))
                 seconds = row["seconds"][-1] if row["seconds"] else 0.0
                 print(
                     f"{ready.name} {number} {seed} {row['drawn']}: {row['test']:.4g} {row['why']} {seconds:.1f} s",

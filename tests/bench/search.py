@@ -28,7 +28,8 @@ from scipy.stats import rankdata
 from pare.errors import DataError
 from pare.search.finals import ENTRANTS, Entrant, Finals
 from pare.search.study.space import to_run
-from tests.bench import record
+from tests.bench import experience, record
+from tests.bench.draws import draw, near, starts
 from tests.bench.problems import PROBLEMS
 from tests.bench.record import METHOD
 from tests.bench.replay.contestants import Ours, makers
@@ -103,12 +104,12 @@ def replay(surrogate, contestant, seed, epochs):
 
 
 def best_truth(surrogate, draws=600):
-    """The best truth of the space: of random configurations, and of those near the priors."""
-    priors = surrogate.space.priors(surrogate.base, METHOD)
-    rng = np.random.default_rng(0)
-    near = (surrogate.space.near(priors[n % len(priors)], METHOD, rng) for n in range(draws // 2))
-    uniform = (record.draw(surrogate.space, surrogate.base, 2 * n + 1)[1] for n in range(draws // 2))
-    return min(surrogate.truth(values) for values in [*priors, *near, *uniform])
+    """The best truth of the space: of random configurations, and of those near the known ones."""
+    of, base = surrogate.space, surrogate.base
+    known, rng = starts(of, base, METHOD), np.random.default_rng(0)
+    close = (near(of, known[n % len(known)], METHOD, rng) for n in range(draws // 2))
+    uniform = (draw(of, base, 2 * n + 1, METHOD)[1] for n in range(draws // 2))
+    return min(surrogate.truth(values) for values in [*known, *close, *uniform])
 
 
 def compare(surrogate, contestants, repeats, budget):
@@ -123,6 +124,8 @@ def judge(name, gp, only, repeats):
     """Everything that is found out about a problem."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     surrogate = Surrogate(record.load(record.path_of(name)))
+    # Nothing of the problem itself has taught the package's search.
+    surrogate.space = experience.taught(surrogate.space, experience.fit(experience.recordings(leave_out=name)))
     contestants = makers(gp)
     if only:
         contestants = {each: make for each, make in contestants.items() if each.startswith((REFERENCE, *only))}

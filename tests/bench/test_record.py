@@ -10,15 +10,6 @@ from tests.bench import problems, record
 from tests.bench.replay import fakes
 
 
-def test_draws_are_the_priors_then_uniform_and_near_them_in_turn():
-    priors = fakes.SPACE.priors(fakes.BASE, record.METHOD)
-    draws = [record.draw(fakes.SPACE, fakes.BASE, number) for number in range(7)]
-    assert [drawn for drawn, _ in draws] == ["prior", "prior", "near", "uniform", "near", "uniform", "near"]
-    assert [searched for _, searched in draws[:2]] == priors
-    assert all((searched in priors) == (drawn == "prior") for drawn, searched in draws)
-    assert draws[3:] == [record.draw(fakes.SPACE, fakes.BASE, number) for number in range(3, 7)], "a resumed one's too"
-
-
 def test_a_run_is_validated_and_tested_on_samples_of_their_own(monkeypatch):
     small = problems.Problem(problems.digits, (16, 20, 30), {**problems.OWN, "body": "swin-mini", "source": "fractals"})
     monkeypatch.setitem(problems.PROBLEMS, "digits", small)

@@ -195,8 +195,8 @@ def test_a_task_begins_with_what_the_finished_one_found(make, warm_start, monkey
         for epoch in (1, 2):
             sweep.report(job.id, figures(job, epoch, 0.2 if job.id == "ecg/pare-0004" else 0.5))
         sweep.end(job.id)
-    best, after_priors = given["ecg/pare-0004"], given["darcy/pare-0003"]
-    assert (after_priors.curriculum == best.curriculum) == warm_start
+    best, after_published = given["ecg/pare-0004"], given["darcy/pare-0002"]
+    assert (after_published.curriculum == best.curriculum) == warm_start
 
 
 class Clock:

@@ -15,6 +15,7 @@ from pare.search.cluster import machine
 from pare.search.request import METHODS, Preset, PresetName, Request
 from pare.search.space import table
 from pare.search.space.apply import apply
+from pare.search.study import experience
 from pare.search.study.space import Space, for_run
 
 
@@ -69,6 +70,8 @@ def with_changes(task: Task, base: Run, request: Request, preset: Preset) -> tup
         RequestError: a searched setting has no effect, or the space has runs that cannot be.
     """
     space = (preset.space or for_run)(base, task.modality)
+    if not request.warm_start:
+        space = space.taught(experience.nothing)
     return apply(request.changes, base, space, request.methods or METHODS)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
 from optuna import Trial
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
@@ -32,15 +31,6 @@ def nearest(values: BaseDistribution, value: Any) -> Any:
     return min(max(value, values.low), values.high)
 
 
-def near(values: BaseDistribution, centre: Any, random: np.random.Generator) -> Any:
-    """Return a value around `centre`: 1/7 of an interval away, or one choice in five redrawn."""
-    if isinstance(values, CategoricalDistribution):
-        keeps = centre in values.choices and random.random() > 0.2
-        return centre if keeps else values.choices[random.integers(len(values.choices))]
-    middle = 0.5 if centre is None else place(values, centre)
-    return at(values, float(np.clip(random.normal(middle, 0.15), 0, 1)))
-
-
 def place(values: BaseDistribution, value: float) -> float:
     """Return the place of a number in its interval, 0 to 1, in the interval's own scale."""
     assert isinstance(values, FloatDistribution | IntDistribution)  # noqa: S101
@@ -49,7 +39,7 @@ def place(values: BaseDistribution, value: float) -> float:
 
 
 def at(values: BaseDistribution, place: float) -> Any:
-    """Return the value at a place of a domain; of an interval it is the inverse of `_place`."""
+    """Return the value at a place of a domain; of an interval it is the inverse of `place`."""
     if isinstance(values, CategoricalDistribution):
         return values.choices[min(int(place * len(values.choices)), len(values.choices) - 1)]
     assert isinstance(values, FloatDistribution | IntDistribution)  # noqa: S101

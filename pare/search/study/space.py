@@ -7,7 +7,7 @@ the value of an earlier dimension (`when`), so that a setting without effect is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, get_args
 
@@ -18,26 +18,15 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from pare.config import Family, MethodName, Run
 from pare.method.catalogue import METHODS
 from pare.reporting.records import Domain
-from pare.search.study import domains
+from pare.search.study import domains, experience
+from pare.search.study.experience import Experience
 
 Values = dict[str, Any]
 
+DRAWN = 100
+"""Number of random configurations from which experience chooses one."""
+
 _INTERVALS = (FloatDistribution, IntDistribution)
-
-PRIORS: Sequence[Values] = (
-    {},
-    {
-        "curriculum.family": "constant",
-        "curriculum.start": 0.5,
-        "curriculum.end": 0.5,
-        "mix_weight": 1.0,
-        "gate.select": "random",
-    },
-)
-"""Changes of the first trials to the published configuration: none; and half of the patches to the end, at random, with
-w = 1, which gives the source term time and weight to learn (docs/method-study.md describes the test of that).
-"""
-
 
 Needs = Literal["mixes", "borrows", "gates", "aligns", "adapts"]
 """Property of a method: it mixes patches, borrows them from a source, learns a gate, aligns, or adapts a body."""
@@ -64,6 +53,8 @@ class Dimension:
     needs: Needs | None = None
     when: Condition | None = None
     """Condition on an earlier dimension."""
+    experience: Experience | None = None
+    """What recorded runs have taught about its values."""
 
     def belongs_to(self, method: MethodName) -> bool:
         """Whether the method has the setting."""
@@ -91,11 +82,14 @@ class Space:
 
     def draw(self, method: MethodName, place: Callable[[], float]) -> Values:
         """Return values of a run, each at a `place` of its domain, 0 to 1."""
+        return to_run(self._draw(method, place), self.fixed)
+
+    def _draw(self, method: MethodName, place: Callable[[], float]) -> Values:
         chosen: Values = {}
         for dimension in self.dimensions:
             if dimension.applies(method, chosen):
                 chosen[dimension.name] = domains.at(dimension.values, place())
-        return to_run(chosen, self.fixed)
+        return chosen
 
     def published(self, run: Run, method: MethodName) -> Values:
         """Return the values of `run` itself, for a first trial; values outside the space move to its edge."""
@@ -106,18 +100,22 @@ class Space:
                 chosen[dimension.name] = domains.nearest(dimension.values, flat[dimension.name])
         return chosen
 
-    def priors(self, run: Run, method: MethodName) -> list[Values]:
-        """Return the values of a method's first trials, the published configuration first, without duplicates."""
-        starts = [self.published(run.replace(changes), method) for changes in PRIORS]
-        return [values for index, values in enumerate(starts) if values not in starts[:index]]
+    def taught(self, experience: Callable[[str, BaseDistribution], Experience | None]) -> Space:
+        """Return the same space with this experience of each setting and domain."""
+        dimensions = [replace(each, experience=experience(each.name, each.values)) for each in self.dimensions]
+        return replace(self, dimensions=dimensions)
 
-    def near(self, centre: Values, method: MethodName, random: np.random.Generator) -> Values:
-        """Return values around `centre`: numbers move by about 1/7 of their interval, one choice in five is redrawn."""
-        chosen: Values = {}
-        for dimension in self.dimensions:
-            if dimension.applies(method, chosen):
-                chosen[dimension.name] = domains.near(dimension.values, centre.get(dimension.name), random)
-        return chosen
+    def promising(self, method: MethodName, random: np.random.Generator) -> Values | None:
+        """Return the values, of some random ones, from which experience expects most; None if it knows no setting."""
+        if not any(each.experience for each in self.dimensions if each.belongs_to(method)):
+            return None
+        drawn = [self._draw(method, random.random) for _ in range(DRAWN)]
+        return min(drawn, key=self.expected_rank)
+
+    def expected_rank(self, chosen: Mapping[str, Any]) -> float:
+        """Return the rank that experience expects of values, 0 the best, up to a constant."""
+        known = (each for each in self.dimensions if each.experience)
+        return sum(each.experience.rank(chosen.get(each.name)) for each in known if each.experience)
 
     def transferred(self, values: Values, method: MethodName, of: Space) -> Values:
         """Map values of another task's space to this one: a number keeps its place in its interval, a choice its name.
@@ -212,7 +210,7 @@ def for_run(base: Run, modality: str) -> Space:
         Dimension("alignment.steps", CategoricalDistribution((50, 100, 200)), needs="aligns"),
         Dimension("alignment.lr", _around(base.alignment.lr, 10), needs="aligns"),
     ]
-    return Space(dimensions)
+    return Space(dimensions).taught(experience.recorded)
 
 
 def to_run(chosen: Values, fixed: Mapping[str, Any] = MappingProxyType({})) -> Values:

@@ -26,12 +26,15 @@ from pare.search.study import SamplerName, SchedulerName, ShareUnit
 from pare.search.study.domains import describe
 from pare.search.study.halving import METHOD, Halving
 from pare.search.study.journal import StudyJournal
-from pare.search.study.samplers import STARTUP, TrialWindow, pruner, sampler
+from pare.search.study.samplers import TrialWindow, pruner, sampler
 from pare.search.study.shares import SECONDS, Shares, used
 from pare.search.study.space import Space, Values, to_run
 from pare.search.study.storage import Database
 
 _RUN, _WHY, _CUT = "run", "why", "cut"
+
+EXPERIENCED = 20
+"""Trials of a method that experience proposes before its share of them decays: as `EXPERIENCED` to those there were."""
 
 Hints = Callable[[MethodName], Sequence[tuple[Space, Values]]]
 """Function that returns the best values of other tasks for a method, each with its space."""
@@ -51,9 +54,10 @@ class Proposal(NamedTuple):
 class Study:
     """Proposes, records and ends one task's trials. `trials` is their total number, earlier sessions included.
 
-    The methods get equal shares of it, in units of `share`. Each begins with its priors (the published configuration
-    first), then the best values of other tasks (`hints`); until its sampler fits a model, every other trial is near a
-    prior. Without a `storage` the study lasts as long as the process. A `journal` gets every change, for a bucket.
+    The methods get equal shares of it, in units of `share`. Each begins with its published configuration, then the best
+    values of other tasks of the sweep (`hints`), then what experience of recorded tasks expects most from; after
+    `EXPERIENCED` trials the sampler proposes more and more of them. A `random` sampler proposes all but the first ones.
+    Without a `storage` the study lasts as long as the process. A `journal` gets every change, for a bucket.
 
     Raises:
         RequestError: the study in the storage has settings whose domains Optuna cannot mix with those of the space.
@@ -130,16 +134,15 @@ class Study:
 
     def _known(self, method: MethodName, number: int, turn: int) -> Values | None:
         """Return the fixed values of a method's `turn`-th trial; None if the sampler proposes them."""
-        priors = self.space.priors(self._base, method)
-        if turn < len(priors):
-            return priors[turn]
+        if turn == 0:
+            return self.space.published(self._base, method)
         hints = self.hints(method)
-        if turn < len(priors) + len(hints):
-            space, values = hints[turn - len(priors)]
+        if turn <= len(hints):
+            space, values = hints[turn - 1]
             return self.space.transferred(values, method, space)
-        if turn < STARTUP and turn % 2:
-            centre = priors[turn // 2 % len(priors)]
-            return self.space.near(centre, method, np.random.default_rng((self._seed, number)))
+        random = np.random.default_rng((self._seed, number))
+        if self._sampler != "random" and random.random() < EXPERIENCED / turn:
+            return self.space.promising(method, random)
         return None
 
     def report(self, number: int, epoch: int, objective: float) -> bool:

@@ -4,7 +4,7 @@ import numpy as np
 
 from pare.config import Run
 from pare.search.study import space
-from tests.bench import record
+from tests.bench import draws, record
 
 BASE = Run(
     task="ecg", data="d", body="roberta-mini", source="signals", source_data="s", epochs=6, patch=40, mix_weight=0.1
@@ -19,7 +19,7 @@ def curve(values):
 
 
 def row(number, seed):
-    drawn, searched = record.draw(SPACE, BASE, number)
+    drawn, searched = draws.draw(SPACE, BASE, number, "pare")
     metric = curve(searched) * np.exp(np.random.default_rng((number, seed)).normal(0, 0.01))
     return {
         "number": number,

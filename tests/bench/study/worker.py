@@ -23,6 +23,7 @@ from pare.search.study import space
 from pare.training.distributed import DistributedContext
 from pare.training.evaluate import evaluate, predict
 from pare.training.loop import fit
+from tests.bench.draws import near, starts
 from tests.bench.study import data as study_data
 from tests.bench.study.arms import ARMS
 from tests.bench.study.samples import StudyData
@@ -74,7 +75,7 @@ def work(jobs: Connection, place: Place, own: Sequence[tasks.Definition]) -> Non
 def run_of(job: Job, data: str = "", source_data: str = "", bodies: Path | None = None) -> Run:
     """The run of a job: the task's settings with the arm's, or with those of a trial of the arm's search.
 
-    A search begins with the priors of the package's own space and goes on near them, at random.
+    A search begins with two known configurations and goes on near them, at random.
     """
     arm, own = ARMS[job.arm], settings(job.task)
     base = Run(
@@ -88,10 +89,10 @@ def run_of(job: Job, data: str = "", source_data: str = "", bodies: Path | None 
     values: Mapping[str, Any] = arm.settings
     if job.trial >= 0:
         around = space.for_run(base, tasks.get(base.source).modality)
-        priors = around.priors(base, arm.method)
-        chosen = priors[job.trial % len(priors)]
-        if job.trial >= len(priors):
-            chosen = around.near(chosen, arm.method, np.random.default_rng((job.trial, 80)))
+        known = starts(around, base, arm.method)
+        chosen = known[job.trial % len(known)]
+        if job.trial >= len(known):
+            chosen = near(around, chosen, arm.method, np.random.default_rng((job.trial, 80)))
         values = space.to_run(chosen)
     epochs = {"epochs": job.epochs} if job.epochs else {}
     return base.replace({**values, "seed": job.seed, **epochs})

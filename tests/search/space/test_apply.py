@@ -4,6 +4,7 @@ import io
 import warnings
 
 import optuna
+import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from rich.console import Console
@@ -209,3 +210,9 @@ def test_a_page_passes_a_space_of_its_own():
     _, more = base.with_changes(ECG, BASE, Request(search=("optimizer.batch=8,16",)), preset)
     assert [d.name for d in more.dimensions] == ["optimizer.lr.body", "optimizer.batch"]
     assert isinstance(table.render("ecg", run, made, METHODS).renderables, list)
+
+
+def test_without_a_warm_start_nothing_is_taught():
+    for warm_start in (True, False):
+        _, made = base.with_changes(ECG, BASE, Request(warm_start=warm_start), Preset(("ecg",), 3, 1))
+        assert (made.promising("pare", np.random.default_rng(0)) is not None) == warm_start

@@ -105,14 +105,3 @@ def test_a_mixed_pass_that_ends_early_and_one_that_never_falls_are_both_drawn(mo
     heavy = [run for run in runs if run.mix_weight > 1]
     assert all(len(found) >= 15 for found in (early, constant, heavy)), "one in twenty at least"
     assert max(run.mix_weight for run in runs) <= 3
-
-
-def test_priors_are_the_published_start_and_half_by_chance():
-    searched = space.for_run(RUN, "1d")
-    first, second = (RUN.replace(space.to_run(values)) for values in searched.priors(RUN, "pare"))
-    assert first.curriculum == RUN.curriculum
-    assert first.gate.select == "gate"
-    assert (second.curriculum.family, second.curriculum.start, second.curriculum.end) == ("constant", 0.5, 0.5)
-    assert (second.mix_weight, second.gate.select) == (1.0, "random")
-    assert len(searched.priors(RUN, "cutmix")) == 2
-    assert len(searched.priors(RUN, "nft")) == 1, "nothing of it is nft's"

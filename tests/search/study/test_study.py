@@ -1,7 +1,6 @@
 """The study is told the truth, and it is all that a sweep needs to go on."""
 
 import contextlib
-import math
 import sqlite3
 
 import numpy as np
@@ -17,7 +16,7 @@ from pare.search.study import space
 from pare.search.study.halving import rungs
 from pare.search.study.space import Dimension, Space
 from pare.search.study.storage import Database, read_trials
-from pare.search.study.study import Study
+from pare.search.study.study import EXPERIENCED, Study
 
 RUN = Run(
     task="ecg", data="d", body="roberta-mini", source="signals", source_data="s", epochs=9, patch=20, mix_weight=0.1
@@ -158,26 +157,45 @@ def test_a_wider_interval_is_taken(make):
     assert len(run_out(make(trials=8, searched=Space(wider)))) == 6
 
 
-def test_start_up_trials_lie_near_the_published_one_by_turns(make):
-    published = space.for_run(RUN, "1d").published(RUN, "pare")
-
-    def distance(asked):
-        return abs(math.log(asked.searched["optimizer.lr.body"] / published["optimizer.lr.body"]))
-
-    sweeps = [run_out(make(trials=5, seed=seed, name=f"seed {seed}")) for seed in range(12)]
-    pare = [[asked for asked in sweep if asked.method == "pare"] for sweep in sweeps]
-    assert np.mean([distance(own[1]) for own in pare]) < 0.75 * np.mean([distance(own[2]) for own in pare])
-
-
-def test_hints_come_after_the_priors(make):
+def test_hints_of_other_tasks_come_after_the_published_configuration(make):
     study = make(trials=5)
     hinted = {**study.space.published(RUN, "pare"), "gate.threshold": 0.3, "curriculum.start": 0.11}
     study.hints = lambda method: [(study.space, hinted)] if method == "pare" else []
     asked = run_out(study)
-    assert asked[3].searched["gate.threshold"] == pytest.approx(0.3)
-    assert asked[3].run.curriculum.start == pytest.approx(0.11)
+    assert asked[2].searched["gate.threshold"] == pytest.approx(0.3)
+    assert asked[2].run.curriculum.start == pytest.approx(0.11)
     assert asked[0].run.curriculum.start == pytest.approx(RUN.curriculum.start)
-    assert (asked[2].run.gate.select, asked[2].run.mix_weight, asked[2].run.curriculum.end) == ("random", 1.0, 0.5)
+
+
+def test_experience_proposes_a_methods_first_trials_and_then_fewer(make, monkeypatch):
+    numbers = []
+    promising = Space.promising
+
+    def spy(self, method, random):
+        numbers.append(study._shares.begun[method])
+        return promising(self, method, random)
+
+    monkeypatch.setattr(Space, "promising", spy)
+    study = make(trials=161, scheduler="none", share="trials")
+    run_out(study)
+    assert numbers[: EXPERIENCED - 1] == list(range(1, EXPERIENCED)), "all but the published one"
+    assert 0.1 < sum(number >= 80 for number in numbers) / 80 < 0.35, "20 / 120 in the middle of them"
+
+
+def test_random_search_is_random_after_the_published_configuration(make):
+    searched = space.for_run(RUN, "1d")
+    asked = run_out(make(trials=60, sampler="random", scheduler="none"))
+    own = [each.searched for each in asked if each.method == "pare"]
+    assert own[0] == searched.published(RUN, "pare")
+    loras = np.mean([values["tuning.body"] == "lora" for values in own[1:]])
+    assert loras > 0.3, "which experience avoids"
+
+
+def test_a_space_without_experience_is_left_to_the_sampler(make):
+    plain = Space([Dimension("gate.threshold", FloatDistribution(0.0, 0.9), "gates")])
+    assert plain.promising("pare", np.random.default_rng(0)) is None
+    asked = run_out(make(trials=4, searched=plain))
+    assert len({each.searched.get("gate.threshold") for each in asked if each.method == "pare"}) == 3
 
 
 def test_best_prefers_whole_trials(make):
