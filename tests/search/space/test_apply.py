@@ -3,8 +3,8 @@
 import io
 import warnings
 
-import optuna
 import numpy as np
+import optuna
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from rich.console import Console
