@@ -10,6 +10,8 @@ from pare.search.space.apply import apply
 from pare.search.space.changes import Changes, Interval
 from pare.search.study import space
 from pare.search.study.experience import Experience, features
+from pare.search.study.space import Dimension, Space
+from pare.search.study.study import EXPERIENCED, Study
 
 RUN = Run(task="ecg", data="d", body="roberta-mini", source="signals", source_data="s")
 RATE = FloatDistribution(1e-4, 1e-2, log=True)
@@ -57,3 +59,43 @@ def test_a_users_interval_keeps_what_is_known_of_its_values():
     assert narrow.expected_rank(values) == pytest.approx(searched.expected_rank(values))
     chosen = narrow.promising("pare", np.random.default_rng(0))
     assert low <= chosen["optimizer.lr.body"] <= low * 2
+
+
+def proposed(trials, searched=None, sampler="tpe"):
+    """What a study proposes for `pare`, each trial ended before the next."""
+    searched = searched or space.for_run(RUN, "1d")
+    study = Study("ecg", None, "minimize", RUN, searched, ("pare",), trials, 0, sampler, "none", share="trials")
+    found = []
+    while (trial := study.ask()) is not None:
+        study.report(trial.number, 1, float(trial.number))
+        study.complete(trial.number, float(trial.number))
+        if trial.method == "pare":
+            found.append(trial.searched)
+    return found
+
+
+def test_experience_proposes_a_methods_first_trials_and_then_fewer(monkeypatch):
+    chosen = []
+    promising = Space.promising
+
+    def spy(self, method, random):
+        chosen.append(promising(self, method, random))
+        return chosen[-1]
+
+    monkeypatch.setattr(Space, "promising", spy)
+    asked = proposed(161)
+    turns = [turn for turn, values in enumerate(asked) if values in chosen]
+    assert turns[: EXPERIENCED - 1] == list(range(1, EXPERIENCED)), "all but the published one"
+    assert 0.1 < sum(turn >= 80 for turn in turns) / 80 < 0.35, "20 / 120 in the middle of them"
+
+
+def test_random_search_is_random_after_the_published_configuration():
+    asked = proposed(60, sampler="random")
+    assert asked[0] == space.for_run(RUN, "1d").published(RUN, "pare")
+    assert np.mean([values["tuning.body"] == "lora" for values in asked[1:]]) > 0.3, "which experience avoids"
+
+
+def test_a_space_without_experience_is_left_to_the_sampler():
+    plain = Space([Dimension("gate.threshold", FloatDistribution(0.0, 0.9), "gates")])
+    assert plain.promising("pare", np.random.default_rng(0)) is None
+    assert len({values["gate.threshold"] for values in proposed(4, plain)}) == 3

@@ -3,7 +3,6 @@
 import contextlib
 import sqlite3
 
-import numpy as np
 import optuna
 import pytest
 import sqlalchemy
@@ -16,7 +15,7 @@ from pare.search.study import space
 from pare.search.study.halving import rungs
 from pare.search.study.space import Dimension, Space
 from pare.search.study.storage import Database, read_trials
-from pare.search.study.study import EXPERIENCED, Study
+from pare.search.study.study import Study
 
 RUN = Run(
     task="ecg", data="d", body="roberta-mini", source="signals", source_data="s", epochs=9, patch=20, mix_weight=0.1
@@ -165,37 +164,6 @@ def test_hints_of_other_tasks_come_after_the_published_configuration(make):
     assert asked[2].searched["gate.threshold"] == pytest.approx(0.3)
     assert asked[2].run.curriculum.start == pytest.approx(0.11)
     assert asked[0].run.curriculum.start == pytest.approx(RUN.curriculum.start)
-
-
-def test_experience_proposes_a_methods_first_trials_and_then_fewer(make, monkeypatch):
-    numbers = []
-    promising = Space.promising
-
-    def spy(self, method, random):
-        numbers.append(study._shares.begun[method])
-        return promising(self, method, random)
-
-    monkeypatch.setattr(Space, "promising", spy)
-    study = make(trials=161, scheduler="none", share="trials")
-    run_out(study)
-    assert numbers[: EXPERIENCED - 1] == list(range(1, EXPERIENCED)), "all but the published one"
-    assert 0.1 < sum(number >= 80 for number in numbers) / 80 < 0.35, "20 / 120 in the middle of them"
-
-
-def test_random_search_is_random_after_the_published_configuration(make):
-    searched = space.for_run(RUN, "1d")
-    asked = run_out(make(trials=60, sampler="random", scheduler="none"))
-    own = [each.searched for each in asked if each.method == "pare"]
-    assert own[0] == searched.published(RUN, "pare")
-    loras = np.mean([values["tuning.body"] == "lora" for values in own[1:]])
-    assert loras > 0.3, "which experience avoids"
-
-
-def test_a_space_without_experience_is_left_to_the_sampler(make):
-    plain = Space([Dimension("gate.threshold", FloatDistribution(0.0, 0.9), "gates")])
-    assert plain.promising("pare", np.random.default_rng(0)) is None
-    asked = run_out(make(trials=4, searched=plain))
-    assert len({each.searched.get("gate.threshold") for each in asked if each.method == "pare"}) == 3
 
 
 def test_best_prefers_whole_trials(make):

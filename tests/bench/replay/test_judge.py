@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from tests.bench import search
 from tests.bench.replay import fakes
 from tests.bench.replay.contestants import Ours, makers
-from tests.bench.search import Course, Mark, replay
+from tests.bench.replay.judge import Course, Mark, race, replay
+from tests.bench.replay.tables import ranks
 
 EPOCHS = fakes.BASE.epochs
 
@@ -62,12 +62,12 @@ def test_a_trial_that_was_cut_is_chosen_only_where_there_is_no_whole_one(surroga
 
 def test_ranks_are_of_the_truth_at_a_budget_and_ties_share():
     good, bad = (Course([Mark(6, 6.0, truth)], 1) for truth in (0.1, 0.2))
-    found = search.ranks({"ecg": {"a": [good, bad], "b": [bad, bad], "c": [good, good]}}, 6)
+    found = ranks({"ecg": {"a": [good, bad], "b": [bad, bad], "c": [good, good]}}, 6)
     assert found.tolist() == [[[1.5, 3.0, 1.5], [2.5, 2.5, 1.0]]]
 
 
 def test_the_race_trains_no_run_twice_and_never_flags_its_winner(surrogate):
-    _, flagged, _, flagged_still, trained = search.race(surrogate, 0, 8 * EPOCHS)
+    _, flagged, _, flagged_still, trained = race(surrogate, 0, 8 * EPOCHS)
     assert not flagged_still
     assert not flagged, "without chance the best is the best"
     assert 4 <= trained <= 7
