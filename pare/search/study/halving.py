@@ -55,6 +55,8 @@ class Halving(BasePruner):
 
     reduction = 3
     """One trial in so many goes on to the next rung."""
+    least = 1
+    """Number of the best at a rung that go on, however few there are."""
 
     def __init__(self, brackets: Sequence[Sequence[int]]) -> None:
         self._brackets = brackets
@@ -77,9 +79,8 @@ class Halving(BasePruner):
             study._storage.set_trial_system_attr(trial._trial_id, _key(rung), value)
             values = self._values.setdefault((method, bracket, rung), [])
             insort(values, value)
-            # Of too few trials only the best goes on.
-            among = max(len(values) // self.reduction, 1)
-            worse = value > values[among - 1] if minimize else value < values[-among]
+            among = max(len(values) // self.reduction, self.least)
+            worse = value > values[:among][-1] if minimize else value < values[-among:][0]
             if worse and self._may_cut(trial, rung):
                 return True
         return False
@@ -103,6 +104,7 @@ class MeasuredHalving(Halving):
     """Successive halving at the rungs whose ranking carries to the end of training."""
 
     reduction = 4
+    least = 2  # with one, a second trial had to beat the published configuration after a ninth of its epochs
 
     def __init__(self, epochs: int) -> None:
         self._recorded = list(rungs(epochs).values())

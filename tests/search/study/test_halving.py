@@ -56,6 +56,17 @@ def test_a_rung_that_is_seen_to_say_nothing_cuts_no_more_and_one_that_is_seen_to
     assert max(told) > 140
 
 
+def test_the_best_two_go_on_however_few_there_are():
+    study = study_of(5)
+    cut = []
+    while (asked := study.ask()) is not None:
+        value = {0: 0.3, 2: 0.9, 3: 0.5, 4: 0.6}.get(asked.number, 1.0)
+        if not study.report(asked.number, 1, value):
+            cut.append(asked.number)
+            study.prune(asked.number)
+    assert cut == [4], "1 is nft's only one; 3 is the second best of three, 4 the third of four"
+
+
 @pytest.mark.parametrize("true", [0.2, 0.8])
 def test_the_correlation_is_of_all_trials_although_only_the_best_are_whole(true, monkeypatch):
     monkeypatch.setattr(halving, "WEIGHT", 0)
