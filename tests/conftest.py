@@ -23,8 +23,13 @@ LONG = ("test_contract.py", "test_distributed.py", "test_executor.py", "test_loo
 """Files that take longest among those that start no Ray."""
 
 
+def pytest_xdist_auto_num_workers():
+    """One worker more than cores: a quarter of the time tests wait for Ray to start and stop."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(config, items):
-    # The longest files begin first, so that the short ones even out the ends of both workers.
+    # The longest files begin first, so that the short ones even out the ends of the workers.
     ray = {item.path for item in items if item.get_closest_marker("ray")}
     items.sort(key=lambda item: (item.path not in ray, item.path.name not in LONG))
     for item in items:
