@@ -38,13 +38,13 @@ class Experience:
 def features(domain: BaseDistribution, value: Any) -> dict[str, float]:
     """Return what the model sees of a value: which choice it is, or its place from the middle of its interval.
 
-    A place outside the interval, of a wider one of the user's, counts as its end. An absent setting has no features.
+    A number outside the interval, of a wider one of the user's, counts as its end. An absent setting has no features.
     """
     if value is None:
         return {}
     if isinstance(domain, CategoricalDistribution):
         return {domains.text(value): 1.0}
-    place = min(max(domains.place(domain, value), 0.0), 1.0) - 0.5
+    place = domains.place(domain, domains.nearest(domain, value)) - 0.5
     return {"place": place, "square": place**2}
 
 

@@ -114,8 +114,7 @@ class Space:
 
     def expected_rank(self, chosen: Mapping[str, Any]) -> float:
         """Return the rank that experience expects of values, 0 the best, up to a constant."""
-        known = (each for each in self.dimensions if each.experience)
-        return sum(each.experience.rank(chosen.get(each.name)) for each in known if each.experience)
+        return sum(known.rank(chosen.get(each.name)) for each in self.dimensions if (known := each.experience))
 
     def transferred(self, values: Values, method: MethodName, of: Space) -> Values:
         """Map values of another task's space to this one: a number keeps its place in its interval, a choice its name.

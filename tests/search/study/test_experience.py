@@ -7,7 +7,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from pare import tasks
 from pare.config import Run
 from pare.search.space.apply import apply
-from pare.search.space.changes import Changes, Interval
+from pare.search.space.changes import Changes, Choices, Interval
 from pare.search.study import space
 from pare.search.study.experience import Experience, features
 from pare.search.study.space import Dimension, Space
@@ -21,6 +21,7 @@ def test_a_number_is_its_place_from_the_middle_and_an_absent_one_is_nothing():
     assert features(RATE, 1e-3) == pytest.approx({"place": 0.0, "square": 0.0}, abs=1e-12)
     assert features(RATE, 1e-2) == pytest.approx({"place": 0.5, "square": 0.25})
     assert features(RATE, 1.0) == pytest.approx({"place": 0.5, "square": 0.25}), "beyond is the end"
+    assert features(RATE, 0.0) == pytest.approx({"place": -0.5, "square": 0.25}), "also where there is no logarithm"
     assert features(RATE, None) == {}
     assert features(CategoricalDistribution(("all", "lora")), "lora") == {"lora": 1.0}
 
@@ -58,6 +59,7 @@ def test_a_users_interval_keeps_what_is_known_of_its_values():
     values = searched.published(RUN, "pare") | {"optimizer.lr.body": low * 1.5}
     assert narrow.expected_rank(values) == pytest.approx(searched.expected_rank(values))
     chosen = narrow.promising("pare", np.random.default_rng(0))
+    assert chosen is not None
     assert low <= chosen["optimizer.lr.body"] <= low * 2
 
 
@@ -99,3 +101,12 @@ def test_a_space_without_experience_is_left_to_the_sampler():
     plain = Space([Dimension("gate.threshold", FloatDistribution(0.0, 0.9), "gates")])
     assert plain.promising("pare", np.random.default_rng(0)) is None
     assert len({values["gate.threshold"] for values in proposed(4, plain)}) == 3
+
+
+def test_choices_of_the_user_are_weighed_as_numbers_too():
+    searched = space.for_run(RUN, "1d")
+    changes = Changes({}, {"optimizer.weight_decay": Choices((0.0, 0.01)), "optimizer.batch": Choices((16, 32))})
+    _, changed = apply(changes, RUN, searched, ("pare",))
+    chosen = changed.promising("pare", np.random.default_rng(0))
+    assert chosen["optimizer.weight_decay"] in (0.0, 0.01)
+    assert chosen["optimizer.batch"] in (16, 32)
