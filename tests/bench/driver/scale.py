@@ -40,6 +40,7 @@ from pare.search.study.space import to_run
 from pare.search.study.storage import Database
 from pare.search.study.study import Study
 from pare.search.sweep import Sweep
+from tests.bench.draws import near
 
 TASK, EPOCHS, LIVE = "ecg", 5, 40
 """Of every trial, and how many trials of the session are measured."""
@@ -76,7 +77,7 @@ def history(count):
     distributions = {dimension.name: dimension.values for dimension in SPACE.dimensions}
     begun = datetime(2026, 1, 2)
     for number in range(count):
-        values = SPACE.near(published, "pare", np.random.default_rng(number))
+        values = near(SPACE, published, "pare", np.random.default_rng(number))
         run = BASE.replace({**to_run(values), "method": "pare"})
         reached = 1 if number % 3 else EPOCHS
         reported = {epoch: objective(values, epoch, number) for epoch in range(1, reached + 1)}
