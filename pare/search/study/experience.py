@@ -1,4 +1,4 @@
-"""What recorded runs of other tasks have taught: which values of a setting tend to end well.
+"""What recorded runs of small problems have taught: which values of a setting tend to end well.
 
 The model is linear and additive: each setting shifts the rank of a configuration among others of its task (0 the best,
 1 the worst) by a term of its own. `python -m tests.bench.experience --write` fits it to the recorded curves of
