@@ -1,4 +1,4 @@
-"""Each library has its room. The direction of imports is declared in pyproject.toml and checked by import-linter."""
+"""Each library has its place. The direction of imports is declared in pyproject.toml and checked by import-linter."""
 
 import ast
 import tomllib
@@ -47,9 +47,9 @@ def test_there_is_no_utils():
 
 
 ROOT = PACKAGE.parent
-FILES = sorted(path for room in ("pare", "sweeps", "cluster", "tests") for path in (ROOT / room).rglob("*.py"))
+FILES = sorted(path for folder in ("pare", "sweeps", "cluster", "tests") for path in (ROOT / folder).rglob("*.py"))
 READ_IN_ONE_PIECE = {"fit in pare/training/loop.py", "for_run in pare/search/study/space.py"}
-"""Longer than a function should be: the visible training loop, and the search space, which is a page."""
+"""Longer than a function should be: the visible training loop, and the search space, which is a list."""
 
 
 def test_no_folder_holds_more_than_twenty_files():

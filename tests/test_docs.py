@@ -21,7 +21,7 @@ PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 KINDS = {"own": own.Own, "openml-cc18": openml_cc18.OpenMLTables, "ucr": ucr.ArchiveSets}
 """Requests of the sweeps that have options of their own."""
 
-ROOMS = "|".join(("pare", "sweeps", "cluster", "tests", "docs", ".ci", ".github"))
+FOLDERS = "|".join(("pare", "sweeps", "cluster", "tests", "docs", ".ci", ".github"))
 OTHERS = {
     *("--constraint", "--editable", "--exclude-editable", "--quiet"),  # pip
     *("--load_fast", "--logdir", "--port", "--host"),  # tensorboard
@@ -60,7 +60,7 @@ def test_links_lead_somewhere(page):
 @pages
 def test_paths_exist(page):
     for code in re.findall(r"`([^`\n]+)`", page.read_text(encoding="utf-8")):
-        for path in re.findall(rf"(?<![\w/.:~<])((?:{ROOMS})/[\w./-]*\w/?)(?![\w<*{{])", code):
+        for path in re.findall(rf"(?<![\w/.:~<])((?:{FOLDERS})/[\w./-]*\w/?)(?![\w<*{{])", code):
             stands_for_a_name = any(part.isupper() and "." not in part for part in path.split("/"))
             assert stands_for_a_name or (ROOT / path).exists(), path
 

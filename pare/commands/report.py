@@ -41,10 +41,10 @@ def _write(out: Path) -> None:
     directory.adopt_tasks(out)
     # Plotly, Optuna and scikit-learn take a second, which a refusal should not wait for.
     from pare.reporting import comparison, leaderboard
-    from pare.search import page
+    from pare.search import report_writer
 
     console = Console()
     rows = leaderboard.write(out)
-    path = page.rewrite(out)
+    path = report_writer.rewrite(out)
     console.print(leaderboard.render(rows, console.width, comparison.conclusions(out)))
     console.print(f"written: {path}", highlight=False, markup=False, soft_wrap=True)

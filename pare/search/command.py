@@ -120,7 +120,7 @@ def _in_steps(
     from pare.reporting.progress import SweepProgress
     from pare.search.execute import execute
     from pare.search.executor import executor_of
-    from pare.search.publish import publish, write_page
+    from pare.search.publish import publish, write_report
     from pare.search.resolve import resolve
 
     with executor_of(request, console) as executor:
@@ -135,7 +135,7 @@ def _in_steps(
             execute(resolved, executor, progress, mirror)
         if not resolved.sweep.finished:
             # Ctrl-C: the running trials have ended, and the next session resumes from their checkpoints.
-            write_page(resolved)
+            write_report(resolved)
             return Outcome(out, finished=False)
         publish(resolved, mirror, console)
         return Outcome(out, failures=resolved.sweep.failures)

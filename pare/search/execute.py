@@ -26,12 +26,12 @@ def execute(
     if sweep.finished:
         return
     from pare.reporting.tensorboard.writer import TensorBoard
-    from pare.search.page import PageWriter
+    from pare.search.report_writer import ReportWriter
 
     board = TensorBoard(out, {plan.task: plan.study.space.domains() for plan in plans})
-    # The page reads the tables, so it comes after their writer.
-    page = PageWriter(out, resolved.name, plans)
-    sweep.observers += [written, board, progress, page]
+    # The report reads the tables, so it comes after their writer.
+    report = ReportWriter(out, resolved.name, plans)
+    sweep.observers += [written, board, progress, report]
     if resolved.request.track:
         sweep.observers.append(tracker(resolved.request.track, f"{resolved.name}-{resolved.id}"))
     if mirror:
@@ -47,7 +47,7 @@ def execute(
     finally:
         gc.unfreeze()
         resolved.budget.persist()
-        page.close()
+        report.close()
         written.close()
         board.flush()
     shutil.rmtree(storage, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Publishes a sweep's results once its jobs are over: leaderboard, page and best models."""
+"""Publishes a sweep's results once its jobs are over: leaderboard, report and best models."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 def publish(resolved: ResolvedSweep, mirror: BucketSync | None, console: Console) -> None:
-    """Write leaderboard and page, keep the best model of each task, and print the leaderboard and the paths."""
+    """Write leaderboard and report, keep the best model of each task, and print the leaderboard and the paths."""
     out, plans = resolved.out, resolved.plans
     rows = leaderboard.write(out)
     if not _is_published(resolved):
-        write_page(resolved)
+        write_report(resolved)
         for plan in plans:
             best_model.keep_best(out, plan.task, resolved.remote)
             if mirror:
@@ -46,8 +46,8 @@ def _is_published(resolved: ResolvedSweep) -> bool:
     return resolved.remote is None and out.report.exists() and not any(map(Path.exists, running))
 
 
-def write_page(resolved: ResolvedSweep) -> None:
+def write_report(resolved: ResolvedSweep) -> None:
     """Write the current `report.html`."""
-    from pare.search.page import PageWriter  # with Plotly and scikit-learn
+    from pare.search.report_writer import ReportWriter  # with Plotly and scikit-learn
 
-    PageWriter(resolved.out, resolved.name, resolved.plans).write()
+    ReportWriter(resolved.out, resolved.name, resolved.plans).write()

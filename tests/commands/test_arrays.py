@@ -12,7 +12,7 @@ import pare
 from pare import tasks
 from pare.commands import arrays
 from pare.errors import DataError, RequestError
-from pare.search import page
+from pare.search import report_writer
 
 SMALL = {"preset": "laptop", "executor": "inline", "trials": 1, "epochs": 1, "seeds": 1}
 
@@ -81,7 +81,7 @@ def test_the_best_model_predicts(swept):
 
 def test_the_report_shows_the_call(swept):
     result, keywords, _ = swept
-    line = page.command(result.path, "own")
+    line = report_writer.command(result.path, "own")
     assert line.startswith("pare.sweep(x, y, ")
     assert "trials=1" in line
     assert "executor='inline'" in line

@@ -1,4 +1,4 @@
-"""A sweep made by an earlier version resumes and reads: version 0.1 left it, before rooms and names were changed.
+"""A sweep made by an earlier version resumes and reads: version 0.1 left it, before modules and names were changed.
 
 `fixtures/earlier_sweep` is its OUT after Ctrl-C in the third of four trials, without checkpoints and pictures;
 `earlier_sweep.json` holds the figures with which the same version then ended it, but for those of the fourth trial,

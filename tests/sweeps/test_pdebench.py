@@ -1,4 +1,4 @@
-"""The page of the sweep; what a sweep does is tested with another one, in test_nas360.py."""
+"""The script of the sweep; what a sweep does is tested with another one, in test_nas360.py."""
 
 import pytest
 

@@ -229,11 +229,11 @@ def earlier_shares(out: Path) -> tuple[tuple[MethodName, ...], ShareUnit] | None
 
 
 def _program(script: str) -> str:
-    """Return how this process was started, as far as it is a page of sweeps; else the command that does the same."""
-    page = Path(sys.argv[0])
-    if page.suffix != ".py" or page.name == "__main__.py":
+    """Return how this process was started, if it is a script of sweeps; else the command that does the same."""
+    path = Path(sys.argv[0])
+    if path.suffix != ".py" or path.name == "__main__.py":
         return f"pare {script.replace('_', '-')}"
-    return f"python {shlex.quote(os.path.relpath(page))}"
+    return f"python {shlex.quote(os.path.relpath(path))}"
 
 
 def _version(package: str) -> str:

@@ -32,8 +32,8 @@ from pare.reporting.scalars import FIGURES
 from pare.reporting.tables import Tables
 from pare.reporting.tensorboard.writer import TensorBoard
 from pare.search.budget import Budget
-from pare.search.page import PageWriter
 from pare.search.plans import TaskPlan
+from pare.search.report_writer import ReportWriter
 from pare.search.study import space
 from pare.search.study.halving import METHOD
 from pare.search.study.space import to_run
@@ -120,7 +120,7 @@ def populate(out, count):
 
 
 def manifest(out):
-    """What the page reads of a sweep's record."""
+    """What the report reads of a sweep's record."""
     machine = {"system": "", "resources": {}}
     (out / "sweep.json").write_text(json.dumps({"request": {}, "versions": {}, "machine": machine, "commit": None}))
 
@@ -155,15 +155,15 @@ class Clock:
         return timed
 
 
-def session(out, trials, clock, page=True, concurrent=1, **options):
+def session(out, trials, clock, html=True, concurrent=1, **options):
     """Open the sweep in `out` for so many trials; returns it and what is to be closed."""
     task = tasks.get(TASK)
     with clock.during("resume"):
         study = Study(TASK, url(out), "minimize", BASE, SPACE, ("pare",), trials, 0, **options)
         plan = TaskPlan(task, SimpleNamespace(provenance="simulated"), study, seeds=())
         observers = {"tables": Tables(out), "TensorBoard": TensorBoard(out, {tasks.get(TASK): SPACE.domains()})}
-        if page:
-            observers["page"] = PageWriter(out, "nas360", [plan])
+        if html:
+            observers["report.html"] = ReportWriter(out, "nas360", [plan])
     clock.watch("ask", study, "ask")
     clock.watch("report", study, "report", "complete", "prune", "settle")
     for name, observer in observers.items():
@@ -185,7 +185,7 @@ def work(sweep, job, count):
     return job, pauses
 
 
-def measure(count, page=True, live=LIVE, apart=True, **options):
+def measure(count, html=True, live=LIVE, apart=True, **options):
     """The figures of a session after so many trials."""
     clock = Clock()
     with tempfile.TemporaryDirectory() as folder:
@@ -199,7 +199,7 @@ def measure(count, page=True, live=LIVE, apart=True, **options):
         manifest(out)
         gc.collect()
         memory = psutil.Process().memory_info().rss
-        sweep, observers = session(out, count + 10 * live, clock, page, **options)
+        sweep, observers = session(out, count + 10 * live, clock, html, **options)
         gc.collect()
         memory = psutil.Process().memory_info().rss - memory
         gc.freeze()  # as `execute` does
@@ -213,8 +213,8 @@ def measure(count, page=True, live=LIVE, apart=True, **options):
         gc.unfreeze()
         close(observers)
         began, size = time.process_time(), None
-        if page:
-            size = observers["page"].write().stat().st_size
+        if html:
+            size = observers["report.html"].write().stat().st_size
         report = time.process_time() - began
     parts = {name: 1000 * seconds / live for name, seconds in clock.spent.items()}
     return {
@@ -224,14 +224,14 @@ def measure(count, page=True, live=LIVE, apart=True, **options):
         "written, kB a trial": wrote / 1e3,
         "resume, s": resume,
         "memory, kB a trial": memory / 1e3 / count,
-        **({"report.html, s": report, "report.html, MB": size / 1e6} if page else {}),
+        **({"report.html, s": report, "report.html, MB": size / 1e6} if html else {}),
     }
 
 
 def close(observers):
     observers["tables"].close()
-    if "page" in observers:
-        observers["page"].close()
+    if "report.html" in observers:
+        observers["report.html"].close()
 
 
 def written():
@@ -248,7 +248,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=8.0, help="with --ray: length of a trial")
     parser.add_argument("--start", type=float, default=9.0, help="with --ray: what an actor takes to import")
     parser.add_argument("--populate", nargs=2, help=argparse.SUPPRESS)
-    parser.add_argument("--no-page", dest="page", action="store_false", help="leave report.html out")
+    parser.add_argument("--no-html", dest="html", action="store_false", help="leave report.html out")
     parser.add_argument("--sampler", default="tpe")
     parser.add_argument("--scheduler", default="asha")
     arguments = parser.parse_args()
@@ -262,9 +262,9 @@ def main():
         with tempfile.TemporaryDirectory() as folder:
             Console().print(slots.measure(folder, arguments.slots, arguments.seconds, arguments.start))
         return
-    measure(20, arguments.page)  # what is loaded once is not of a trial
+    measure(20, arguments.html)  # what is loaded once is not of a trial
     found = {
-        n: measure(n, arguments.page, sampler=arguments.sampler, scheduler=arguments.scheduler)
+        n: measure(n, arguments.html, sampler=arguments.sampler, scheduler=arguments.scheduler)
         for n in arguments.trials
     }
     first, last = min(found), max(found)

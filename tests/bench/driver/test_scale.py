@@ -10,13 +10,13 @@ SAME = 1.5
 
 def cheapest(count):
     """The least of three measurements: a busy machine only adds."""
-    found = [measure(count, page=False, live=15, apart=False) for _ in range(3)]
+    found = [measure(count, html=False, live=15, apart=False) for _ in range(3)]
     return {name: min(each[name] for each in found) for name in found[0]}
 
 
 def test_a_trial_costs_the_same_after_a_thousand_others_as_after_a_hundred():
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    measure(10, page=False, live=2, apart=False)  # what is loaded once is not of a trial
+    measure(10, html=False, live=2, apart=False)  # what is loaded once is not of a trial
     few, many = cheapest(100), cheapest(1000)
     assert many["driver, ms a trial"] < SAME * few["driver, ms a trial"]
     for part in ("  report", "  tables", "  TensorBoard"):

@@ -1,4 +1,4 @@
-"""The page of a sweep: what studies and request add to it, and when it is written."""
+"""The report of a sweep: what studies and request add to it, and when it is written."""
 
 import io
 import json
@@ -17,8 +17,8 @@ from optuna.trial import TrialState
 
 from pare import tasks
 from pare.reporting.tables import Tables
-from pare.search import page as module
-from pare.search.page import PageWriter, command, importance
+from pare.search import report_writer as module
+from pare.search.report_writer import ReportWriter, command, importance
 from pare.search.request import Request
 from pare.search.study.storage import Database
 from tests.reporting.fakes import record, run
@@ -102,25 +102,26 @@ def study_of(folder, trials, left=0):
 
 
 def swept(folder, left=0):
-    """A sweep of ten trials and the writer of its page."""
+    """A sweep of ten trials and the writer of its report."""
     asked(folder)
     trials = [trial(n, lr := n / 10, [lr, lr, lr]) for n in range(10)]
     run(tables := Tables(folder), record())
     tables.close()
-    return PageWriter(folder, "nas360", [SimpleNamespace(task=tasks.get("ecg"), study=study_of(folder, trials, left))])
+    plan = SimpleNamespace(task=tasks.get("ecg"), study=study_of(folder, trials, left))
+    return ReportWriter(folder, "nas360", [plan])
 
 
-def wait_for(page):
-    page._child.wait(120)
-    page.end(None)
+def wait_for(writer):
+    writer._child.wait(120)
+    writer.end(None)
 
 
-def test_a_process_of_its_own_writes_the_page_that_this_one_would(tmp_path):
-    page = swept(tmp_path, left=3)
-    page.end(None)
-    wait_for(page)
+def test_a_process_of_its_own_writes_the_report_that_this_one_would(tmp_path):
+    writer = swept(tmp_path, left=3)
+    writer.end(None)
+    wait_for(writer)
     theirs = (tmp_path / "report.html").read_text()
-    page.write()
+    writer.write()
     own = (tmp_path / "report.html").read_text()
     assert "3 search trials still to end" in theirs
     assert "fANOVA: share of the variance" in theirs
@@ -129,52 +130,52 @@ def test_a_process_of_its_own_writes_the_page_that_this_one_would(tmp_path):
 
 def test_the_process_of_a_page_dies_with_its_driver(tmp_path):
     """A driver that is killed leaves nobody who writes below its OUT."""
-    page = swept(tmp_path)
-    page._start()
-    page._child.stdin.close()  # as the kernel does for the dead
-    assert page._child.wait(120) == 1
+    writer = swept(tmp_path)
+    writer._start()
+    writer._child.stdin.close()  # as the kernel does for the dead
+    assert writer._child.wait(120) == 1
     assert not (tmp_path / "report.html").exists()
 
 
 def test_a_sweep_that_ends_waits_for_no_page(tmp_path):
-    page = swept(tmp_path)
-    page.end(None)
-    child = page._child
-    page.close()
+    writer = swept(tmp_path)
+    writer.end(None)
+    child = writer._child
+    writer.close()
     assert child.returncode == -signal.SIGKILL
     assert not list(tmp_path.glob(".report*"))
 
 
 def test_a_page_that_cannot_be_written_is_told(tmp_path):
-    page = swept(tmp_path)
+    writer = swept(tmp_path)
     (tmp_path / "ecg" / "trials.parquet").write_bytes(b"nothing")
-    page.end(None)
+    writer.end(None)
     with pytest.warns(UserWarning, match=r"report\.html was not written: .*trials\.parquet is damaged"):
-        wait_for(page)
+        wait_for(writer)
 
 
 def test_a_process_that_dies_at_once_is_told_too(tmp_path, monkeypatch):
-    page = swept(tmp_path)
+    writer = swept(tmp_path)
     monkeypatch.setattr(module.sys, "executable", shutil.which("false"))
-    page.end(None)
+    writer.end(None)
     with pytest.warns(UserWarning, match=r"report\.html was not written: its process died"):
-        wait_for(page)
+        wait_for(writer)
 
 
 def test_the_page_is_written_at_most_every_so_often(tmp_path, monkeypatch):
     asked(tmp_path)
     now, started = [0.0], []
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
-    page = PageWriter(tmp_path, "nas360", [])
+    writer = ReportWriter(tmp_path, "nas360", [])
     done = SimpleNamespace(poll=lambda: 0, returncode=0, communicate=lambda: None)
 
     def start():
         started.append(now[0])
-        page._child, page._errors, page._began = done, io.BytesIO(), now[0]
+        writer._child, writer._errors, writer._began = done, io.BytesIO(), now[0]
 
-    monkeypatch.setattr(page, "_start", start)
+    monkeypatch.setattr(writer, "_start", start)
     for now[0] in (0.0, 1.0, 29.0, 31.5, 40.0, 241.0, 242.0):
-        page.end(None)
+        writer.end(None)
     assert started == [0.0, 31.5, 241.0], "the second was seen to end after 8.5 s, and 20 times as long passed"
 
 

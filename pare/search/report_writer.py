@@ -1,7 +1,7 @@
 """Writes a sweep's report while it runs, with what only the studies and the request know.
 
-While the sweep runs, a child process renders the page from the files of OUT, so that the driver's slots do not wait;
-the driver only starts one now and then. `python -m pare.search.page` is that process.
+While the sweep runs, a child process renders the report from the files of OUT, so that the driver's slots do not wait;
+the driver only starts one now and then. `python -m pare.search.report_writer` is that process.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from pare.search.request import PYTHON, Request
 from pare.search.study.halving import METHOD
 from pare.search.study.storage import read_trials, sqlite
 
-if TYPE_CHECKING:  # its imports take longer than writing a page
+if TYPE_CHECKING:  # its imports take longer than writing a report
     from pare.search.plans import TaskPlan
 
 INTERVAL = 30.0
-"""Minimum seconds between the end of one page and the start of the next; `_SHARE` times a page's own time if longer."""
+"""Least seconds between the end of one report and the start of the next; `_SHARE` times a report's own if longer."""
 
 _SHARE = 20
 _LEAST = 6
@@ -49,7 +49,7 @@ _FANOVA = 100
 """Trials up to which fANOVA is used: with few it tells more than PED-ANOVA; with 1,000 it takes 40 s, not .1 s."""
 
 
-class PageWriter:
+class ReportWriter:
     """Updates `report.html` from the tables when a trial has ended; among the observers it comes after their writer.
 
     A failed update is a warning and is retried; `write`, at the end, raises the error.
@@ -62,7 +62,7 @@ class PageWriter:
         self._tidy()
 
     def begin(self, record: Record) -> None:
-        """Do nothing: a new trial appears on the page when the next trial ends."""
+        """Do nothing: a new trial appears on the report when the next trial ends."""
 
     def epoch(self, record: Record, figures: Mapping[str, Any]) -> None:
         """Do nothing, see `begin`."""
@@ -74,7 +74,7 @@ class PageWriter:
             self._start()
 
     def write(self) -> Path:
-        """Write the current page in this process."""
+        """Write the current report in this process."""
         found = {
             plan.task.name: importance(plan.task.metric.direction, plan.study.methods[0], plan.study.ended())
             for plan in self._plans
@@ -82,7 +82,7 @@ class PageWriter:
         return _write(self._out, command(self._out, self._script), self._left(), found)
 
     def close(self) -> None:
-        """End the process that writes a page, if there is one."""
+        """End the process that writes a report, if there is one."""
         if self._child is not None:
             self._child.kill()
             self._child.communicate()
@@ -91,7 +91,7 @@ class PageWriter:
             self._tidy()
 
     def _tidy(self) -> None:
-        """Remove the temporary files of a process that was ended while it wrote a page."""
+        """Remove the temporary files of a process that was ended while it wrote a report."""
         for half in self._out.glob(f".{report.NAME}.*.tmp"):
             half.unlink(missing_ok=True)
 
@@ -99,7 +99,7 @@ class PageWriter:
         return sum(plan.study.left for plan in self._plans)
 
     def _start(self) -> None:
-        """Start a process that writes the page. It ends with this process, which closes its standard input."""
+        """Start a process that writes the report. It ends with this process, which closes its standard input."""
         order = {
             "out": str(self._out),
             "command": command(self._out, self._script),
@@ -109,7 +109,7 @@ class PageWriter:
         }
         self._began, self._errors = time.monotonic(), tempfile.TemporaryFile()  # noqa: SIM115 - closed when it is read
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "pare.search.page"],
+            [sys.executable, "-m", "pare.search.report_writer"],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=self._errors,
@@ -136,7 +136,7 @@ class PageWriter:
 
 
 def main() -> None:
-    """Write the page requested by a line on standard input, unless the driver that sent it dies meanwhile."""
+    """Write the report requested by a line on standard input, unless the driver that sent it dies meanwhile."""
     os.nice(10)  # the trials' work comes first
     order = json.loads(sys.stdin.readline())
     threading.Thread(target=_die_with_the_driver, daemon=True).start()
@@ -159,7 +159,7 @@ def _write(out: Path, command_line: str, left: int, found: Mapping[str, Importan
 
 
 def rewrite(out: Path) -> Path:
-    """Write the page of the sweep in `out` from its files alone, whether its driver runs or not."""
+    """Write the report of the sweep in `out` from its files alone, whether its driver runs or not."""
     asked = json.loads(SweepDir(out).manifest.read_text(encoding="utf-8"))
     trials = tables.load(out, schema.TRIALS).select(["task", "state"]).to_pylist()
     found = {}
