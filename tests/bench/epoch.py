@@ -77,8 +77,8 @@ def main():
                 last = now
                 return True
 
-            both = [tasks.get(name) for name in (run.task, run.source)]
-            fit(run, *both, *map(Data, both), Path(folder) / method, report)
+            task, source = tasks.get(run.task), tasks.get(run.source)
+            fit(run, task, source, Data(task), Data(source), Path(folder) / method, report)
             print(f"{method}: {time.perf_counter() - began:.1f} s in all", flush=True)
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()

@@ -32,6 +32,7 @@ from pare.method.catalogue import METHODS
 from pare.reporting.tables import write
 from pare.search.study import space
 from pare.training import loop
+from pare.training.distributed import DistributedContext
 from pare.training.evaluate import evaluate, predict
 from tests.bench import draws
 from tests.bench.problems import PROBLEMS, Ready
@@ -102,7 +103,7 @@ class Watch:
         loss, metric = evaluate(task, predictions, split)
         if self.best is None or task.metric.better(metric, self.best):
             self.best, held_out = metric, self.ready.data.split("test")
-            found = predict(self.model, task, held_out.x, loop.DistributedContext.current())
+            found = predict(self.model, task, held_out.x, DistributedContext.current())
             self.test = task.score(task.metric, found, held_out)
         return loss, metric
 

@@ -13,7 +13,7 @@ from tests.bench.study import figures, plan, reality, samples, table
 from tests.bench.study import settings as study_settings
 from tests.bench.study.arms import ARMS, BASELINE, REFERENCE
 from tests.bench.study.settings import SETTINGS, settings
-from tests.bench.study.worker import run_of
+from tests.bench.study.worker import Job, run_of
 
 RUN = Run(task="ecg", data="d", body="b", source="s", source_data="sd")
 
@@ -89,12 +89,12 @@ def test_every_method_searches_for_as_many_seconds_and_its_best_meets_the_fresh_
 
 
 def test_a_search_begins_with_the_priors_of_the_package():
-    first, second, third = (run_of(plan.Job("ecg@60", "pare", 300, trial=trial, final=False)) for trial in range(3))
+    first, second, third = (run_of(Job("ecg@60", "pare", 300, trial=trial, final=False)) for trial in range(3))
     assert first.curriculum.start == pytest.approx(settings("ecg")["curriculum.start"])
     assert (second.curriculum.family, second.mix_weight) == ("constant", 1.0)
     assert (third.optimizer.lr.body, third.curriculum.start) != (first.optimizer.lr.body, first.curriculum.start)
     assert first.epochs == third.epochs == settings("ecg@60")["epochs"]
-    assert third == run_of(plan.Job("ecg@60", "pare", 300, trial=2, final=False))
+    assert third == run_of(Job("ecg@60", "pare", 300, trial=2, final=False))
 
 
 def test_a_paired_difference_has_students_interval():

@@ -26,6 +26,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import optuna
 import torch
@@ -83,7 +84,7 @@ def trial(name, root, out):
     ).replace(settings)
     one = replace(record(task=name), config=run.flat())
     board = TensorBoard(out, {tasks.get(name): {}})
-    observers = {"tables": Tables(out), "TensorBoard, pictures included": board}
+    observers: dict[str, Any] = {"tables": Tables(out), "TensorBoard, pictures included": board}
     look = Inspector.look
 
     def watched(self, *arguments):

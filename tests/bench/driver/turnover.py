@@ -162,8 +162,8 @@ def main():
     table.add_column("run by")
     for column in ("whole s", "start s", "trials s", "busy s", "busy", "idle s"):
         table.add_column(column, justify="right")
-    table.add_row(*row("Ray", *times[:2], [clock], slots))
-    table.add_row(*row("plain", *times[1:], floor, slots))
+    table.add_row(*row("Ray", times[0], times[1], [clock], slots))
+    table.add_row(*row("plain", times[1], times[2], floor, slots))
     Console().print(table)
     print(f"load of the machine before it: {load:.1f} on {os.cpu_count()} cores; idle: between two trials, median")
 
