@@ -13,6 +13,7 @@ by atomic additions).
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
@@ -253,10 +254,14 @@ def _fitted(gradients: Sequence[Tensor | None], parameters: Sequence[Tensor]) ->
     def fits(gradient: Tensor, parameter: Tensor) -> bool:
         return gradient.dtype == parameter.dtype and gradient.stride() == parameter.stride()
 
-    other = {i: g for i, g in enumerate(gradients) if g is not None and not fits(g, parameters[i])}
-    if other:
-        fitting = [torch.empty_like(parameters[i]) for i in other]
-        torch._foreach_copy_(fitting, list(other.values()))
-        for i, gradient in zip(other, fitting, strict=True):
+    # With one gradient of another type or layout in a list, PyTorch's fused copy launches a kernel for each gradient.
+    alike: dict[tuple[torch.dtype, bool], list[int]] = defaultdict(list)
+    for i, (gradient, parameter) in enumerate(zip(gradients, parameters, strict=True)):
+        if gradient is not None and not fits(gradient, parameter):
+            alike[gradient.dtype, gradient.stride() == parameter.stride()].append(i)
+    for places in alike.values():
+        fitting = [torch.empty_like(parameters[i]) for i in places]
+        torch._foreach_copy_(fitting, [g for i in places if (g := gradients[i]) is not None])
+        for i, gradient in zip(places, fitting, strict=True):
             found[i] = gradient
     return found

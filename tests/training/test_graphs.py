@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pare import tasks
 from pare.errors import Stopped
@@ -156,6 +157,33 @@ def test_weights_cast_at_once_give_what_autocast_gives(make_run, root):
             assert (ours[name].dtype, ours[name].stride()) == (torch.float32, parameter.stride())
     apart = sum((ours[name] - gradients[name]).square().sum() for name in ours).sqrt()
     assert apart <= 1e-2 * sum(gradient.square().sum() for gradient in gradients.values()).sqrt()
+
+
+class Copies(TorchDispatchMode):
+    """Notes of each copy of a list of tensors how many there are, and whether a GPU needs a kernel for each."""
+
+    def __init__(self):
+        super().__init__()
+        self.found = []
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        if function is torch.ops.aten._foreach_copy_.default:
+            to, of = arguments[:2]
+            alike = all(a.stride() == b.stride() for a, b in zip(to, of, strict=True))
+            self.found.append((len(to), not alike or len({t.dtype for t in to}) > 1 or len({t.dtype for t in of}) > 1))
+        return function(*arguments, **(options or {}))
+
+
+@pytest.mark.parametrize("task", ["ecg", "darcy"])
+def test_weights_and_gradients_are_cast_by_one_kernel_each(task, make_run, root):
+    objective, inputs = objective_of(make_run(task, precision="bf16"), torch.device("cpu"))
+    step = graphs.GraphPasses(objective, objective.model.tokens, 1.0, "bf16", None, Again)
+    with Copies() as copies:
+        step._compute(inputs)
+    together = [count for count, one_by_one in copies.found if not one_by_one]
+    assert together == [len(step._weights._to)] * 2
+    biases = [name for name in step._trained if "relative_position_bias_table" in name]
+    assert [count for count, one_by_one in copies.found if one_by_one] == ([len(biases)] if biases else [])
 
 
 METHODS = {
