@@ -3,7 +3,7 @@
 An arm is a body and a method: naive fine-tuning of the random body, of the pretrained ones, and PaRe on those, with the
 published weight of the mixed pass by modality and an unsearched curriculum. Each arm has the learning rate, of three,
 at which its mean over two seeds is best on validation samples; then other seeds are scored on test samples, by the
-model after the last step. A seed draws training samples, weights and order, the same for all arms. Some twenty minutes
+model after the last step. A seed draws training samples, weights and order, the same for all arms. Some fifteen minutes
 on one core; prints a Markdown table by modality, of mean ± standard deviation.
 """
 
