@@ -49,10 +49,22 @@ def reopen(path: Path) -> None:
 
 
 def join(path: Path) -> None:
-    """Join all event files of a run into the newest, `path`."""
+    """Join all event files of a run into the newest, `path`, without the steps that a later session repeated.
+
+    TensorBoard would leave these out too, with a warning for each run. The new file begins with a restart at step 0, so
+    that a TensorBoard that has read the earlier files shows nothing twice.
+    """
     files = sorted(path.parent.glob("*tfevents*"))
     if len(files) > 1:
-        _replace(path, _events(files))
+        version, *events = _events(files)
+        kept: list[Any] = []
+        for event in events:
+            if event.HasField("session_log"):
+                kept = [earlier for earlier in kept if earlier.step < event.step]
+            elif event.HasField("summary"):
+                kept.append(event)
+        restart = Event(wall_time=version.wall_time, session_log=SessionLog(status=SessionLog.START))
+        _replace(path, [version, restart, *kept])
         for file in files:
             if file != path:
                 file.unlink()

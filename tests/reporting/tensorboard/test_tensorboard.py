@@ -144,7 +144,7 @@ def test_going_on_keeps_curves_by_samples_and_the_pictures_of_a_repeated_report(
         assert [step for step, _ in answers.images("ecg/pare-0000", "pictures/gate")] == [1, 3]
 
 
-def test_a_confirmation_that_goes_on_from_its_race_begins_with_its_epochs(tmp_path):
+def test_a_confirmation_that_goes_on_from_its_race_begins_with_its_epochs(tmp_path, caplog):
     writer, raced = TensorBoard(tmp_path, DOMAINS), record("race-pare-0000-1", purpose="race")
     writer.begin(raced)
     for epoch in (1, 2):
@@ -154,7 +154,9 @@ def test_a_confirmation_that_goes_on_from_its_race_begins_with_its_epochs(tmp_pa
     writer.begin(one)
     writer.epoch(one, figures(2, 0.5))
     writer.end(one)
+    caplog.clear()
     with board(tmp_path / "tb") as answers:
+        assert not caplog.records
         assert answers.scalar("ecg/confirm-pare-1", "validation/metric") == [(1, 1.0), (2, 0.5)]
         assert [step for step, _ in answers.images("ecg/confirm-pare-1", "pictures/gate")] == [1, 2]
         assert answers.scalar("ecg/race-pare-0000-1", "validation/metric") == [(1, 1.0), (2, 0.5)]
@@ -194,14 +196,16 @@ def test_a_trial_that_never_began_may_still_fail(tmp_path):
         assert answers.sessions()["ecg/pare-0000"]["sessions"][0]["status"] == "STATUS_FAILURE"
 
 
-def test_a_run_that_has_ended_is_one_file(tmp_path):
+def test_a_run_that_has_ended_is_one_file(tmp_path, caplog):
     run(TensorBoard(tmp_path, DOMAINS), record(), epochs=4, metric=0.5, state="failed")
     again, one = TensorBoard(tmp_path, DOMAINS), record()
     again.begin(one)
     again.epoch(one, figures(3, 0.25))
     again.end(one)
     assert len(list((tmp_path / "tb" / "ecg" / "pare-0000").iterdir())) == 1
+    caplog.clear()
     with board(tmp_path / "tb") as answers:
+        assert not caplog.records, "TensorBoard has nothing to leave out, of which it would warn"
         assert answers.scalar("ecg/pare-0000", "validation/metric") == [(1, 0.5), (2, 0.5), (3, 0.25)]
         assert answers.sessions()["ecg/pare-0000"]["sessions"][0]["status"] == "STATUS_SUCCESS"
 
