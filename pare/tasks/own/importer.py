@@ -76,8 +76,8 @@ def settle(
 ) -> OwnTask:
     """Make a task from samples that were read from `path`; see `bring`.
 
-    `gaps` allows empty cells in a table; `share` is the share of test and of validation if splits are drawn. Baseline
-    and title follow from kind and name if they are not given.
+    `gaps` allows empty cells in a table; `share` is the share of test and of validation if splits are drawn. The
+    baseline follows from the kind if it is not given.
     """
     inferred = targets.kind(path, given)
     what = kind or inferred

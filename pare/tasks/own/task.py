@@ -85,7 +85,7 @@ class OwnTask(Task):
         presets = settings.short(own.train, own.shape, own.kind)
         vars(self).update(
             name=own.name,
-            title=own.title or f"{own.name} (own data)",
+            title=own.title or "Own data",
             kind=own.kind,
             version=1,
             shape=own.shape,
