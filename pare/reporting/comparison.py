@@ -126,10 +126,13 @@ def _verdict(metric: Metric, confirm: Sequence[Row], reached: Sequence[Score]) -
     else:
         clauses = _against(metric, REFERENCE, {method: tested[method] for method in others}, tested[REFERENCE], "test")
     best = _best(metric)(statistics.fmean(row["test"] for row in rows) for rows in tested.values())
-    ahead = [f"{each.name} ({each.test:.3g})" for each in reached if metric.better(each.test, best)]
-    if ahead:
-        need, are = ("need", "are") if len(ahead) > 1 else ("needs", "is")
-        clauses.append(f"{_and(ahead)}, which {need} no fine-tuning, {are} better than the best mean, {best:.3g}")
+    equal = [each for each in reached if math.isclose(each.test, best, rel_tol=1e-6)]
+    ahead = [each for each in reached if each not in equal and metric.better(each.test, best)]
+    for those, how in ((ahead, "better than"), (equal, "as good as")):
+        if those:
+            named = _and([f"{each.name} ({each.test:.3g})" for each in those])
+            need, are = ("need", "are") if len(those) > 1 else ("needs", "is")
+            clauses.append(f"{named}, which {need} no fine-tuning, {are} {how} the best mean, {best:.3g}")
     return f"{'; '.join(clauses)}."
 
 

@@ -106,6 +106,12 @@ def test_every_method_is_compared_and_a_baseline_that_is_ahead_is_named():
     assert said.endswith("; ridge regression (0.2), which needs no fine-tuning, is better than the best mean, 0.308.")
 
 
+def test_a_baseline_that_is_as_good_is_named_too():
+    reached = [Score("constant", 0.308, 0.308), Score("1-NN", 0.4, 0.4)]
+    said = conclude(LOSS, [], CLEAR, [], reached)[0]
+    assert said.endswith("; constant (0.308), which needs no fine-tuning, is as good as the best mean, 0.308.")
+
+
 def test_methods_of_too_few_seeds_share_a_clause_and_pare_comes_first():
     confirm = [*runs("cutmix", 0.3, 0.4), *runs("nft", 0.3, 0.4), *runs("pare", 0.2, 0.3), *runs("fpt", 0.5)]
     assert conclude(LOSS, [], confirm, [])[0] == (
