@@ -62,7 +62,7 @@ class ReportWriter:
         self._tidy()
 
     def begin(self, record: Record) -> None:
-        """Do nothing: a new trial appears on the report when the next trial ends."""
+        """Do nothing: a new trial appears in the report when the next trial ends."""
 
     def epoch(self, record: Record, figures: Mapping[str, Any]) -> None:
         """Do nothing, see `begin`."""

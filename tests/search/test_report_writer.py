@@ -128,7 +128,7 @@ def test_a_process_of_its_own_writes_the_report_that_this_one_would(tmp_path):
     assert re.sub(r"written [0-9: -]+", "", theirs) == re.sub(r"written [0-9: -]+", "", own)
 
 
-def test_the_process_of_a_page_dies_with_its_driver(tmp_path):
+def test_the_process_of_a_report_dies_with_its_driver(tmp_path):
     """A driver that is killed leaves nobody who writes below its OUT."""
     writer = swept(tmp_path)
     writer._start()
@@ -137,7 +137,7 @@ def test_the_process_of_a_page_dies_with_its_driver(tmp_path):
     assert not (tmp_path / "report.html").exists()
 
 
-def test_a_sweep_that_ends_waits_for_no_page(tmp_path):
+def test_a_sweep_that_ends_waits_for_no_report(tmp_path):
     writer = swept(tmp_path)
     writer.end(None)
     child = writer._child
@@ -146,7 +146,7 @@ def test_a_sweep_that_ends_waits_for_no_page(tmp_path):
     assert not list(tmp_path.glob(".report*"))
 
 
-def test_a_page_that_cannot_be_written_is_told(tmp_path):
+def test_a_report_that_cannot_be_written_is_told(tmp_path):
     writer = swept(tmp_path)
     (tmp_path / "ecg" / "trials.parquet").write_bytes(b"nothing")
     writer.end(None)
@@ -162,7 +162,7 @@ def test_a_process_that_dies_at_once_is_told_too(tmp_path, monkeypatch):
         wait_for(writer)
 
 
-def test_the_page_is_written_at_most_every_so_often(tmp_path, monkeypatch):
+def test_the_report_is_written_at_most_every_so_often(tmp_path, monkeypatch):
     asked(tmp_path)
     now, started = [0.0], []
     monkeypatch.setattr(module.time, "monotonic", lambda: now[0])

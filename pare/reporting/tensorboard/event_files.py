@@ -19,6 +19,9 @@ from pare import files
 _END = ".end"
 """Suffix of the files in which earlier versions kept a trial's end."""
 
+_VERSION = "brain.Event:2"
+"""Version of the format, with which a file begins."""
+
 _APPENDING = threading.Lock()
 """Lock for appending, because an event is written in several pieces."""
 
@@ -56,14 +59,15 @@ def join(path: Path) -> None:
     """
     files = sorted(path.parent.glob("*tfevents*"))
     if len(files) > 1:
-        version, *events = _events(files)
         kept: list[Any] = []
-        for event in events:
+        for event in _events(files):
             if event.HasField("session_log"):
                 kept = [earlier for earlier in kept if earlier.step < event.step]
             elif event.HasField("summary"):
                 kept.append(event)
-        restart = Event(wall_time=version.wall_time, session_log=SessionLog(status=SessionLog.START))
+        began = min((event.wall_time for event in kept), default=time.time())
+        version = Event(wall_time=began, file_version=_VERSION)
+        restart = Event(wall_time=began, session_log=SessionLog(status=SessionLog.START))
         _replace(path, [version, restart, *kept])
         for file in files:
             if file != path:
@@ -95,7 +99,7 @@ def append(path: Path, *contents: Any, step: int = 0) -> None:
     with _APPENDING, path.open("ab") as file:
         records = RecordWriter(file)
         if file.tell() == 0:
-            records.write(Event(wall_time=now, file_version="brain.Event:2").SerializeToString())
+            records.write(Event(wall_time=now, file_version=_VERSION).SerializeToString())
         for content in contents:
             kind = "session_log" if isinstance(content, SessionLog) else "summary"
             records.write(Event(wall_time=now, step=step, **{kind: content}).SerializeToString())
